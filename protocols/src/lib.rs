@@ -1,0 +1,1 @@
+//! Wire formats and protocol state machines of hopwise; knows no device

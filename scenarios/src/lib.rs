@@ -1,0 +1,1 @@
+//! Lab documents of hopwise: parser, runner and reports

@@ -1,0 +1,1 @@
+//! Linux networking inside one process.

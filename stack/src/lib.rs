@@ -1,0 +1,1 @@
+//! A network namespace of hopwise: the packet path, the control operations, sockets

@@ -1,0 +1,2 @@
+//! Tasks of the hopwise repository.
+fn main() {}
