@@ -1,1 +1,22 @@
-//! Time, random streams, packet buffers, the agenda, drop reasons and journey records of hopwise
+//! The floor that everything else in hopwise stands on: virtual [`Time`], random streams ([`Rng`]), packet buffers
+//! ([`Packet`], [`Pool`]), the [`Agenda`] (the only queue of the future), the named ends of a packet's life
+//! ([`DropReason`], [`Fate`]) and the [`Journey`] records that say what happened to it.
+//!
+//! Nothing here knows a protocol, a device or an operating system: the crate builds for `wasm32-unknown-unknown`.
+#![warn(missing_docs)]
+
+mod agenda;
+mod fate;
+mod id;
+mod journey;
+mod packet;
+mod rng;
+mod time;
+
+pub use agenda::{Agenda, Key, MAX_LANES};
+pub use fate::{DropReason, Fate};
+pub use id::{HostId, IfIndex, NsId, PacketId};
+pub use journey::{BridgeVerdict, Detail, Journey, Record};
+pub use packet::{Fields, HEADROOM, Packet, PacketType, Pool, PoolStats};
+pub use rng::Rng;
+pub use time::{Duration, EPOCH_UNIX_NS, Time};

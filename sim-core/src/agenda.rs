@@ -1,0 +1,193 @@
+//! The agenda: the only queue of the future.
+
+use alloc::collections::{BinaryHeap, VecDeque};
+use core::cmp::Ordering;
+
+use crate::{Duration, HostId, Time};
+
+extern crate alloc;
+
+/// How many distinct constant delays get a FIFO lane of their own; packets with further delays go to the heap.
+pub const MAX_LANES: usize = 8;
+
+/// The place of an event in the one order of a world: time, then host, then that host's own sequence number. It is
+/// made of simulated history only, so it cannot depend on threads or on addresses in memory.
+///
+/// Packed as 64 bits of time, 24 bits of host, 40 bits of sequence.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Key(u128);
+
+impl Key {
+    /// The key of the `sequence`-th event that `host` put on the agenda, due at `at`.
+    #[inline]
+    pub const fn new(at: Time, host: HostId, sequence: u64) -> Self {
+        Key(((at.as_nanos() as u128) << 64)
+            | (((host.0 & 0xff_ffff) as u128) << 40)
+            | ((sequence & 0xff_ffff_ffff) as u128))
+    }
+
+    /// When the event is due.
+    #[inline]
+    pub const fn time(self) -> Time {
+        Time::from_nanos((self.0 >> 64) as u64)
+    }
+}
+
+/// Events of type `E` in the order of their [`Key`]s.
+///
+/// Packets mostly travel with one of a few constant delays: each such delay has a FIFO *lane*, where pushing and
+/// popping cost a few nanoseconds however many packets are in flight. Everything else (timers, wakeups) is in a binary
+/// heap, whose size a packet's way does not feel.
+#[derive(Clone, Debug)]
+pub struct Agenda<E> {
+    lanes: Vec<Lane<E>>,
+    heap: BinaryHeap<Entry<E>>,
+}
+
+#[derive(Clone, Debug)]
+struct Lane<E> {
+    delay: Duration,
+    queue: VecDeque<Entry<E>>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry<E> {
+    key: Key,
+    event: E,
+}
+
+impl<E> PartialEq for Entry<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+impl<E> Eq for Entry<E> {}
+impl<E> PartialOrd for Entry<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<E> Ord for Entry<E> {
+    /// Reversed: the standard heap gives the greatest first, the agenda the earliest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key.cmp(&self.key)
+    }
+}
+
+impl<E> Default for Agenda<E> {
+    fn default() -> Self {
+        Agenda { lanes: Vec::new(), heap: BinaryHeap::new() }
+    }
+}
+
+impl<E> Agenda<E> {
+    /// Puts an event on the agenda that lies a constant `delay` after the present: the lane of that delay takes it.
+    /// `key` says when and in what order; its time must be the present plus `delay`.
+    #[inline]
+    pub fn push_after(&mut self, delay: Duration, key: Key, event: E) {
+        let lane = match self.lanes.iter_mut().position(|l| l.delay == delay) {
+            Some(i) => &mut self.lanes[i],
+            None if self.lanes.len() < MAX_LANES => {
+                self.lanes.push(Lane { delay, queue: VecDeque::new() });
+                let last = self.lanes.len() - 1;
+                &mut self.lanes[last]
+            }
+            None => return self.push_at(key, event),
+        };
+        // Time only grows, so the lane is sorted by time as it is; events of one instant may come out of host order
+        // and are moved to their place, which is at most a few steps away.
+        let queue = &mut lane.queue;
+        let mut at = queue.len();
+        while at > 0 && queue[at - 1].key > key {
+            at -= 1;
+        }
+        if at == queue.len() {
+            queue.push_back(Entry { key, event });
+        } else {
+            queue.insert(at, Entry { key, event });
+        }
+    }
+
+    /// Puts an event on the agenda at any time: timers and wakeups.
+    pub fn push_at(&mut self, key: Key, event: E) {
+        self.heap.push(Entry { key, event });
+    }
+
+    /// The key of the earliest event.
+    #[inline]
+    pub fn next_key(&self) -> Option<Key> {
+        self.earliest().map(|(key, _)| key)
+    }
+
+    /// Takes the earliest event if it is due at `until` or before.
+    #[inline]
+    pub fn pop_until(&mut self, until: Time) -> Option<(Key, E)> {
+        let (key, lane) = self.earliest()?;
+        if key.time() > until {
+            return None;
+        }
+        let entry = match lane {
+            Some(i) => self.lanes[i].queue.pop_front()?,
+            None => self.heap.pop()?,
+        };
+        Some((entry.key, entry.event))
+    }
+
+    /// How many events are waiting.
+    pub fn len(&self) -> usize {
+        self.heap.len() + self.lanes.iter().map(|l| l.queue.len()).sum::<usize>()
+    }
+
+    /// True if nothing is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty() && self.lanes.iter().all(|l| l.queue.is_empty())
+    }
+
+    /// All waiting events, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &E)> {
+        self.heap.iter().chain(self.lanes.iter().flat_map(|l| &l.queue)).map(|e| (e.key, &e.event))
+    }
+
+    /// The earliest key and the lane it waits in (`None`: the heap).
+    #[inline]
+    fn earliest(&self) -> Option<(Key, Option<usize>)> {
+        let mut best = self.heap.peek().map(|e| (e.key, None));
+        for (i, lane) in self.lanes.iter().enumerate() {
+            if let Some(front) = lane.queue.front()
+                && best.is_none_or(|(key, _)| front.key < key)
+            {
+                best = Some((front.key, Some(i)));
+            }
+        }
+        best
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever mixture of lanes and heap: events come out in the order of their keys.
+        #[test]
+        fn events_come_out_in_order(pushes in prop::collection::vec((0u64..20, 0u32..4, any::<bool>()), 0..200)) {
+            let mut agenda = Agenda::default();
+            let mut keys = Vec::new();
+            for (i, &(delay, host, timer)) in pushes.iter().enumerate() {
+                let key = Key::new(Time::from_nanos(delay), HostId(host), i as u64);
+                keys.push(key);
+                if timer { agenda.push_at(key, i) } else { agenda.push_after(Duration::from_nanos(delay), key, i) }
+            }
+            keys.sort();
+            prop_assert_eq!(agenda.len(), keys.len());
+            let mut out = Vec::new();
+            while let Some((key, i)) = agenda.pop_until(Time::NEVER) {
+                out.push(key);
+                prop_assert_eq!(key.time(), Time::from_nanos(pushes[i].0));
+            }
+            prop_assert_eq!(out, keys);
+            prop_assert!(agenda.is_empty());
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Packet buffers: bytes with headroom, moved and never shared.
+
+use crate::{IfIndex, PacketId, Time};
+
+/// Room in front of a new packet's first byte: enough for Ethernet, an outer IPv4 and UDP header, VXLAN and another
+/// Ethernet header twice over, so that encapsulation moves no payload.
+pub const HEADROOM: usize = 128;
+
+/// To whom a frame was addressed, seen from the link that received it (`PACKET_*` of `packet(7)`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PacketType {
+    /// To this host.
+    #[default]
+    Host,
+    /// To all (link-layer broadcast).
+    Broadcast,
+    /// To a group (link-layer multicast).
+    Multicast,
+    /// To another host: seen only because the link is promiscuous or a bridge port.
+    OtherHost,
+    /// Made or forwarded by this host and on its way out.
+    Outgoing,
+}
+
+/// One packet: a move-only handle to a buffer of the [`Pool`].
+///
+/// The bytes in use are a window into the buffer. Headers are put in front with [`push`](Packet::push) and taken off
+/// with [`pull`](Packet::pull); the payload is not copied. The fields are those of the kernel's `sk_buff` that decide
+/// where a packet goes.
+#[derive(Clone, Debug)]
+pub struct Packet(Box<Buffer>);
+
+#[derive(Clone, Debug)]
+struct Buffer {
+    bytes: Vec<u8>,
+    head: u32,
+    tail: u32,
+    fields: Fields,
+}
+
+/// What is known about a packet beside its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    /// Number in order of birth.
+    pub id: PacketId,
+    /// When it was born.
+    pub born: Time,
+    /// EtherType of the network header (host byte order), e.g. `0x0800`.
+    pub protocol: u16,
+    /// To whom the frame was addressed.
+    pub kind: PacketType,
+    /// The link through which it entered this namespace ([`IfIndex::NONE`]: made here). `skb_iif`.
+    pub iif: IfIndex,
+    /// The firewall mark. `skb->mark`.
+    pub mark: u32,
+    /// Queueing priority, from the TOS. `skb->priority`.
+    pub priority: u32,
+    /// Length of the link-layer header in front of the current first byte when that header has been pulled but is
+    /// still in the buffer (0: none). `skb->mac_len`.
+    pub mac_len: u8,
+    /// Set while the packet is being forwarded (`IPSKB_FORWARDED`).
+    pub forwarded: bool,
+    /// The largest fragment that arrived, if the packet was put together here (`frag_max_size`).
+    pub frag_max_size: u16,
+    /// How many virtual devices handed it on without a queue in between; bounds recursion (`XMIT_RECURSION_LIMIT`).
+    pub depth: u8,
+}
+
+impl core::ops::Deref for Packet {
+    type Target = Fields;
+    fn deref(&self) -> &Fields {
+        &self.0.fields
+    }
+}
+
+impl core::ops::DerefMut for Packet {
+    fn deref_mut(&mut self) -> &mut Fields {
+        &mut self.0.fields
+    }
+}
+
+impl Packet {
+    /// The bytes from the current first header to the end.
+    #[inline]
+    pub fn data(&self) -> &[u8] {
+        &self.0.bytes[self.0.head as usize..self.0.tail as usize]
+    }
+
+    /// The same, to be changed in place.
+    #[inline]
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        let (head, tail) = (self.0.head as usize, self.0.tail as usize);
+        &mut self.0.bytes[head..tail]
+    }
+
+    /// How many bytes there are from the current first header to the end.
+    #[inline]
+    pub fn len(&self) -> usize {
+        (self.0.tail - self.0.head) as usize
+    }
+
+    /// True if no byte is left.
+    pub fn is_empty(&self) -> bool {
+        self.0.tail == self.0.head
+    }
+
+    /// Puts `n` bytes in front (for a header that the caller writes now) and gives them. Their old content is whatever
+    /// stood in the headroom. Grows the buffer if the headroom is used up.
+    #[inline]
+    pub fn push(&mut self, n: usize) -> &mut [u8] {
+        if (self.0.head as usize) < n {
+            self.grow_front(n);
+        }
+        let head = self.0.head as usize - n;
+        self.0.head = head as u32;
+        &mut self.0.bytes[head..head + n]
+    }
+
+    /// Takes `n` bytes off the front (they stay in the buffer and can be pushed back). False, and nothing is done, if
+    /// there are fewer.
+    #[inline]
+    #[must_use]
+    pub fn pull(&mut self, n: usize) -> bool {
+        if n > self.len() {
+            return false;
+        }
+        self.0.head += n as u32;
+        true
+    }
+
+    /// Cuts the end off so that `len` bytes remain; nothing happens if there are fewer.
+    pub fn trim(&mut self, len: usize) {
+        if len < self.len() {
+            self.0.tail = self.0.head + len as u32;
+        }
+    }
+
+    /// The link-layer header in front of the current first byte, if it was pulled off with `mac_len` noted.
+    pub fn mac_header(&self) -> &[u8] {
+        let head = self.0.head as usize;
+        &self.0.bytes[head.saturating_sub(usize::from(self.0.fields.mac_len))..head]
+    }
+
+    /// Puts the noted link-layer header back in front (what `skb_push(skb, ETH_HLEN)` does in a bridge).
+    pub fn push_mac_header(&mut self) {
+        let n = usize::from(self.0.fields.mac_len);
+        self.push(n);
+        self.mac_len = 0;
+    }
+
+    fn grow_front(&mut self, n: usize) {
+        let extra = n + HEADROOM;
+        let (head, tail) = (self.0.head as usize, self.0.tail as usize);
+        let mut bytes = vec![0; tail + extra];
+        bytes[head + extra..].copy_from_slice(&self.0.bytes[head..tail]);
+        self.0.bytes = bytes;
+        self.0.head = (head + extra) as u32;
+        self.0.tail = (tail + extra) as u32;
+    }
+}
+
+/// Counts of the pool: every packet that was born either lives (in flight or held) or has ended in one of three ways.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PoolStats {
+    /// Packets made, copies included.
+    pub born: u64,
+    /// Packets that reached a socket or left the world through a device that reads them.
+    pub delivered: u64,
+    /// Packets used up on their way: ARP handled, a fragment merged, an echo answered, a packet cut into fragments.
+    pub consumed: u64,
+    /// Packets dropped, for a [`crate::DropReason`].
+    pub dropped: u64,
+}
+
+impl PoolStats {
+    /// Packets that are alive: in the agenda, or held in a queue.
+    pub const fn alive(&self) -> u64 {
+        self.born - self.delivered - self.consumed - self.dropped
+    }
+}
+
+/// The packet buffers of a world: used ones come back here, so that a running world allocates nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    #[expect(clippy::vec_box, reason = "the box is what is reused")]
+    free: Vec<Box<Buffer>>,
+    stats: PoolStats,
+}
+
+/// Buffers kept for reuse; more than this are given back to the allocator. A world in steady state has far fewer
+/// packets in flight, and a storm must not pin its peak memory.
+const MAX_FREE: usize = 4096;
+
+/// Size of a new buffer: a full Ethernet frame with headroom.
+const BUFFER: usize = 1664 + HEADROOM;
+
+/// Larger buffers (reassembled or jumbo packets) are not kept.
+const MAX_KEPT: usize = 16 * 1024;
+
+impl Pool {
+    /// A new packet of `len` bytes (content undefined: the caller writes it), with [`HEADROOM`] in front.
+    pub fn alloc(&mut self, now: Time, len: usize) -> Packet {
+        let mut buffer = self.free.pop().unwrap_or_else(|| {
+            Box::new(Buffer { bytes: vec![0; BUFFER], head: 0, tail: 0, fields: Fields::default() })
+        });
+        let need = HEADROOM + len;
+        if buffer.bytes.len() < need {
+            buffer.bytes.resize(need, 0);
+        }
+        buffer.head = HEADROOM as u32;
+        buffer.tail = need as u32;
+        self.stats.born += 1;
+        buffer.fields = Fields { id: PacketId(self.stats.born), born: now, ..Fields::default() };
+        Packet(buffer)
+    }
+
+    /// A new packet with these bytes.
+    pub fn alloc_from(&mut self, now: Time, bytes: &[u8]) -> Packet {
+        let mut packet = self.alloc(now, bytes.len());
+        packet.data_mut().copy_from_slice(bytes);
+        packet
+    }
+
+    /// A copy with a number of its own: what a bridge sends out of each further port.
+    pub fn copy(&mut self, now: Time, packet: &Packet) -> Packet {
+        let mac = packet.mac_header();
+        let mut copy = self.alloc(now, mac.len() + packet.len());
+        let (front, rest) = copy.data_mut().split_at_mut(mac.len());
+        front.copy_from_slice(mac);
+        rest.copy_from_slice(packet.data());
+        let fields = Fields { id: copy.id, born: now, ..packet.0.fields.clone() };
+        copy.0.fields = fields;
+        copy.0.head += mac.len() as u32;
+        copy
+    }
+
+    /// Ends a packet's life as delivered to its receiver.
+    pub fn delivered(&mut self, packet: Packet) {
+        self.stats.delivered += 1;
+        self.recycle(packet);
+    }
+
+    /// Ends a packet's life as used up on the way.
+    pub fn consumed(&mut self, packet: Packet) {
+        self.stats.consumed += 1;
+        self.recycle(packet);
+    }
+
+    /// Ends a packet's life as dropped.
+    pub fn dropped(&mut self, packet: Packet) {
+        self.stats.dropped += 1;
+        self.recycle(packet);
+    }
+
+    /// The counts so far.
+    pub const fn stats(&self) -> PoolStats {
+        self.stats
+    }
+
+    fn recycle(&mut self, packet: Packet) {
+        if self.free.len() < MAX_FREE && packet.0.bytes.len() <= MAX_KEPT {
+            self.free.push(packet.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn push_and_pull_move_no_payload() {
+        let mut pool = Pool::default();
+        let mut p = pool.alloc_from(Time::ZERO, b"payload");
+        p.push(3).copy_from_slice(b"hdr");
+        assert_eq!(p.data(), b"hdrpayload");
+        assert!(p.pull(3));
+        assert_eq!(p.data(), b"payload");
+        assert!(!p.pull(8));
+        p.push(HEADROOM + 50).fill(1);
+        assert!(p.pull(HEADROOM + 50));
+        assert_eq!(p.data(), b"payload");
+        p.trim(3);
+        assert_eq!(p.data(), b"pay");
+    }
+
+    #[test]
+    fn a_copy_keeps_the_pulled_link_header() {
+        let mut pool = Pool::default();
+        let mut p = pool.alloc_from(Time::ZERO, b"macdata");
+        assert!(p.pull(3));
+        p.mac_len = 3;
+        let mut copy = pool.copy(Time::ZERO, &p);
+        assert_eq!((copy.mac_header(), copy.data()), (&b"mac"[..], &b"data"[..]));
+        assert_ne!(copy.id, p.id);
+        copy.push_mac_header();
+        assert_eq!(copy.data(), b"macdata");
+        pool.delivered(p);
+        pool.dropped(copy);
+        assert_eq!(pool.stats(), PoolStats { born: 2, delivered: 1, consumed: 0, dropped: 1 });
+        assert_eq!(pool.stats().alive(), 0);
+    }
+}
