@@ -1,1 +1,7 @@
-//! Wire formats and protocol state machines of hopwise; knows no device
+//! Wire formats and protocol state machines of hopwise: bytes and pure functions from (state, input, now) to a value.
+//! Nothing here knows a device, sends a packet or reads a clock.
+//!
+//! - [`wire`]: header views over real bytes, and the Internet checksum.
+#![warn(missing_docs)]
+
+pub mod wire;

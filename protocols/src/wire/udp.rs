@@ -1,0 +1,112 @@
+//! UDP (RFC 768): the 8-byte header and its optional checksum.
+
+use super::{Malformed, checksum, split};
+use core::net::Ipv4Addr;
+use zerocopy::byteorder::network_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Bytes of the header.
+pub const UDP_HLEN: usize = 8;
+
+/// The UDP header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Unaligned, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Header {
+    /// Source port.
+    pub source: U16,
+    /// Destination port.
+    pub dest: U16,
+    /// Bytes of header and payload.
+    pub len: U16,
+    /// Checksum over pseudo header, header and payload; 0 if the sender made none.
+    pub check: U16,
+}
+
+impl Header {
+    /// A header with its checksum. A payload that is too long for UDP is the caller's mistake: the length saturates.
+    pub fn new(src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16), payload: &[u8]) -> Self {
+        let mut header = Self::without_checksum(src.1, dst.1, payload.len());
+        let pseudo = checksum::pseudo_header(src.0, dst.0, super::ipv4::IPPROTO_UDP, header.len.get());
+        let sum = checksum::add(checksum::sum(header.as_bytes()), checksum::sum(payload));
+        let check = !checksum::add(pseudo, sum);
+        // A computed zero is sent as its other form, because zero means "none". CSUM_MANGLED_0.
+        header.check.set(if check == 0 { 0xffff } else { check });
+        header
+    }
+
+    /// A header without a checksum.
+    pub fn without_checksum(source: u16, dest: u16, payload_len: usize) -> Self {
+        let len = u16::try_from(payload_len + UDP_HLEN).unwrap_or(u16::MAX);
+        Header { source: U16::new(source), dest: U16::new(dest), len: U16::new(len), check: U16::new(0) }
+    }
+}
+
+/// A datagram whose length and checksum were checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Udp<'a> {
+    /// The header.
+    pub header: &'a Header,
+    /// What follows, cut to the length in the header.
+    pub payload: &'a [u8],
+}
+
+/// Checks and splits a datagram as `__udp4_lib_rcv` does.
+///
+/// # Errors
+/// `Truncated` below 8 bytes, `TotalLength` if the length is below 8 or beyond what arrived, `Checksum` if there is a
+/// checksum and it is wrong.
+pub fn parse(bytes: &[u8], src: Ipv4Addr, dst: Ipv4Addr) -> Result<Udp<'_>, Malformed> {
+    let (header, _) = split::<Header>(bytes)?;
+    let len = header.len.get();
+    let datagram = bytes.get(..usize::from(len)).ok_or(Malformed::TotalLength)?;
+    let payload = datagram.get(UDP_HLEN..).ok_or(Malformed::TotalLength)?;
+    if header.check.get() != 0 {
+        let pseudo = checksum::pseudo_header(src, dst, super::ipv4::IPPROTO_UDP, len);
+        if checksum::add(pseudo, checksum::sum(datagram)) != 0xffff {
+            return Err(Malformed::Checksum);
+        }
+    }
+    Ok(Udp { header, payload })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_etherparse(src: [u8; 4], dst: [u8; 4], source: u16, dest: u16, payload in proptest::collection::vec(any::<u8>(), 0..100), padding in 0usize..20) {
+            let ours = Header::new((src.into(), source), (dst.into(), dest), &payload);
+            let theirs = etherparse::UdpHeader::with_ipv4_checksum(
+                source,
+                dest,
+                &etherparse::Ipv4Header { source: src, destination: dst, ..Default::default() },
+                &payload,
+            ).unwrap();
+            prop_assert_eq!(ours.as_bytes(), &theirs.to_bytes()[..]);
+            let bytes = [ours.as_bytes(), &payload, &vec![0; padding]].concat();
+            prop_assert_eq!(parse(&bytes, src.into(), dst.into()), Ok(Udp { header: &ours, payload: &payload }));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = parse(&bytes, Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
+        }
+    }
+
+    #[test]
+    fn what_udp_refuses() {
+        let [src, dst] = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)];
+        let header = Header::new((src, 1), (dst, 2), b"abc");
+        let mut bytes = [header.as_bytes(), b"abc"].concat();
+        assert_eq!(parse(&bytes[..7], src, dst), Err(Malformed::Truncated));
+        assert_eq!(parse(&bytes[..10], src, dst), Err(Malformed::TotalLength));
+        assert_eq!(parse(&bytes, src, src), Err(Malformed::Checksum));
+        bytes[5] = 7;
+        assert_eq!(parse(&bytes, src, dst), Err(Malformed::TotalLength));
+        let mut unchecked = [Header::without_checksum(1, 2, 3).as_bytes(), b"abc"].concat();
+        unchecked[9] ^= 1;
+        assert_eq!(parse(&unchecked, src, dst).unwrap().payload.len(), 3);
+    }
+}
