@@ -16,7 +16,6 @@
 //! ```
 
 pub mod bash;
-mod errno;
 pub mod files;
 mod io;
 mod kernel;
@@ -30,7 +29,7 @@ mod signal;
 mod sys;
 mod sys_files;
 
-pub use errno::Errno;
+pub use hopwise_sim_core::Errno;
 pub use io::Read;
 pub use kernel::{DirEntry, Kernel, MachineId, NoNetwork, Pid};
 pub use machines::{CommandId, Machines};

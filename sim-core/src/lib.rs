@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod agenda;
+mod errno;
 mod fate;
 mod id;
 mod journey;
@@ -14,6 +15,7 @@ mod rng;
 mod time;
 
 pub use agenda::{Agenda, Key, MAX_LANES};
+pub use errno::Errno;
 pub use fate::{DropReason, Fate};
 pub use id::{HostId, IfIndex, NsId, PacketId};
 pub use journey::{BridgeVerdict, Detail, Journey, Record};

@@ -1,1 +1,28 @@
-//! A network namespace of hopwise: the packet path, the control operations, sockets
+//! A network namespace and everything that happens in it: the [`path`] of a packet, the [`control`] operations (what
+//! netlink does), the [`socket`]s. [`Network`] owns all namespaces and the agenda that joins them.
+//!
+//! Read `path/` from its `mod.rs` to find the way of a packet.
+#![warn(missing_docs)]
+
+pub mod capture;
+pub mod conf;
+pub mod control;
+pub mod cx;
+pub mod dev;
+pub mod error;
+pub mod inet;
+pub mod linkwatch;
+pub mod namespace;
+pub mod network;
+pub mod path;
+pub mod snmp;
+pub mod socket;
+pub mod sysctl;
+
+pub use capture::{CaptureLog, Captured, Direction};
+pub use cx::{Cx, Event, TimerKind};
+pub use dev::{Dev, DevTable};
+pub use error::{Errno, NlError};
+pub use inet::{IfAddr, InetDev};
+pub use namespace::Namespace;
+pub use network::{Host, Network};

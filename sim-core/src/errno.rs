@@ -5,7 +5,7 @@ use core::fmt;
 /// An error number as a system call returns it; `Display` prints glibc's text for it.
 ///
 /// ```
-/// use hopwise_machine::Errno;
+/// use hopwise_sim_core::Errno;
 /// assert_eq!(Errno::ENOENT.to_string(), "No such file or directory");
 /// assert_eq!(Errno::ENOENT.number(), 2);
 /// ```

@@ -1,0 +1,462 @@
+//! `bridge`: a learning switch. Models `net/bridge/` without STP.
+//!
+//! What a bridge decides about a frame is a pure look at its forwarding database and ports ([`Bridge::lookup`],
+//! [`Port::lets_out`]); the stack sends the copies.
+
+use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_sim_core::{Duration, IfIndex, Time};
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use crate::describe::{Describe, Value};
+use crate::kind::KindOps;
+use crate::link::{Link, LinkFlags};
+
+/// The row of this kind.
+pub static OPS: KindOps = KindOps {
+    name: "bridge",
+    summary: "a learning switch (no STP)",
+    mtu: (68, 65535),
+    setup,
+    describe,
+    queues: (1, 1),
+    driver: "bridge",
+};
+
+fn setup(link: &mut Link) {
+    link.flags = LinkFlags::BROADCAST | LinkFlags::MULTICAST;
+}
+
+/// How many ports a bridge can have (`BR_MAX_PORTS`).
+pub const MAX_PORTS: usize = 1023;
+
+/// How many learned addresses are kept: a flood of made-up addresses must not eat the memory (`fdb_max_learned` is
+/// unlimited by default on Linux; 65,536 is what switches have).
+pub const MAX_LEARNED: usize = 65_536;
+
+/// An entry of the forwarding database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FdbEntry {
+    /// The port, or [`IfIndex::NONE`] for the bridge link itself.
+    pub port: IfIndex,
+    /// The address of a port or of the bridge: frames to it are for this host.
+    pub local: bool,
+    /// Does not age.
+    pub is_static: bool,
+    /// Made by `bridge fdb add`.
+    pub by_user: bool,
+    /// Stays on its port (`sticky`).
+    pub sticky: bool,
+    /// When a frame from this address was last seen.
+    pub updated: Time,
+    /// When a frame to this address was last sent.
+    pub used: Time,
+}
+
+/// The state of a bridge.
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    /// The forwarding database, keyed by address and VLAN (0: none).
+    pub fdb: IndexMap<(MacAddr, u16), FdbEntry, FxBuildHasher>,
+    /// How many entries were learned (they may age).
+    pub learned: usize,
+    /// The ports, in the order of joining.
+    pub ports: Vec<IfIndex>,
+    /// How long a learned address stays (`ageing_time`, 300 s).
+    pub ageing_time: Duration,
+    /// `forward_delay`; without STP it has no effect.
+    pub forward_delay: Duration,
+    /// `hello_time`.
+    pub hello_time: Duration,
+    /// `max_age`.
+    pub max_age: Duration,
+    /// Bridge priority, the upper half of the bridge id.
+    pub priority: u16,
+    /// `group_fwd_mask`: which link-local groups are forwarded.
+    pub group_fwd_mask: u16,
+    /// Whether the multicast snooping switch is on. Groups are always flooded: there is no querier here.
+    pub mcast_snooping: bool,
+    /// `vlan_default_pvid`.
+    pub vlan_default_pvid: u16,
+    /// `nf_call_iptables`.
+    pub nf_call_iptables: bool,
+}
+
+impl Default for Bridge {
+    fn default() -> Self {
+        Bridge {
+            fdb: IndexMap::default(),
+            learned: 0,
+            ports: Vec::new(),
+            ageing_time: Duration::from_secs(300),
+            forward_delay: Duration::from_secs(15),
+            hello_time: Duration::from_secs(2),
+            max_age: Duration::from_secs(20),
+            priority: 0x8000,
+            group_fwd_mask: 0,
+            mcast_snooping: true,
+            vlan_default_pvid: 1,
+            nf_call_iptables: false,
+        }
+    }
+}
+
+/// The state of a port (`BR_STATE_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PortState {
+    /// Down, or no carrier.
+    #[default]
+    Disabled,
+    /// Set by `bridge link set ... state`.
+    Listening,
+    /// Learns and does not forward.
+    Learning,
+    /// Learns and forwards.
+    Forwarding,
+    /// Neither.
+    Blocking,
+}
+
+impl PortState {
+    /// The name that `bridge link` prints.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PortState::Disabled => "disabled",
+            PortState::Listening => "listening",
+            PortState::Learning => "learning",
+            PortState::Forwarding => "forwarding",
+            PortState::Blocking => "blocking",
+        }
+    }
+
+    /// The kernel's number.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The state of that number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => PortState::Disabled,
+            1 => PortState::Listening,
+            2 => PortState::Learning,
+            3 => PortState::Forwarding,
+            4 => PortState::Blocking,
+            _ => return None,
+        })
+    }
+}
+
+/// A link's state as a port of a bridge.
+#[derive(Clone, Debug)]
+pub struct Port {
+    /// The bridge.
+    pub bridge: IfIndex,
+    /// Port number, from 1.
+    pub number: u16,
+    /// State.
+    pub state: PortState,
+    /// STP priority, shown only.
+    pub priority: u8,
+    /// STP path cost, shown only: 2 for veth (10 Gbit/s).
+    pub cost: u32,
+    /// Send frames back out of the port they came in through.
+    pub hairpin: bool,
+    /// No frames between isolated ports.
+    pub isolated: bool,
+    /// Learn source addresses.
+    pub learning: bool,
+    /// Flood unknown unicast frames to it.
+    pub flood: bool,
+    /// Flood multicast frames to it.
+    pub mcast_flood: bool,
+    /// Flood broadcast frames to it.
+    pub bcast_flood: bool,
+    /// Do not accept BPDUs.
+    pub guard: bool,
+    /// Never become root port; shown only.
+    pub root_block: bool,
+    /// Forget addresses of a group at once when it is left; shown only.
+    pub fastleave: bool,
+    /// Answer ARP for known neighbours; shown only.
+    pub neigh_suppress: bool,
+    /// Drop frames from addresses that are not in the database.
+    pub locked: bool,
+}
+
+impl Port {
+    /// A port with the defaults of a new one.
+    pub const fn new(bridge: IfIndex, number: u16) -> Self {
+        Port {
+            bridge,
+            number,
+            state: PortState::Disabled,
+            priority: 32,
+            cost: 2,
+            hairpin: false,
+            isolated: false,
+            learning: true,
+            flood: true,
+            mcast_flood: true,
+            bcast_flood: true,
+            guard: false,
+            root_block: false,
+            fastleave: false,
+            neigh_suppress: false,
+            locked: false,
+        }
+    }
+
+    /// Whether a frame may leave through this port `to` that came in through `from` (`None`: sent by the bridge link
+    /// itself). `should_deliver`: never back to where it came from unless hairpin, never between isolated ports.
+    #[inline]
+    pub fn lets_out(&self, to: IfIndex, from: Option<(IfIndex, bool)>) -> bool {
+        self.state == PortState::Forwarding
+            && from.is_none_or(|(port, isolated)| (port != to || self.hairpin) && !(isolated && self.isolated))
+    }
+
+    /// Whether a frame of that sort is flooded to this port (`br_flood`).
+    #[inline]
+    pub const fn floods(&self, sort: FrameSort) -> bool {
+        match sort {
+            FrameSort::Unicast => self.flood,
+            FrameSort::Multicast => self.mcast_flood,
+            FrameSort::Broadcast => self.bcast_flood,
+        }
+    }
+}
+
+/// Sort of a frame by its destination address (`enum br_pkt_type`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameSort {
+    /// To one station.
+    Unicast,
+    /// To a group.
+    Multicast,
+    /// To all.
+    Broadcast,
+}
+
+impl FrameSort {
+    /// The sort of a destination address.
+    #[inline]
+    pub fn of(dst: MacAddr) -> Self {
+        if dst.is_unicast() {
+            FrameSort::Unicast
+        } else if dst.is_broadcast() {
+            FrameSort::Broadcast
+        } else {
+            FrameSort::Multicast
+        }
+    }
+}
+
+/// What learning from a frame's source address found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Learned {
+    /// New, refreshed or moved.
+    Known,
+    /// The address is one of the bridge's own: somebody sends our frames back to us.
+    OwnAddress,
+}
+
+impl Bridge {
+    /// The entry of an address, if there is one that has not aged out (`br_fdb_find_rcu` and `has_expired`).
+    #[inline]
+    pub fn lookup(&self, now: Time, addr: MacAddr, vlan: u16) -> Option<&FdbEntry> {
+        self.fdb.get(&(addr, vlan)).filter(|e| !self.expired(now, e))
+    }
+
+    /// Whether an entry's time is over.
+    #[inline]
+    pub fn expired(&self, now: Time, entry: &FdbEntry) -> bool {
+        !entry.is_static && now.since(entry.updated) >= self.ageing_time
+    }
+
+    /// Learns that `addr` is behind `port` (`br_fdb_update`).
+    #[inline]
+    pub fn learn(&mut self, now: Time, addr: MacAddr, vlan: u16, port: IfIndex) -> Learned {
+        match self.fdb.get_mut(&(addr, vlan)) {
+            Some(entry) if entry.local => Learned::OwnAddress,
+            Some(entry) => {
+                if entry.port != port && !entry.sticky {
+                    entry.port = port;
+                }
+                entry.updated = now;
+                Learned::Known
+            }
+            None => {
+                self.learn_new(now, addr, vlan, port);
+                Learned::Known
+            }
+        }
+    }
+
+    #[cold]
+    fn learn_new(&mut self, now: Time, addr: MacAddr, vlan: u16, port: IfIndex) {
+        if self.learned >= MAX_LEARNED {
+            self.forget_aged(now);
+        }
+        if self.learned < MAX_LEARNED {
+            self.learned += 1;
+            let entry =
+                FdbEntry { port, local: false, is_static: false, by_user: false, sticky: false, updated: now, used: now };
+            self.fdb.insert((addr, vlan), entry);
+        }
+    }
+
+    /// Removes the learned entries whose time is over (`br_fdb_cleanup`).
+    pub fn forget_aged(&mut self, now: Time) {
+        let ageing = self.ageing_time;
+        self.fdb.retain(|_, e| e.is_static || now.since(e.updated) < ageing);
+        self.learned = self.fdb.values().filter(|e| !e.is_static).count();
+    }
+
+    /// Adds the address of a port, or of the bridge itself ([`IfIndex::NONE`]), as a local entry. An entry of the same
+    /// address that is local already stays (`fdb_add_local`).
+    pub fn add_local(&mut self, now: Time, addr: MacAddr, port: IfIndex) {
+        if self.fdb.get(&(addr, 0)).is_some_and(|e| e.local) {
+            return;
+        }
+        let entry = FdbEntry { port, local: true, is_static: true, by_user: false, sticky: false, updated: now, used: now };
+        self.fdb.insert((addr, 0), entry);
+    }
+
+    /// Removes what is known behind a port: everything, or only what was learned (`br_fdb_delete_by_port`).
+    pub fn forget_port(&mut self, port: IfIndex, also_static: bool) {
+        self.fdb.retain(|_, e| e.port != port || (e.is_static && !also_static));
+        self.learned = self.fdb.values().filter(|e| !e.is_static).count();
+    }
+
+    /// The eight bytes of the bridge id as `brctl show` prints them: `8000.0a0b0c0d0e0f`.
+    pub fn id_text(&self, addr: MacAddr) -> String {
+        let hex: String = addr.0.iter().map(|b| format!("{b:02x}")).collect();
+        format!("{:04x}.{hex}", self.priority)
+    }
+}
+
+/// True for `01:80:c2:00:00:0X`, the groups that never leave a link (`is_link_local_ether_addr`).
+#[inline]
+pub fn is_link_local(addr: MacAddr) -> bool {
+    addr.0[..5] == [0x01, 0x80, 0xc2, 0, 0] && addr.0[5] & 0xf0 == 0
+}
+
+/// Hundredths of a second, the unit of a bridge's times in netlink (`USER_HZ`).
+fn ticks(span: Duration) -> u64 {
+    u64::try_from(span.as_millis() / 10).unwrap_or(u64::MAX)
+}
+
+/// iproute2's `bridge_print_opt`. The constants are the kernel's defaults of switches that do not exist here (STP's
+/// state, multicast querying): they are shown because iproute2 shows them.
+fn describe(link: &Link, d: &mut Describe) {
+    let Some(bridge) = link.kind.bridge() else { return };
+    // iproute2 prints the id's bytes without leading zeros (`%x`) only for the first one after the dot.
+    let short = |addr: MacAddr| {
+        let [a, rest @ ..] = addr.0;
+        let rest: String = rest.iter().map(|b| format!(":{b:x}")).collect();
+        format!("{:04x}.{a:x}{rest}", bridge.priority)
+    };
+    d.number("forward_delay", "forward_delay", ticks(bridge.forward_delay));
+    d.number("hello_time", "hello_time", ticks(bridge.hello_time));
+    d.number("max_age", "max_age", ticks(bridge.max_age));
+    d.number("ageing_time", "ageing_time", ticks(bridge.ageing_time));
+    d.number("stp_state", "stp_state", 0);
+    d.number("priority", "priority", u64::from(bridge.priority));
+    d.number("vlan_filtering", "vlan_filtering", 0);
+    d.text("vlan_protocol", "vlan_protocol", "802.1Q".into());
+    d.text("bridge_id", "bridge_id", short(link.addr));
+    d.text("root_id", "designated_root", short(link.addr));
+    for (key, word) in [
+        ("root_port", "root_port"),
+        ("root_path_cost", "root_path_cost"),
+        ("topology_change", "topology_change"),
+        ("topology_change_detected", "topology_change_detected"),
+    ] {
+        d.number(key, word, 0);
+    }
+    for key in ["hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"] {
+        d.push(key, Value::Text("0.00".into()), format!("{key}    0.00 "));
+    }
+    d.number("vlan_default_pvid", "vlan_default_pvid", u64::from(bridge.vlan_default_pvid));
+    d.number("vlan_stats_enabled", "vlan_stats_enabled", 0);
+    d.number("vlan_stats_per_port", "vlan_stats_per_port", 0);
+    d.number("group_fwd_mask", "group_fwd_mask", u64::from(bridge.group_fwd_mask));
+    d.text("group_addr", "group_address", "01:80:c2:00:00:00".into());
+    d.number("mcast_snooping", "mcast_snooping", u64::from(bridge.mcast_snooping));
+    for (key, value) in MCAST_DEFAULTS {
+        d.number(key, key, *value);
+    }
+    d.number("nf_call_iptables", "nf_call_iptables", u64::from(bridge.nf_call_iptables));
+    d.number("nf_call_ip6tables", "nf_call_ip6tables", 0);
+    d.number("nf_call_arptables", "nf_call_arptables", 0);
+}
+
+/// The multicast settings of a new bridge, in the order of printing.
+static MCAST_DEFAULTS: &[(&str, u64)] = &[
+    ("no_linklocal_learn", 0),
+    ("mcast_vlan_snooping", 0),
+    ("mcast_router", 1),
+    ("mcast_query_use_ifaddr", 0),
+    ("mcast_querier", 0),
+    ("mcast_hash_elasticity", 16),
+    ("mcast_hash_max", 4096),
+    ("mcast_last_member_count", 2),
+    ("mcast_startup_query_count", 2),
+    ("mcast_last_member_interval", 100),
+    ("mcast_membership_interval", 26000),
+    ("mcast_querier_interval", 25500),
+    ("mcast_query_interval", 12500),
+    ("mcast_query_response_interval", 1000),
+    ("mcast_startup_query_interval", 3124),
+    ("mcast_stats_enabled", 0),
+    ("mcast_igmp_version", 2),
+    ("mcast_mld_version", 1),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+
+    #[test]
+    fn an_address_is_learned_moves_and_ages() {
+        let mut bridge = Bridge::default();
+        let t0 = Time::ZERO;
+        bridge.learn(t0, A, 0, IfIndex(2));
+        assert_eq!(bridge.lookup(t0, A, 0).map(|e| e.port), Some(IfIndex(2)));
+        bridge.learn(t0 + Duration::from_secs(10), A, 0, IfIndex(3));
+        assert_eq!(bridge.lookup(t0, A, 0).map(|e| e.port), Some(IfIndex(3)));
+        assert!(bridge.lookup(t0 + Duration::from_secs(309), A, 0).is_some());
+        assert!(bridge.lookup(t0 + Duration::from_secs(310), A, 0).is_none());
+        bridge.forget_aged(t0 + Duration::from_secs(310));
+        assert_eq!((bridge.fdb.len(), bridge.learned), (0, 0));
+    }
+
+    #[test]
+    fn a_local_address_is_not_learned_elsewhere() {
+        let mut bridge = Bridge::default();
+        bridge.add_local(Time::ZERO, A, IfIndex(2));
+        assert_eq!(bridge.learn(Time::ZERO, A, 0, IfIndex(3)), Learned::OwnAddress);
+        assert_eq!(bridge.lookup(Time::ZERO, A, 0).map(|e| (e.port, e.local)), Some((IfIndex(2), true)));
+    }
+
+    #[test]
+    fn frames_go_back_only_through_hairpin_ports_and_never_between_isolated_ones() {
+        let mut port = Port::new(IfIndex(9), 1);
+        port.state = PortState::Forwarding;
+        assert!(!port.lets_out(IfIndex(2), Some((IfIndex(2), false))));
+        assert!(port.lets_out(IfIndex(2), Some((IfIndex(3), true))));
+        port.hairpin = true;
+        port.isolated = true;
+        assert!(port.lets_out(IfIndex(2), Some((IfIndex(2), false))));
+        assert!(!port.lets_out(IfIndex(2), Some((IfIndex(3), true))));
+        assert!(port.lets_out(IfIndex(2), None));
+    }
+
+    #[test]
+    fn link_local_groups_are_recognised() {
+        assert!(is_link_local(MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x0e])));
+        assert!(!is_link_local(MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x10])));
+    }
+}

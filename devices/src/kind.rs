@@ -1,0 +1,77 @@
+//! The kinds of link and the table that describes each (the kernel's `rtnl_link_ops`).
+
+use crate::bridge::{self, Bridge};
+use crate::describe::Describe;
+use crate::link::Link;
+use crate::veth::{self, Veth};
+use crate::{dummy, lo};
+
+/// What kind a link is, with the state of that kind.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// The loopback link of a namespace.
+    Loopback,
+    /// A link that swallows what is sent.
+    Dummy,
+    /// One end of a pair; also a NIC at one end of a wire between two machines.
+    Veth(Box<Veth>),
+    /// A switch.
+    Bridge(Box<Bridge>),
+}
+
+/// What there is to know about one kind: one such row per kind stands in the [`registry`](crate::registry).
+pub struct KindOps {
+    /// The word after `type` in `ip link add`; empty for `lo`, which cannot be added.
+    pub name: &'static str,
+    /// What it is, in one line of the support table.
+    pub summary: &'static str,
+    /// The MTU's lower and upper limit (`min_mtu`, `max_mtu`; 0: no upper limit).
+    pub mtu: (u32, u32),
+    /// Sets flags, MTU and queue length of a new link (`ops->setup`).
+    pub setup: fn(&mut Link),
+    /// Writes what `ip -d link` prints about the kind (`ops->fill_info` and iproute2's `print_opt`).
+    pub describe: fn(&Link, &mut Describe),
+    /// `numtxqueues`, `numrxqueues` as shown by `ip -d link`.
+    pub queues: (u32, u32),
+    /// The driver's name as `ethtool -i` prints it.
+    pub driver: &'static str,
+}
+
+impl Kind {
+    /// The row of this kind.
+    #[inline]
+    pub fn ops(&self) -> &'static KindOps {
+        match self {
+            Kind::Loopback => &lo::OPS,
+            Kind::Dummy => &dummy::OPS,
+            Kind::Veth(_) => &veth::OPS,
+            Kind::Bridge(_) => &bridge::OPS,
+        }
+    }
+
+    /// The veth's state, if it is one.
+    pub fn veth(&self) -> Option<&Veth> {
+        match self {
+            Kind::Veth(veth) => Some(veth),
+            _ => None,
+        }
+    }
+
+    /// The bridge's state, if it is one.
+    #[inline]
+    pub fn bridge(&self) -> Option<&Bridge> {
+        match self {
+            Kind::Bridge(bridge) => Some(bridge),
+            _ => None,
+        }
+    }
+
+    /// The bridge's state to be changed, if it is one.
+    #[inline]
+    pub fn bridge_mut(&mut self) -> Option<&mut Bridge> {
+        match self {
+            Kind::Bridge(bridge) => Some(bridge),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What every link has, whatever its kind: the kernel's `struct net_device`.
+
+use bitflags::bitflags;
+use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_sim_core::IfIndex;
+
+use crate::bridge::Port;
+use crate::kind::Kind;
+
+bitflags! {
+    /// The administrative flags of a link (`IFF_*` of `netdevice(7)`), with the kernel's values. The volatile ones
+    /// (`IFF_RUNNING`, `IFF_LOWER_UP`, `IFF_DORMANT`) are not stored: see [`Link::flags_shown`].
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct LinkFlags: u32 {
+        /// Administratively up.
+        const UP = 0x1;
+        /// Has a broadcast address.
+        const BROADCAST = 0x2;
+        /// Loopback.
+        const LOOPBACK = 0x8;
+        /// Point to point.
+        const POINTOPOINT = 0x10;
+        /// Operational (RFC 2863); shown only.
+        const RUNNING = 0x40;
+        /// No ARP on this link.
+        const NOARP = 0x80;
+        /// Receives frames to everybody.
+        const PROMISC = 0x100;
+        /// Receives frames to all groups.
+        const ALLMULTI = 0x200;
+        /// Can do multicast.
+        const MULTICAST = 0x1000;
+        /// Set by `ip link set dynamic on`.
+        const DYNAMIC = 0x8000;
+        /// The driver signals the lower layer up; shown only.
+        const LOWER_UP = 0x1_0000;
+    }
+}
+
+/// The operational state of RFC 2863, as `ip link` prints it after `state`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OperState {
+    /// The driver does not say.
+    #[default]
+    Unknown,
+    /// Not able to carry frames.
+    Down,
+    /// Not able to carry frames because the link below (a veth's peer) is not.
+    LowerLayerDown,
+    /// Waiting for something else (802.1X).
+    Dormant,
+    /// Able to carry frames.
+    Up,
+}
+
+impl OperState {
+    /// The name that `ip link` prints.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OperState::Unknown => "UNKNOWN",
+            OperState::Down => "DOWN",
+            OperState::LowerLayerDown => "LOWERLAYERDOWN",
+            OperState::Dormant => "DORMANT",
+            OperState::Up => "UP",
+        }
+    }
+
+    /// `IF_OPER_*` of `linux/if.h`, as in `/sys/class/net/*/operstate` and netlink.
+    pub const fn number(self) -> u8 {
+        match self {
+            OperState::Unknown => 0,
+            OperState::Down => 2,
+            OperState::LowerLayerDown => 3,
+            OperState::Dormant => 5,
+            OperState::Up => 6,
+        }
+    }
+}
+
+/// The queueing discipline that `ip link` prints. Links made of software have no queue; before a link is up for the
+/// first time, and while it has no carrier, the `noop` discipline drops what is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Qdisc {
+    /// Never activated.
+    #[default]
+    Noop,
+    /// No queue.
+    Noqueue,
+}
+
+impl Qdisc {
+    /// The name that `ip link` prints.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Qdisc::Noop => "noop",
+            Qdisc::Noqueue => "noqueue",
+        }
+    }
+}
+
+/// The counters of a link (`struct rtnl_link_stats64`), bytes counted with the link-layer header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinkStats {
+    /// Bytes received.
+    pub rx_bytes: u64,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Packets received in error.
+    pub rx_errors: u64,
+    /// Packets received and dropped by the link.
+    pub rx_dropped: u64,
+    /// Group packets received.
+    pub multicast: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+    /// Packets dropped instead of being sent.
+    pub tx_dropped: u64,
+    /// Carrier losses while sending.
+    pub tx_carrier: u64,
+    /// Collisions (tunnels count recursion here).
+    pub collisions: u64,
+}
+
+/// A network interface.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its number in the namespace.
+    pub index: IfIndex,
+    /// Its name, at most 15 bytes.
+    pub name: Box<str>,
+    /// What kind it is, with the state of that kind.
+    pub kind: Kind,
+    /// Its link-layer address.
+    pub addr: MacAddr,
+    /// Its broadcast address.
+    pub broadcast: MacAddr,
+    /// The largest network packet it takes, in bytes.
+    pub mtu: u32,
+    /// Administrative flags.
+    pub flags: LinkFlags,
+    /// Whether the lower layer is up (`netif_carrier_ok`).
+    pub carrier: bool,
+    /// The operational state, as the link watcher last saw it.
+    pub operstate: OperState,
+    /// The queueing discipline shown; `noop` until the first time up.
+    pub qdisc: Qdisc,
+    /// Whether the queue is active (`dev_activate`): up, and with carrier when the link watcher last looked.
+    pub active: bool,
+    /// The bridge (or other master) that it belongs to.
+    pub master: IfIndex,
+    /// Its state as a bridge port.
+    pub port: Option<Box<Port>>,
+    /// Length of the transmit queue shown (`qlen`).
+    pub tx_queue_len: u32,
+    /// Device group.
+    pub group: u32,
+    /// `ip link set alias`.
+    pub alias: Option<Box<str>>,
+    /// How often it was asked to be promiscuous (`IFLA_PROMISCUITY`).
+    pub promiscuity: u32,
+    /// How often it was asked to receive all groups (`IFLA_ALLMULTI`).
+    pub allmulti: u32,
+    /// Whether the MAC address was set by a person (`NET_ADDR_SET`) rather than drawn: a bridge keeps it then.
+    pub addr_set: bool,
+    /// How often the carrier changed (`carrier_changes` in `/sys/class/net`).
+    pub carrier_changes: u32,
+    /// How many observers (packet sockets, captures) want a copy of its frames.
+    pub taps: u32,
+    /// Counters.
+    pub stats: LinkStats,
+}
+
+impl Link {
+    /// A link as its kind sets it up; index, name and address come from who registers it.
+    pub fn new(kind: Kind) -> Self {
+        let mut link = Link {
+            index: IfIndex::NONE,
+            name: "".into(),
+            kind,
+            addr: MacAddr::default(),
+            broadcast: MacAddr::BROADCAST,
+            mtu: 1500,
+            flags: LinkFlags::BROADCAST | LinkFlags::MULTICAST,
+            carrier: true,
+            operstate: OperState::Unknown,
+            qdisc: Qdisc::Noop,
+            active: false,
+            master: IfIndex::NONE,
+            port: None,
+            tx_queue_len: 1000,
+            group: 0,
+            alias: None,
+            promiscuity: 0,
+            allmulti: 0,
+            addr_set: false,
+            carrier_changes: 0,
+            taps: 0,
+            stats: LinkStats::default(),
+        };
+        (link.kind.ops().setup)(&mut link);
+        link
+    }
+
+    /// True if administratively up.
+    #[inline]
+    pub const fn is_up(&self) -> bool {
+        self.flags.contains(LinkFlags::UP)
+    }
+
+    /// True if it can carry frames as far as the operational state says (`netif_oper_up`: UP or UNKNOWN).
+    pub const fn is_oper_up(&self) -> bool {
+        matches!(self.operstate, OperState::Up | OperState::Unknown)
+    }
+
+    /// The flags as netlink reports them (`dev_get_flags`): with RUNNING if operational and LOWER_UP if there is
+    /// carrier, both only while up.
+    pub fn flags_shown(&self) -> LinkFlags {
+        let mut flags = self.flags;
+        if self.is_up() {
+            flags.set(LinkFlags::RUNNING, self.is_oper_up());
+            flags.set(LinkFlags::LOWER_UP, self.carrier);
+        }
+        flags
+    }
+
+    /// Whether a frame header is in front of its packets: true for Ethernet kinds.
+    pub const fn has_ethernet(&self) -> bool {
+        true
+    }
+
+    /// Bytes of link-layer header (`hard_header_len`).
+    pub const fn header_len(&self) -> usize {
+        14
+    }
+
+    /// Whether neighbours on it are found by ARP.
+    pub fn uses_arp(&self) -> bool {
+        !self.flags.intersects(LinkFlags::NOARP | LinkFlags::LOOPBACK)
+    }
+}

@@ -1,0 +1,23 @@
+//! `lo`, the loopback link: what is sent comes back in. Models `drivers/net/loopback.c`.
+
+use hopwise_protocols::wire::ethernet::MacAddr;
+
+use crate::kind::KindOps;
+use crate::link::{Link, LinkFlags};
+
+/// The row of this kind.
+pub static OPS: KindOps = KindOps {
+    name: "",
+    summary: "loopback link of every namespace",
+    mtu: (0, 0),
+    setup,
+    describe: |_, _| {},
+    queues: (1, 1),
+    driver: "",
+};
+
+fn setup(link: &mut Link) {
+    link.flags = LinkFlags::LOOPBACK;
+    link.mtu = 65536;
+    link.broadcast = MacAddr::default();
+}

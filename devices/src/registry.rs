@@ -1,0 +1,13 @@
+//! The kinds of link that exist: one line each. From here come the words after `type`, the support table and the
+//! fuzzer's choices.
+
+use crate::kind::KindOps;
+use crate::{bridge, dummy, lo, veth};
+
+/// All kinds.
+pub static KINDS: &[&KindOps] = &[&lo::OPS, &dummy::OPS, &veth::OPS, &bridge::OPS];
+
+/// The kind that `ip link add type NAME` means.
+pub fn find(name: &str) -> Option<&'static KindOps> {
+    KINDS.iter().copied().find(|ops| !ops.name.is_empty() && ops.name == name)
+}

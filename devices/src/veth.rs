@@ -1,0 +1,93 @@
+//! `veth`: a pair of links, each handing its frames to the other. Models `drivers/net/veth.c`.
+//!
+//! A NIC at the end of a wire between two machines is one too (as in containerlab), with a [`Wire`] that delays,
+//! limits and loses frames.
+
+use hopwise_sim_core::{Duration, IfIndex, NsId, Rng, Time};
+
+use crate::kind::KindOps;
+use crate::link::{Link, OperState};
+
+/// How long a frame takes from one end to the other when there is no wire in between: the order of a softirq.
+pub const CROSSING: Duration = Duration::from_micros(10);
+
+/// The row of this kind.
+pub static OPS: KindOps = KindOps {
+    name: "veth",
+    summary: "a pair of links; a NIC on a wire between two machines",
+    mtu: (68, 65535),
+    setup,
+    describe: |_, _| {},
+    queues: (2, 2),
+    driver: "veth",
+};
+
+fn setup(link: &mut Link) {
+    // veth_newlink: the carrier comes when both ends are up.
+    link.carrier = false;
+    link.operstate = OperState::Unknown;
+}
+
+/// The state of one end.
+#[derive(Clone, Debug)]
+pub struct Veth {
+    /// Where the other end is.
+    pub peer: (NsId, IfIndex),
+    /// The wire between them, for NICs of different machines.
+    pub wire: Option<Box<Wire>>,
+}
+
+/// The transmitting side of a wire.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    /// One-way delay.
+    pub delay: Duration,
+    /// Bits per second; 0: no limit.
+    pub rate: u64,
+    /// Lost frames per million.
+    pub loss_ppm: u32,
+    /// Uniformly random extra delay, up to this. Frames keep their order.
+    pub jitter: Duration,
+    /// When the last bit of the last frame has been sent.
+    pub busy_until: Time,
+    /// Draws losses and jitter.
+    pub rng: Rng,
+}
+
+/// What a wire does with a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sent {
+    /// It arrives this much later.
+    After(Duration),
+    /// It is lost.
+    Lost,
+}
+
+impl Wire {
+    /// Sends a frame of `len` bytes at `now`: it waits for those before it, takes its time at the wire's rate, and
+    /// travels for the delay.
+    pub fn send(&mut self, now: Time, len: usize) -> Sent {
+        if self.loss_ppm > 0 && self.rng.below(1_000_000) < self.loss_ppm {
+            return Sent::Lost;
+        }
+        let mut done = now;
+        if let Some(nanos) = (len as u64 * 8 * 1_000_000_000).checked_div(self.rate) {
+            done = self.busy_until.max(now) + Duration::from_nanos(nanos);
+            self.busy_until = done;
+        }
+        let jitter = u32::try_from(self.jitter.as_micros()).unwrap_or(u32::MAX);
+        let arrival = done + self.delay + Duration::from_micros(u64::from(self.rng.below(jitter)));
+        Sent::After(arrival.since(now).max(CROSSING))
+    }
+}
+
+impl Veth {
+    /// Sends a frame of `len` bytes at `now`.
+    #[inline]
+    pub fn send(&mut self, now: Time, len: usize) -> Sent {
+        match &mut self.wire {
+            None => Sent::After(CROSSING),
+            Some(wire) => wire.send(now, len),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The control operations: what programs ask of the kernel through netlink, ioctl and sysctl. They run between events,
+//! never inside one, and refuse in Linux's words.
+
+pub mod addr;
+pub mod bridge;
+pub mod link;
+pub mod neigh;
+pub mod netns;
+pub mod route;
+pub mod rule;
+pub mod sysctl;

@@ -1,0 +1,138 @@
+//! What a namespace can reach beyond itself while a packet is on its way: the clock, the buffers, the agenda, the
+//! observers. There is no way from one namespace to another one except a packet in the agenda.
+
+use core::net::Ipv4Addr;
+use core::ops::ControlFlow;
+
+use hopwise_sim_core::{
+    Agenda, Detail, DropReason, Duration, Fate, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, Time,
+};
+
+use crate::capture::CaptureLog;
+
+/// What a stage of the packet path returns: the packet goes on, or its life here has ended.
+pub type Verdict = ControlFlow<Fate, Packet>;
+
+/// Something that will happen in a namespace.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Where.
+    pub ns: NsId,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What will happen.
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// A frame arrives at a link, or comes up again (loopback, a decapsulated packet).
+    LinkRx {
+        /// The link.
+        link: IfIndex,
+        /// The frame, from its link-layer header on.
+        packet: Packet,
+    },
+    /// A timer runs out.
+    Timer(TimerKind),
+}
+
+/// The timers of a namespace. Timers are not cancelled: one that has lost its meaning finds so when it runs out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimerKind {
+    /// The timer of a neighbour entry; the generation says whether it is still the current one.
+    Neigh {
+        /// The neighbour's address.
+        addr: Ipv4Addr,
+        /// The link.
+        link: IfIndex,
+        /// Generation.
+        generation: u32,
+    },
+    /// Garbage collection of the neighbour table.
+    NeighGc,
+    /// A delayed proxy ARP answer is due.
+    ProxyArp {
+        /// Its place in the queue.
+        id: u32,
+    },
+    /// A reassembly queue runs out of time.
+    Frag {
+        /// Generation.
+        id: u32,
+    },
+    /// The link watcher of this namespace's host looks at the links whose carrier changed.
+    LinkWatch,
+    /// An address stops being preferred or valid.
+    Address,
+}
+
+/// The surroundings of a namespace.
+pub struct Cx<'a> {
+    /// The present.
+    pub now: Time,
+    /// The namespace that is being worked in.
+    pub ns: NsId,
+    /// Its host.
+    pub host: HostId,
+    /// How many events this host has put on the agenda.
+    pub sequence: &'a mut u64,
+    /// The packet buffers.
+    pub pool: &'a mut Pool,
+    /// The future.
+    pub agenda: &'a mut Agenda<Event>,
+    /// The records of what happened to packets.
+    pub journey: &'a mut Journey,
+    /// The frames captured.
+    pub captures: &'a mut CaptureLog,
+    /// Programs to be woken: their sockets got something.
+    pub wakeups: &'a mut Vec<u64>,
+}
+
+impl Cx<'_> {
+    /// Puts a frame on the agenda: it arrives at a link (of any namespace) after a constant delay.
+    #[inline]
+    pub fn send(&mut self, delay: Duration, ns: NsId, link: IfIndex, packet: Packet) {
+        let key = self.key(self.now + delay);
+        self.agenda.push_after(delay, key, Event { ns, kind: EventKind::LinkRx { link, packet } });
+    }
+
+    /// Sets a timer of this namespace.
+    pub fn timer(&mut self, at: Time, timer: TimerKind) {
+        let key = self.key(at.max(self.now));
+        self.agenda.push_at(key, Event { ns: self.ns, kind: EventKind::Timer(timer) });
+    }
+
+    #[inline]
+    fn key(&mut self, at: Time) -> Key {
+        *self.sequence += 1;
+        Key::new(at, self.host, *self.sequence)
+    }
+
+    /// Writes down what happened to a packet, if anybody wants to know.
+    #[inline]
+    pub fn note(&mut self, packet: &Packet, detail: impl FnOnce() -> Detail) {
+        self.journey.note(self.now, self.ns, packet.id, detail);
+    }
+
+    /// Ends a packet's life with a reason.
+    #[cold]
+    pub fn drop(&mut self, packet: Packet, reason: DropReason) -> Fate {
+        self.note(&packet, || Detail::Dropped { reason });
+        self.pool.dropped(packet);
+        Fate::Dropped(reason)
+    }
+
+    /// Ends a packet's life as used up by `by`.
+    pub fn consume(&mut self, packet: Packet, by: &'static str) -> Fate {
+        self.note(&packet, || Detail::Consumed { by });
+        self.pool.consumed(packet);
+        Fate::Consumed
+    }
+
+    /// Ends a packet's life as delivered to a socket.
+    pub fn deliver(&mut self, packet: Packet, socket: &'static str) -> Fate {
+        self.note(&packet, || Detail::Delivered { socket });
+        self.pool.delivered(packet);
+        Fate::Delivered
+    }
+}

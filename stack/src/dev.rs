@@ -1,0 +1,172 @@
+//! The links of a namespace, by number and by name.
+
+use hopwise_devices::Link;
+use hopwise_protocols::neigh::NeighParms;
+use hopwise_sim_core::IfIndex;
+use rustc_hash::FxHashMap;
+
+use crate::inet::InetDev;
+
+/// A link with what the network layers keep for it.
+#[derive(Clone, Debug)]
+pub struct Dev {
+    /// The link itself.
+    pub link: Link,
+    /// IPv4: addresses and settings.
+    pub inet: InetDev,
+    /// ARP: the settings of `net.ipv4.neigh.LINK`.
+    pub neigh: NeighParms,
+    /// Whether the world writes its frames into the capture log.
+    pub captured: bool,
+}
+
+impl core::ops::Deref for Dev {
+    type Target = Link;
+    #[inline]
+    fn deref(&self) -> &Link {
+        &self.link
+    }
+}
+
+impl core::ops::DerefMut for Dev {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+/// Small tables are searched, larger ones hashed.
+const HASHED_FROM: usize = 8;
+
+/// The links of one namespace.
+#[derive(Clone, Debug, Default)]
+pub struct DevTable {
+    slots: Vec<Option<Box<Dev>>>,
+    free: Vec<u32>,
+    by_index: FxHashMap<u32, u32>,
+    by_name: FxHashMap<Box<str>, u32>,
+    last_index: u32,
+}
+
+impl DevTable {
+    /// The link of that number.
+    #[inline]
+    pub fn get(&self, index: IfIndex) -> Option<&Dev> {
+        let slot = self.slot(index)?;
+        self.slots[slot].as_deref()
+    }
+
+    /// The link of that number, to be changed.
+    #[inline]
+    pub fn get_mut(&mut self, index: IfIndex) -> Option<&mut Dev> {
+        let slot = self.slot(index)?;
+        self.slots[slot].as_deref_mut()
+    }
+
+    /// The link of that name.
+    pub fn find(&self, name: &str) -> Option<&Dev> {
+        let slot = if self.by_name.is_empty() {
+            self.slots.iter().position(|d| d.as_ref().is_some_and(|d| &*d.name == name))?
+        } else {
+            *self.by_name.get(name)? as usize
+        };
+        self.slots[slot].as_deref()
+    }
+
+    /// The number of the link of that name.
+    pub fn index_of(&self, name: &str) -> Option<IfIndex> {
+        self.find(name).map(|d| d.index)
+    }
+
+    /// How many links there are.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All links in the order of their numbers, as `ip link` prints them.
+    pub fn iter(&self) -> impl Iterator<Item = &Dev> {
+        let mut all: Vec<&Dev> = self.slots.iter().filter_map(|d| d.as_deref()).collect();
+        all.sort_by_key(|d| d.index);
+        all.into_iter()
+    }
+
+    /// The numbers of all links, in order.
+    pub fn indices(&self) -> Vec<IfIndex> {
+        self.iter().map(|d| d.index).collect()
+    }
+
+    /// The number that the next link gets (`dev_new_index`): one more than the last one given, skipping those in use.
+    pub fn next_index(&mut self) -> IfIndex {
+        loop {
+            self.last_index = self.last_index.wrapping_add(1).max(1);
+            if self.slot(IfIndex(self.last_index)).is_none() {
+                return IfIndex(self.last_index);
+            }
+        }
+    }
+
+    /// Puts a link in; its number and name must be free.
+    pub fn insert(&mut self, dev: Box<Dev>) {
+        let (index, name) = (dev.index.0, dev.name.clone());
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(dev);
+                slot
+            }
+            None => {
+                self.slots.push(Some(dev));
+                (self.slots.len() - 1) as u32
+            }
+        };
+        if !self.by_index.is_empty() {
+            self.by_index.insert(index, slot);
+            self.by_name.insert(name, slot);
+        } else if self.slots.len() > HASHED_FROM {
+            self.rehash();
+        }
+    }
+
+    /// Takes a link out.
+    pub fn remove(&mut self, index: IfIndex) -> Option<Box<Dev>> {
+        let slot = self.slot(index)?;
+        let dev = self.slots[slot].take()?;
+        self.free.push(slot as u32);
+        self.by_index.remove(&index.0);
+        self.by_name.remove(&dev.name);
+        Some(dev)
+    }
+
+    /// Gives a link another name, which must be free.
+    pub fn rename(&mut self, index: IfIndex, name: &str) {
+        let Some(slot) = self.slot(index) else { return };
+        if let Some(dev) = self.slots[slot].as_deref_mut() {
+            let old = core::mem::replace(&mut dev.link.name, name.into());
+            if self.by_name.remove(&old).is_some() {
+                self.by_name.insert(name.into(), slot as u32);
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&self, index: IfIndex) -> Option<usize> {
+        if self.by_index.is_empty() {
+            self.slots.iter().position(|d| d.as_ref().is_some_and(|d| d.link.index == index))
+        } else {
+            self.by_index.get(&index.0).map(|&slot| slot as usize)
+        }
+    }
+
+    fn rehash(&mut self) {
+        for (slot, dev) in self.slots.iter().enumerate() {
+            if let Some(dev) = dev {
+                self.by_index.insert(dev.index.0, slot as u32);
+                self.by_name.insert(dev.name.clone(), slot as u32);
+            }
+        }
+    }
+}

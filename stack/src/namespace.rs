@@ -1,0 +1,144 @@
+//! A network namespace: links, routes, neighbours, sockets, settings.
+
+use core::net::Ipv4Addr;
+
+use hopwise_protocols::fib::Fib;
+use hopwise_protocols::frag::FragTable;
+use hopwise_protocols::icmp_policy::{IcmpLimits, PmtuCache, RedirectLimits};
+use hopwise_protocols::neigh::{NeighParms, NeighTable};
+use hopwise_sim_core::{HostId, IfIndex, NsId, Packet, Rng, Time};
+use rustc_hash::FxHashMap;
+
+use crate::conf::{Conf, ConfKey};
+use crate::dev::{Dev, DevTable};
+use crate::path::arp::ProxyQueue;
+use crate::snmp::Snmp;
+use crate::socket::SocketTable;
+use crate::sysctl::Sysctl;
+
+/// At most this many lines of kernel log are kept.
+const MAX_LOG: usize = 10_000;
+
+/// Everything of one namespace. Nothing in it refers to another namespace but a veth's `peer`, which is only an address
+/// to send to.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// Its number in the world.
+    pub id: NsId,
+    /// The host it belongs to.
+    pub host: HostId,
+    /// Its links.
+    pub devs: DevTable,
+    /// Its routing tables and rules.
+    pub fib: Fib,
+    /// The IPv4 neighbour table (ARP).
+    pub neigh: NeighTable<Packet>,
+    /// `net.ipv4.neigh.default`: what a new link begins with.
+    pub neigh_default: NeighParms,
+    /// `net.ipv4.conf.all`.
+    pub conf_all: Conf,
+    /// `net.ipv4.conf.default`: what a new link begins with.
+    pub conf_default: Conf,
+    /// The other settings of `net.*`.
+    pub sysctl: Sysctl,
+    /// Own unicast addresses and on how many links each is (`inet_addr_lst`).
+    pub local_addrs: FxHashMap<Ipv4Addr, u32>,
+    /// Datagrams being put together.
+    pub frags: Box<FragTable<Packet>>,
+    /// Path MTUs and redirects learned (`fib_nh_exception`).
+    pub pmtu: PmtuCache,
+    /// Limits on ICMP messages.
+    pub icmp_limits: IcmpLimits,
+    /// Limits on redirects.
+    pub redirect_limits: RedirectLimits,
+    /// Proxy ARP answers that wait for their random delay.
+    pub proxy_queue: ProxyQueue,
+    /// The open sockets.
+    pub sockets: SocketTable,
+    /// Counters of `/proc/net/snmp` and `/proc/net/netstat`.
+    pub snmp: Box<Snmp>,
+    /// Random decisions of this namespace's protocols.
+    pub rng: Rng,
+    /// The names that this namespace has for others (`netns list-id`), by number.
+    pub nsids: Vec<NsId>,
+    /// The next IPv4 identification.
+    pub ip_id: u16,
+    /// The kernel's log lines that this namespace caused.
+    pub log: Vec<(Time, String)>,
+    /// When the timer for garbage collection was set; `None`: not running.
+    pub neigh_gc_at: Option<Time>,
+}
+
+impl Namespace {
+    /// An empty namespace: the caller adds `lo`.
+    pub fn new(id: NsId, host: HostId, seed: u64) -> Self {
+        let mut rng = Rng::stream(seed, "namespace", u64::from(id.0));
+        let ip_id = rng.next_u32() as u16;
+        Namespace {
+            id,
+            host,
+            devs: DevTable::default(),
+            fib: Fib::new(rng.next_u32()),
+            neigh: NeighTable::default(),
+            neigh_default: NeighParms::default(),
+            conf_all: Conf::default(),
+            conf_default: Conf::default(),
+            sysctl: Sysctl::default(),
+            local_addrs: FxHashMap::default(),
+            frags: Box::default(),
+            pmtu: PmtuCache::default(),
+            icmp_limits: IcmpLimits::default(),
+            redirect_limits: RedirectLimits::default(),
+            proxy_queue: ProxyQueue::default(),
+            sockets: SocketTable::default(),
+            snmp: Box::default(),
+            rng,
+            nsids: Vec::new(),
+            ip_id,
+            log: Vec::new(),
+            neigh_gc_at: None,
+        }
+    }
+
+    /// The name of a link, `*` if there is none of that number.
+    pub fn name_of(&self, link: IfIndex) -> &str {
+        self.devs.get(link).map_or("*", |d| &d.name)
+    }
+
+    /// Writes a line into the kernel's log.
+    pub fn log(&mut self, now: Time, text: String) {
+        if self.log.len() < MAX_LOG {
+            self.log.push((now, text));
+        }
+    }
+
+    /// Whether `addr` is an address of one of this namespace's links.
+    #[inline]
+    pub fn is_own(&self, addr: Ipv4Addr) -> bool {
+        self.local_addrs.contains_key(&addr)
+    }
+
+    /// A setting that is on if it is on for the link or for all (`IN_DEV_ORCONF`).
+    #[inline]
+    pub fn conf_or(&self, dev: &Dev, key: ConfKey) -> bool {
+        self.conf_all[key] != 0 || dev.inet.conf[key] != 0
+    }
+
+    /// A setting that is on only if it is on for the link and for all (`IN_DEV_ANDCONF`).
+    #[inline]
+    pub fn conf_and(&self, dev: &Dev, key: ConfKey) -> bool {
+        self.conf_all[key] != 0 && dev.inet.conf[key] != 0
+    }
+
+    /// A setting whose greater value counts, the link's or that for all (`IN_DEV_MAXCONF`).
+    #[inline]
+    pub fn conf_max(&self, dev: &Dev, key: ConfKey) -> i32 {
+        self.conf_all[key].max(dev.inet.conf[key])
+    }
+
+    /// The next IPv4 identification for a packet made here.
+    pub fn next_ip_id(&mut self) -> u16 {
+        self.ip_id = self.ip_id.wrapping_add(1);
+        self.ip_id
+    }
+}

@@ -1,0 +1,367 @@
+//! The network of a world: hosts, their namespaces, and the agenda that joins them.
+
+use hopwise_devices::{Kind, Link, LinkFlags};
+use hopwise_protocols::neigh::NeighParms;
+use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_sim_core::{
+    Agenda, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
+};
+
+use crate::capture::CaptureLog;
+use crate::cx::{Cx, Event, EventKind, TimerKind};
+use crate::dev::Dev;
+use crate::inet::InetDev;
+use crate::linkwatch::{self, LinkWatch};
+use crate::namespace::Namespace;
+use crate::path;
+
+/// A machine as the network sees it: a root namespace and the order of its events.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    /// The namespace it starts in.
+    pub root: NsId,
+    /// How many events it has put on the agenda.
+    sequence: u64,
+    /// Links whose carrier changed and was not looked at yet.
+    pub watch: LinkWatch,
+}
+
+/// Why running stopped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// Programs are to be woken: see [`Network::take_wakeups`].
+    Woken,
+    /// The time given was reached; nothing is due before it.
+    Reached,
+    /// Packets multiply or circle without end.
+    Storm(Storm),
+}
+
+/// A forwarding loop or broadcast storm: what was seen of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Storm {
+    /// When it was noticed.
+    pub at: Time,
+    /// Packets in flight then.
+    pub in_flight: u64,
+    /// The links that most frames were on their way to: `host/namespace number:link`.
+    pub links: Vec<(NsId, IfIndex, u32)>,
+}
+
+/// More packets in flight than this are a storm: a lab has tens, a benchmark tens of thousands.
+pub const MAX_IN_FLIGHT: u64 = 200_000;
+
+/// More frame arrivals than this within one second of virtual time, without any program waking up, are a loop.
+pub const MAX_ARRIVALS_PER_SECOND: u64 = 2_000_000;
+
+/// Hosts, namespaces, links, and what is going on between them.
+#[derive(Clone, Debug)]
+pub struct Network {
+    now: Time,
+    seed: u64,
+    hosts: Vec<Host>,
+    namespaces: Vec<Option<Box<Namespace>>>,
+    agenda: Agenda<Event>,
+    pool: Pool,
+    /// The records of what happened to packets.
+    pub journey: Journey,
+    /// The frames captured on links with `captured` set.
+    pub captures: CaptureLog,
+    /// Whether new links are captured from the start.
+    pub capture_new_links: bool,
+    wakeups: Vec<u64>,
+    macs: Rng,
+    arrivals: (u64, u64),
+    events: u64,
+}
+
+impl Network {
+    /// An empty network whose random decisions derive from `seed`.
+    pub fn new(seed: u64) -> Self {
+        Network {
+            now: Time::ZERO,
+            seed,
+            hosts: Vec::new(),
+            namespaces: Vec::new(),
+            agenda: Agenda::default(),
+            pool: Pool::default(),
+            journey: Journey::default(),
+            captures: CaptureLog::default(),
+            capture_new_links: false,
+            wakeups: Vec::new(),
+            macs: Rng::stream(seed, "mac", 0),
+            arrivals: (0, 0),
+            events: 0,
+        }
+    }
+
+    /// The present.
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The seed.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The hosts, in the order of creation.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// A host.
+    pub fn host(&self, host: HostId) -> Option<&Host> {
+        self.hosts.get(host.0 as usize)
+    }
+
+    pub(crate) fn host_mut(&mut self, host: HostId) -> Option<&mut Host> {
+        self.hosts.get_mut(host.0 as usize)
+    }
+
+    /// Adds a host with a root namespace whose `lo` is up.
+    pub fn add_host(&mut self, name: &str) -> HostId {
+        let host = HostId(self.hosts.len() as u32);
+        let root = NsId(self.namespaces.len() as u32);
+        self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default() });
+        let added = self.add_namespace(host);
+        debug_assert_eq!(added, root, "the root namespace comes next");
+        // LABS.md, rule 9: at the start every machine's lo is up.
+        let up = self.set_link_up(root, IfIndex::LO, true);
+        debug_assert!(up.is_ok(), "lo can always be set up");
+        host
+    }
+
+    /// Adds a namespace to a host: `lo` only, and down.
+    pub fn add_namespace(&mut self, host: HostId) -> NsId {
+        let id = NsId(self.namespaces.len() as u32);
+        self.namespaces.push(Some(Box::new(Namespace::new(id, host, self.seed))));
+        let mut lo = Link::new(Kind::Loopback);
+        lo.name = "lo".into();
+        self.register(id, lo, IfIndex::NONE);
+        id
+    }
+
+    /// Puts a new link into a namespace under the number `index` ([`IfIndex::NONE`]: the next one). Name and number must
+    /// be free. Gives its number.
+    pub fn register(&mut self, ns: NsId, mut link: Link, index: IfIndex) -> IfIndex {
+        let captured = self.capture_new_links;
+        let Some(space) = self.ns_mut(ns) else { return IfIndex::NONE };
+        link.index = if index.is_some() { index } else { space.devs.next_index() };
+        link.taps += u32::from(captured);
+        let index = link.index;
+        let dev = Dev {
+            link,
+            inet: InetDev { addrs: smallvec::SmallVec::new(), conf: space.conf_default.clone() },
+            neigh: space.neigh_default.clone(),
+            captured,
+        };
+        space.devs.insert(Box::new(dev));
+        index
+    }
+
+    /// A namespace.
+    #[inline]
+    pub fn ns(&self, ns: NsId) -> Option<&Namespace> {
+        self.namespaces.get(ns.0 as usize)?.as_deref()
+    }
+
+    /// A namespace, to be changed.
+    #[inline]
+    pub fn ns_mut(&mut self, ns: NsId) -> Option<&mut Namespace> {
+        self.namespaces.get_mut(ns.0 as usize)?.as_deref_mut()
+    }
+
+    /// All namespaces, in the order of creation.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.namespaces.iter().filter_map(|n| n.as_deref())
+    }
+
+    /// Takes a namespace out of the world; the caller has dealt with its links.
+    pub(crate) fn forget_namespace(&mut self, ns: NsId) -> Option<Box<Namespace>> {
+        self.namespaces.get_mut(ns.0 as usize)?.take()
+    }
+
+    /// Two namespaces at once, to be changed; they must be different ones.
+    pub fn two(&mut self, a: NsId, b: NsId) -> Option<(&mut Namespace, &mut Namespace)> {
+        let [a, b] = self.namespaces.get_disjoint_mut([a.0 as usize, b.0 as usize]).ok()?;
+        Some((a.as_deref_mut()?, b.as_deref_mut()?))
+    }
+
+    /// A random MAC address, locally administered (`eth_random_addr`).
+    pub fn random_mac(&mut self) -> MacAddr {
+        let bytes = self.macs.next_u64().to_be_bytes();
+        let [_, _, a, b, c, d, e, f] = bytes;
+        MacAddr([(a & 0xfe) | 0x02, b, c, d, e, f])
+    }
+
+    /// Does something in a namespace between two events, with all that a namespace can reach.
+    #[inline]
+    pub fn with<R>(&mut self, ns: NsId, work: impl FnOnce(&mut Namespace, &mut Cx<'_>) -> R) -> Option<R> {
+        let space = self.namespaces.get_mut(ns.0 as usize)?.as_deref_mut()?;
+        let host = self.hosts.get_mut(space.host.0 as usize)?;
+        let mut cx = Cx {
+            now: self.now,
+            ns,
+            host: space.host,
+            sequence: &mut host.sequence,
+            pool: &mut self.pool,
+            agenda: &mut self.agenda,
+            journey: &mut self.journey,
+            captures: &mut self.captures,
+            wakeups: &mut self.wakeups,
+        };
+        Some(work(space, &mut cx))
+    }
+
+    /// Sets a timer of a namespace from outside the packet path.
+    pub(crate) fn set_timer(&mut self, ns: NsId, at: Time, timer: TimerKind) {
+        self.with(ns, |_, cx| cx.timer(at, timer));
+    }
+
+    /// Puts a frame into a link as if it had just arrived from outside: what a test or a fuzzer does.
+    pub fn inject(&mut self, ns: NsId, link: IfIndex, frame: &[u8]) {
+        self.with(ns, |_, cx| {
+            let packet = cx.pool.alloc_from(cx.now, frame);
+            cx.send(Duration::ZERO, cx.ns, link, packet);
+        });
+    }
+
+    /// When the next event is due.
+    pub fn next_event(&self) -> Option<Time> {
+        self.agenda.next_key().map(Key::time)
+    }
+
+    /// Lets events happen until `until`, or until programs are to be woken. Time ends at `until` only if that is
+    /// reached.
+    pub fn run_until(&mut self, until: Time) -> Stop {
+        while let Some((key, event)) = self.agenda.pop_until(until) {
+            self.now = key.time();
+            self.events += 1;
+            self.happen(event);
+            if !self.wakeups.is_empty() {
+                self.arrivals = (0, 0);
+                return Stop::Woken;
+            }
+            if self.is_storm() {
+                return Stop::Storm(self.storm());
+            }
+        }
+        if until != Time::NEVER {
+            self.now = self.now.max(until);
+        }
+        Stop::Reached
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event.kind {
+            EventKind::LinkRx { link, packet } => self.arrive(event.ns, link, packet),
+            EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
+            EventKind::Timer(timer) => self.timer(event.ns, timer),
+        }
+    }
+
+    #[inline]
+    fn arrive(&mut self, ns: NsId, link: IfIndex, packet: Packet) {
+        let Some(space) = self.namespaces.get_mut(ns.0 as usize).and_then(|n| n.as_deref_mut()) else {
+            // The namespace was deleted while the frame was on its way.
+            self.pool.dropped(packet);
+            return;
+        };
+        let host = space.host;
+        let Some(owner) = self.hosts.get_mut(host.0 as usize) else {
+            self.pool.dropped(packet);
+            return;
+        };
+        let mut cx = Cx {
+            now: self.now,
+            ns,
+            host,
+            sequence: &mut owner.sequence,
+            pool: &mut self.pool,
+            agenda: &mut self.agenda,
+            journey: &mut self.journey,
+            captures: &mut self.captures,
+            wakeups: &mut self.wakeups,
+        };
+        path::receive(space, &mut cx, link, packet);
+    }
+
+    fn timer(&mut self, ns: NsId, timer: TimerKind) {
+        self.with(ns, |ns, cx| match timer {
+            TimerKind::Neigh { addr, link, generation } => path::neigh_out::timer(ns, cx, addr, link, generation),
+            TimerKind::NeighGc => path::neigh_out::collect_garbage(ns, cx),
+            TimerKind::ProxyArp { id } => path::arp::proxy_redo(ns, cx, id),
+            TimerKind::Frag { id } => path::frag::expire(ns, cx, id),
+            TimerKind::Address => crate::control::addr::expire(ns, cx),
+            TimerKind::LinkWatch => {}
+        });
+    }
+
+    /// Whether too much is going on for a network that is in order.
+    #[inline]
+    fn is_storm(&mut self) -> bool {
+        let second = self.now.as_nanos() >> 30;
+        if self.arrivals.0 != second {
+            self.arrivals = (second, 0);
+        }
+        self.arrivals.1 += 1;
+        self.arrivals.1 > MAX_ARRIVALS_PER_SECOND || self.pool.stats().alive() > MAX_IN_FLIGHT
+    }
+
+    /// What circles: the links that frames are on their way to, the busiest first. Clears the agenda of frames, so that
+    /// what comes next can be seen.
+    #[cold]
+    fn storm(&mut self) -> Storm {
+        let mut links = std::collections::BTreeMap::new();
+        for (_, event) in self.agenda.iter() {
+            if let EventKind::LinkRx { link, .. } = event.kind {
+                *links.entry((event.ns, link)).or_insert(0u32) += 1;
+            }
+        }
+        let mut links: Vec<_> = links.into_iter().map(|((ns, link), n)| (ns, link, n)).collect();
+        links.sort_by_key(|&(ns, link, n)| (core::cmp::Reverse(n), ns, link));
+        links.truncate(8);
+        let storm = Storm { at: self.now, in_flight: self.pool.stats().alive(), links };
+        self.arrivals = (0, 0);
+        storm
+    }
+
+    /// The owners of sockets that got something since the last call.
+    pub fn take_wakeups(&mut self) -> Vec<u64> {
+        let mut woken = core::mem::take(&mut self.wakeups);
+        woken.sort_unstable();
+        woken.dedup();
+        woken
+    }
+
+    /// Counts of packets.
+    pub const fn packets(&self) -> PoolStats {
+        self.pool.stats()
+    }
+
+    /// How many events have happened.
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Packets on their way to a link, and packets waiting in a queue. Together they are all that are alive: see
+    /// [`PoolStats::alive`].
+    pub fn in_flight_and_held(&self) -> (u64, u64) {
+        let flying = self.agenda.iter().filter(|(_, e)| matches!(e.kind, EventKind::LinkRx { .. })).count() as u64;
+        let held = self.namespaces().map(Namespace::held).sum();
+        (flying, held)
+    }
+
+    /// Whether a link of any namespace refers to this one by name or number (a veth's peer).
+    pub fn peer_of(&self, ns: NsId, link: IfIndex) -> Option<(NsId, IfIndex)> {
+        Some(self.ns(ns)?.devs.get(link)?.kind.veth()?.peer)
+    }
+
+    /// Whether a link is administratively up and there is a link of that number.
+    pub fn is_up(&self, ns: NsId, link: IfIndex) -> bool {
+        self.ns(ns).and_then(|n| n.devs.get(link)).is_some_and(|d| d.flags.contains(LinkFlags::UP))
+    }
+}

@@ -1,0 +1,236 @@
+//! A bridge's port receives a frame, or the bridge link itself sends one. Models `br_handle_frame`,
+//! `br_handle_frame_finish`, `br_dev_xmit`, `br_flood` and `br_pass_frame_up`.
+
+use core::ops::ControlFlow;
+
+use hopwise_devices::bridge::{FrameSort, Learned, PortState, is_link_local};
+use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_sim_core::{BridgeVerdict, Detail, DropReason, Duration, Fate, IfIndex, Packet};
+
+use crate::cx::{Cx, Verdict};
+use crate::namespace::Namespace;
+use crate::path::dev_xmit::dev_xmit;
+
+/// Takes the frame away from a link that is a bridge port and switches it; any other link's frame goes on.
+#[inline]
+pub fn port_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Verdict {
+    match ns.devs.get(link) {
+        Some(dev) if dev.port.is_some() => handle_frame(ns, cx, link, packet),
+        _ => ControlFlow::Continue(packet),
+    }
+}
+
+/// `br_handle_frame` and `br_handle_frame_finish`.
+fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, packet: Packet) -> Verdict {
+    let Some((dst, src)) = addresses(&packet) else {
+        return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
+    };
+    if !src.is_unicast() || src == MacAddr::ZERO {
+        return ControlFlow::Break(cx.drop(packet, DropReason::MacInvalidSource));
+    }
+    let Some(state) = ns.devs.get(port).and_then(|d| d.port.as_deref()) else {
+        return ControlFlow::Continue(packet);
+    };
+    let (bridge, isolated, learning, locked) = (state.bridge, state.isolated, state.learning, state.locked);
+    let forwarding = state.state == PortState::Forwarding;
+    let may_learn = learning && matches!(state.state, PortState::Forwarding | PortState::Learning);
+    if is_link_local(dst)
+        && let Some(stays) = link_local(ns, bridge, dst)
+    {
+        return if stays {
+            ControlFlow::Continue(packet)
+        } else {
+            ControlFlow::Break(cx.drop(packet, DropReason::MacIeeeMacControl))
+        };
+    }
+    if !forwarding && !may_learn {
+        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+    }
+    let Some(br) = ns.devs.get_mut(bridge) else {
+        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+    };
+    let up = br.is_up();
+    let now = cx.now;
+    let Some(switch) = br.link.kind.bridge_mut() else {
+        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+    };
+    if locked && !switch.lookup(now, src, 0).is_some_and(|e| e.port == port && !e.local) {
+        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+    }
+    if may_learn && switch.learn(now, src, 0, port) == Learned::OwnAddress {
+        let text = format!("received packet on {} with own address as source address (addr:{src}, vlan:0)", ns.name_of(port));
+        let text = format!("{}: {text}", ns.name_of(bridge));
+        ns.log(now, text);
+    }
+    // A bridge that is down does not forward: br_stp_disable_bridge has disabled its ports, unless one was just added.
+    if !forwarding || !up {
+        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+    }
+    ControlFlow::Break(switch_frame(ns, cx, bridge, Some((port, isolated)), dst, packet))
+}
+
+/// What happens to a frame for a link-local group: `None`: switched like any other, `Some(true)`: stays on the port as
+/// if that were no port, `Some(false)`: dropped.
+fn link_local(ns: &Namespace, bridge: IfIndex, dst: MacAddr) -> Option<bool> {
+    match dst.0[5] {
+        // Spanning tree: without STP a bridge is transparent to it.
+        0x00 => None,
+        // Pause frames never travel.
+        0x01 => Some(false),
+        n => {
+            let mask = ns.devs.get(bridge).and_then(|d| d.kind.bridge()).map_or(0, |b| b.group_fwd_mask);
+            if mask & (1 << n) != 0 { None } else { Some(true) }
+        }
+    }
+}
+
+/// Sends a frame where the forwarding database says: to one port, to all of them, up to this host. `from` is the port
+/// it came in through and whether that is isolated; `None` if the bridge link itself sends.
+fn switch_frame(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    bridge: IfIndex,
+    from: Option<(IfIndex, bool)>,
+    dst: MacAddr,
+    mut packet: Packet,
+) -> Fate {
+    let sort = FrameSort::of(dst);
+    let port = from.map_or(IfIndex::NONE, |(port, _)| port);
+    let now = cx.now;
+    let Some(br) = ns.devs.get_mut(bridge) else { return cx.drop(packet, DropReason::DevReady) };
+    let promisc = br.promiscuity > 0;
+    let Some(switch) = br.link.kind.bridge_mut() else { return cx.drop(packet, DropReason::DevReady) };
+    if sort == FrameSort::Unicast {
+        let found = switch.lookup(now, dst, 0).map(|e| (e.local, e.port));
+        match found {
+            Some((true, _)) if from.is_some() => {
+                cx.note(&packet, || Detail::Bridge { bridge, port, dst: dst.0, verdict: BridgeVerdict::Local });
+                return pass_up(cx, bridge, packet);
+            }
+            Some((false, to)) => {
+                if let Some(entry) = switch.fdb.get_mut(&(dst, 0)) {
+                    entry.used = now;
+                }
+                cx.note(&packet, || Detail::Bridge {
+                    bridge,
+                    port,
+                    dst: dst.0,
+                    verdict: BridgeVerdict::Forward { port: to },
+                });
+                if promisc && from.is_some() {
+                    let copy = copy(cx, &packet);
+                    pass_up(cx, bridge, copy);
+                }
+                return send_to_port(ns, cx, to, from, packet);
+            }
+            _ => {}
+        }
+    }
+    let to_host = from.is_some() && (sort != FrameSort::Unicast || promisc);
+    cx.note(&packet, || {
+        let ports = count_ports(ns, bridge, from, sort);
+        let verdict = if to_host { BridgeVerdict::LocalAndFlood { ports } } else { BridgeVerdict::Flood { ports } };
+        Detail::Bridge { bridge, port, dst: dst.0, verdict }
+    });
+    packet.depth += 1;
+    let sent = flood(ns, cx, bridge, from, sort, &packet, to_host);
+    packet.depth -= 1;
+    match sent {
+        // The last port (or the host) gets the packet itself, the others got copies.
+        LastReceiver::Port(port) => send_to_port(ns, cx, port, from, packet),
+        LastReceiver::Host => pass_up(cx, bridge, packet),
+        LastReceiver::Nobody => cx.drop(packet, DropReason::BridgeNoEgressPort),
+    }
+}
+
+/// Who gets the packet itself after all others got copies.
+enum LastReceiver {
+    Port(IfIndex),
+    Host,
+    Nobody,
+}
+
+/// `br_flood`: copies to all ports but the last one that wants the frame.
+fn flood(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    bridge: IfIndex,
+    from: Option<(IfIndex, bool)>,
+    sort: FrameSort,
+    packet: &Packet,
+    to_host: bool,
+) -> LastReceiver {
+    let mut last = if to_host { LastReceiver::Host } else { LastReceiver::Nobody };
+    let mut i = 0;
+    while let Some(port) = port_at(ns, bridge, i) {
+        i += 1;
+        if !wants(ns, port, from, sort) {
+            continue;
+        }
+        if let LastReceiver::Port(previous) = last {
+            let copy = copy(cx, packet);
+            send_to_port(ns, cx, previous, from, copy);
+        } else if let LastReceiver::Host = last {
+            let copy = copy(cx, packet);
+            pass_up(cx, bridge, copy);
+        }
+        last = LastReceiver::Port(port);
+    }
+    last
+}
+
+fn port_at(ns: &Namespace, bridge: IfIndex, i: usize) -> Option<IfIndex> {
+    ns.devs.get(bridge)?.kind.bridge()?.ports.get(i).copied()
+}
+
+fn wants(ns: &Namespace, port: IfIndex, from: Option<(IfIndex, bool)>, sort: FrameSort) -> bool {
+    ns.devs.get(port).and_then(|d| d.port.as_deref()).is_some_and(|p| p.lets_out(port, from) && p.floods(sort))
+}
+
+fn count_ports(ns: &Namespace, bridge: IfIndex, from: Option<(IfIndex, bool)>, sort: FrameSort) -> u16 {
+    let ports = ns.devs.get(bridge).and_then(|d| d.kind.bridge()).map_or(&[][..], |b| &b.ports);
+    ports.iter().filter(|&&p| wants(ns, p, from, sort)).count() as u16
+}
+
+fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
+    let copy = cx.pool.copy(cx.now, packet);
+    cx.note(&copy, || Detail::Born { by: "bridge", from: Some(packet.id) });
+    copy
+}
+
+/// `br_forward`: out of one port, if it lets the frame out.
+fn send_to_port(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, from: Option<(IfIndex, bool)>, mut packet: Packet) -> Fate {
+    let allowed = ns.devs.get(port).and_then(|d| d.port.as_deref()).is_some_and(|p| p.lets_out(port, from));
+    if !allowed {
+        return cx.drop(packet, DropReason::BridgeNoEgressPort);
+    }
+    packet.push_mac_header();
+    dev_xmit(ns, cx, port, packet)
+}
+
+/// `br_pass_frame_up`: the frame comes in again, through the bridge link.
+fn pass_up(cx: &mut Cx<'_>, bridge: IfIndex, mut packet: Packet) -> Fate {
+    packet.push_mac_header();
+    let ns = cx.ns;
+    cx.send(Duration::ZERO, ns, bridge, packet);
+    Fate::Sent
+}
+
+/// `br_dev_xmit`: the bridge link itself sends a frame (which begins with its Ethernet header).
+pub fn bridge_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, bridge: IfIndex, mut packet: Packet) -> Fate {
+    if !packet.pull(14) {
+        return cx.drop(packet, DropReason::PktTooSmall);
+    }
+    packet.mac_len = 14;
+    match addresses(&packet) {
+        Some((dst, _)) => switch_frame(ns, cx, bridge, None, dst, packet),
+        None => cx.drop(packet, DropReason::PktTooSmall),
+    }
+}
+
+/// Destination and source of a frame whose Ethernet header has been pulled.
+#[inline]
+fn addresses(packet: &Packet) -> Option<(MacAddr, MacAddr)> {
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *packet.mac_header().first_chunk::<12>()?;
+    Some((MacAddr([d0, d1, d2, d3, d4, d5]), MacAddr([s0, s1, s2, s3, s4, s5])))
+}

@@ -1,0 +1,80 @@
+//! A frame is given to a link: captured, counted, and handed on in the way of the link's kind. Models
+//! `__dev_queue_xmit` and each kind's `ndo_start_xmit`.
+
+use hopwise_devices::Kind;
+use hopwise_devices::veth::Sent;
+use hopwise_protocols::wire::ethernet::ETH_HLEN;
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, Packet, PacketType};
+
+use crate::capture::Direction;
+use crate::cx::Cx;
+use crate::namespace::Namespace;
+use crate::path::bridge::bridge_xmit;
+use crate::socket::packet;
+
+/// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
+const MAX_DEPTH: u8 = 8;
+
+/// Sends a frame, which begins with its link-layer header, through `link`.
+pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
+    packet.depth += 1;
+    packet.kind = PacketType::Outgoing;
+    let Some(dev) = ns.devs.get_mut(link) else {
+        return cx.drop(packet, DropReason::DevReady);
+    };
+    if packet.depth > MAX_DEPTH {
+        dev.stats.tx_dropped += 1;
+        return cx.drop(packet, DropReason::TooDeep);
+    }
+    // A link that is down or has no carrier keeps the noop discipline, which drops.
+    if !dev.active {
+        dev.stats.tx_dropped += u64::from(dev.is_up());
+        let reason = if dev.is_up() { DropReason::Qdisc } else { DropReason::DevReady };
+        return cx.drop(packet, reason);
+    }
+    cx.note(&packet, || Detail::LinkTx { link });
+    if dev.taps > 0 {
+        packet::tap(ns, cx, link, Direction::Out, &packet);
+    }
+    xmit(ns, cx, link, packet)
+}
+
+/// What each kind does with a frame (`ndo_start_xmit`).
+fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
+    let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
+    let len = packet.len();
+    dev.stats.tx_packets += 1;
+    dev.stats.tx_bytes += len as u64;
+    match &mut dev.link.kind {
+        Kind::Loopback => {
+            // loopback_xmit counts after eth_type_trans has taken the header off.
+            dev.stats.tx_bytes -= ETH_HLEN as u64;
+            packet.depth = 0;
+            cx.send(Duration::ZERO, cx.ns, link, packet);
+            Fate::Sent
+        }
+        Kind::Dummy => {
+            cx.note(&packet, || Detail::Dropped { reason: DropReason::DummySink });
+            cx.pool.dropped(packet);
+            Fate::Dropped(DropReason::DummySink)
+        }
+        Kind::Veth(veth) => {
+            let (peer_ns, peer) = veth.peer;
+            match veth.send(cx.now, len) {
+                Sent::After(delay) => {
+                    // The other end is another world: it knows nothing of marks and hops here (skb_scrub_packet).
+                    packet.depth = 0;
+                    packet.forwarded = false;
+                    packet.frag_max_size = 0;
+                    if peer_ns != cx.ns {
+                        packet.mark = 0;
+                    }
+                    cx.send(delay, peer_ns, peer, packet);
+                    Fate::Sent
+                }
+                Sent::Lost => cx.drop(packet, DropReason::WireLoss),
+            }
+        }
+        Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),
+    }
+}

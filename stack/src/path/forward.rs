@@ -1,0 +1,43 @@
+//! A packet for somebody else: TTL lowered, size checked, sent on. Models `ip_forward`.
+
+use hopwise_protocols::wire::{icmp as wire_icmp, ipv4, split_mut};
+use hopwise_sim_core::{Detail, DropReason, Fate, Packet, PacketType};
+
+use crate::cx::Cx;
+use crate::namespace::Namespace;
+use crate::path::route::Route;
+use crate::path::{icmp, output, redirect};
+
+/// Sends a received packet on along `route`.
+#[inline]
+pub fn forward(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Packet) -> Fate {
+    // What was not addressed to this host's MAC address is not forwarded.
+    if packet.kind != PacketType::Host {
+        return cx.drop(packet, DropReason::NotSpecified);
+    }
+    let len = packet.len();
+    let frag_max = usize::from(packet.frag_max_size);
+    let Ok((header, _)) = split_mut::<ipv4::Header>(packet.data_mut()) else {
+        return cx.drop(packet, DropReason::PktTooSmall);
+    };
+    if header.ttl <= 1 {
+        ns.snmp.in_hdr_errors += 1;
+        icmp::send_error(ns, cx, &packet, icmp::Error::new(wire_icmp::ICMP_TIME_EXCEEDED, wire_icmp::ICMP_EXC_TTL));
+        return cx.drop(packet, DropReason::TtlExceeded);
+    }
+    // ip_exceeds_mtu: what has to be cut here and must not be is answered with the MTU that would fit.
+    if len > route.mtu as usize && header.dont_fragment() || frag_max > route.mtu as usize && header.dont_fragment() {
+        ns.snmp.frag_fails += 1;
+        icmp::send_error(ns, cx, &packet, icmp::Error::frag_needed(route.mtu));
+        return cx.drop(packet, DropReason::PktTooBig);
+    }
+    let ttl = header.decrease_ttl();
+    packet.forwarded = true;
+    if route.redirect {
+        redirect::send(ns, cx, route, &packet);
+    }
+    ns.snmp.forw_datagrams += 1;
+    cx.note(&packet, || Detail::Forward { ttl });
+    packet.mac_len = 0;
+    output::ip_output(ns, cx, route, packet)
+}

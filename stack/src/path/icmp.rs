@@ -1,0 +1,254 @@
+//! ICMP: messages received, echo answered, errors sent and given to the sockets they concern. Models
+//! `net/ipv4/icmp.c`.
+
+use core::net::Ipv4Addr;
+
+use hopwise_protocols::icmp_policy::{self, ErrorContext};
+use hopwise_protocols::wire::icmp::{
+    ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_FRAG_NEEDED, ICMP_HLEN, ICMP_PARAMETERPROB, ICMP_REDIRECT,
+    ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, ICMP_TIMESTAMP, ICMP_TIMESTAMPREPLY, rest_mtu,
+};
+use hopwise_protocols::wire::ipv4::IPPROTO_ICMP;
+use hopwise_protocols::wire::{IntoBytes, Malformed, icmp, ipv4, split};
+use hopwise_sim_core::{DropReason, Fate, Packet, PacketType};
+
+use crate::cx::Cx;
+use crate::error::Errno;
+use crate::namespace::Namespace;
+use crate::path::output::{self, IpSpec};
+use crate::path::redirect;
+use crate::path::route::{self, OutputFlow, Route, RouteKind};
+use crate::socket::{raw, udp};
+use crate::sysctl::SysctlKey;
+
+/// An ICMP error message to be sent: type, code and the second word of the header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Error {
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// MTU, gateway or pointer; zero otherwise.
+    pub rest: [u8; 4],
+}
+
+impl Error {
+    /// An error without further information.
+    pub const fn new(kind: u8, code: u8) -> Self {
+        Error { kind, code, rest: [0; 4] }
+    }
+
+    /// "Fragmentation needed", with the MTU that would fit.
+    pub fn frag_needed(mtu: u32) -> Self {
+        let rest = rest_mtu(u16::try_from(mtu).unwrap_or(u16::MAX));
+        Error { kind: ICMP_DEST_UNREACH, code: ICMP_FRAG_NEEDED, rest }
+    }
+}
+
+/// Class selector 6 of the TOS byte, which every ICMP error carries (`IPTOS_PREC_INTERNETCONTROL`).
+const INTERNETCONTROL: u8 = 0xc0;
+
+/// Answers a packet (whose bytes begin with its IPv4 header) with an ICMP error, if the rules and limits allow.
+/// `icmp_send`.
+#[cold]
+pub fn send_error(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Error) {
+    let Ok(ip) = ipv4::view(about.data()) else { return };
+    let (src, dst) = (ip.header.src(), ip.header.dst());
+    let own_packet = !about.iif.is_some();
+    let context = ErrorContext {
+        to_host: about.kind == PacketType::Host || own_packet,
+        header: ip.header,
+        payload: ip.payload,
+        kind: error.kind,
+    };
+    if !icmp_policy::may_send_error(&context) || is_group(ns, dst) {
+        return;
+    }
+    let now = cx.now;
+    if !ns.icmp_limits.allow_global(now, &limits(ns), error.kind, error.code) {
+        ns.snmp.icmp_out_rate_limit_global += 1;
+        return;
+    }
+    let from = if ns.is_own(dst) { Some(dst) } else { inbound_address(ns, about) };
+    let tos = (ip.header.tos & ipv4::IPTOS_TOS_MASK) | INTERNETCONTROL;
+    let flow = OutputFlow { dst: src, src: from, tos, mark: about.mark, ..OutputFlow::default() };
+    let Ok(route) = route::route_output(ns, now, &flow) else { return };
+    if route.kind != RouteKind::Local && !ns.icmp_limits.allow_peer(now, &limits(ns), src, error.kind, error.code) {
+        ns.snmp.icmp_out_rate_limit_host += 1;
+        return;
+    }
+    let room = icmp_policy::quote_len(route.mtu as usize, about.len());
+    let quote = about.data().get(..room).unwrap_or(about.data());
+    let message = icmp::Header::new(error.kind, error.code, error.rest, quote);
+    let spec = IpSpec { tos, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
+    let sent = output::send(ns, cx, route, spec, ICMP_HLEN + quote.len(), ("icmp", Some(about.id)), |payload| {
+        payload[..ICMP_HLEN].copy_from_slice(message.as_bytes());
+        payload[ICMP_HLEN..].copy_from_slice(quote);
+    });
+    if sent.is_ok() {
+        ns.snmp.icmp_sent(error.kind);
+    }
+}
+
+fn limits(ns: &Namespace) -> icmp_policy::Limits {
+    icmp_policy::Limits {
+        ratelimit_ms: ns.sysctl[SysctlKey::IcmpRatelimit] as u32,
+        ratemask: ns.sysctl[SysctlKey::IcmpRatemask] as u32,
+        msgs_per_sec: ns.sysctl[SysctlKey::IcmpMsgsPerSec] as u32,
+        msgs_burst: ns.sysctl[SysctlKey::IcmpMsgsBurst] as u32,
+    }
+}
+
+/// Whether an address is a broadcast or multicast one, about whose packets no error is sent.
+fn is_group(ns: &Namespace, dst: Ipv4Addr) -> bool {
+    dst.is_multicast() || dst.is_broadcast() || route::is_broadcast(ns, dst)
+}
+
+/// With `icmp_errors_use_inbound_ifaddr`, errors come from the address of the link the packet came in through.
+fn inbound_address(ns: &Namespace, about: &Packet) -> Option<Ipv4Addr> {
+    if ns.sysctl[SysctlKey::IcmpErrorsUseInboundIfaddr] == 0 {
+        return None;
+    }
+    ns.devs.get(about.iif)?.inet.addrs.first().map(|a| a.local)
+}
+
+/// An ICMP message for this host. `icmp_rcv`.
+pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+    ns.snmp.icmp_in_msgs += 1;
+    let Ok(ip) = ipv4::view(packet.data()) else {
+        return cx.drop(packet, DropReason::PktTooSmall);
+    };
+    let header = match icmp::parse(ip.payload) {
+        Ok((header, _)) => *header,
+        Err(why) => {
+            ns.snmp.icmp_in_errors += 1;
+            ns.snmp.icmp_in_csum_errors += u64::from(why == Malformed::Checksum);
+            return cx.drop(packet, DropReason::IcmpCsum);
+        }
+    };
+    ns.snmp.icmp_received(header.kind);
+    let to_group = route.kind != RouteKind::Local;
+    match header.kind {
+        ICMP_ECHO => echo(ns, cx, packet, to_group, ICMP_ECHOREPLY, SysctlKey::IcmpEchoIgnoreAll),
+        ICMP_TIMESTAMP => timestamp(ns, cx, packet, to_group),
+        ICMP_DEST_UNREACH | ICMP_TIME_EXCEEDED | ICMP_SOURCE_QUENCH | ICMP_PARAMETERPROB => {
+            error_received(ns, cx, &packet);
+            cx.consume(packet, "icmp")
+        }
+        ICMP_REDIRECT => {
+            redirect::received(ns, cx, &packet);
+            cx.consume(packet, "icmp")
+        }
+        _ => cx.consume(packet, "icmp"),
+    }
+}
+
+/// Whether a message to a broadcast or multicast address is not to be answered.
+fn ignores_group(ns: &Namespace, to_group: bool) -> bool {
+    to_group && ns.sysctl[SysctlKey::IcmpEchoIgnoreBroadcasts] != 0
+}
+
+/// Answers an echo request: the message comes back with another type. `icmp_echo`.
+fn echo(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to_group: bool, kind: u8, ignore: SysctlKey) -> Fate {
+    if ns.sysctl[ignore] != 0 || ignores_group(ns, to_group) {
+        return cx.drop(packet, DropReason::IcmpIgnored);
+    }
+    reply(ns, cx, packet, to_group, |message| {
+        if let Ok((header, _)) = hopwise_protocols::wire::split_mut::<icmp::Header>(message) {
+            header.set_kind(kind);
+        }
+    })
+}
+
+/// Answers a timestamp request with the time of day in milliseconds. `icmp_timestamp`.
+fn timestamp(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to_group: bool) -> Fate {
+    if packet.len() < 28 + 12 || ignores_group(ns, to_group) {
+        return cx.drop(packet, DropReason::IcmpIgnored);
+    }
+    let of_day = (cx.now.unix_nanos() / 1_000_000 % 86_400_000) as u32;
+    reply(ns, cx, packet, to_group, |message| {
+        let Some(stamps) = message.get_mut(ICMP_HLEN + 4..ICMP_HLEN + 12) else { return };
+        stamps[..4].copy_from_slice(&of_day.to_be_bytes());
+        stamps[4..].copy_from_slice(&of_day.to_be_bytes());
+        let (head, payload) = message.split_at_mut(ICMP_HLEN);
+        let [_, _, _, _, a, b, c, d] = *head else { return };
+        head.copy_from_slice(icmp::Header::new(ICMP_TIMESTAMPREPLY, 0, [a, b, c, d], payload).as_bytes());
+    })
+}
+
+/// Sends a message back to where it came from, changed by `edit`. `icmp_reply`.
+fn reply(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to_group: bool, edit: impl FnOnce(&mut [u8])) -> Fate {
+    let Ok(ip) = ipv4::view(packet.data()) else {
+        return cx.drop(packet, DropReason::PktTooSmall);
+    };
+    let (src, dst, tos) = (ip.header.src(), ip.header.dst(), ip.header.tos);
+    let own = if to_group { route::specific_destination(ns, &packet) } else { Some(dst) };
+    let flow = OutputFlow { dst: src, src: own, tos, mark: packet.mark, ..OutputFlow::default() };
+    let Ok(route) = route::route_output(ns, cx.now, &flow) else {
+        return cx.drop(packet, DropReason::IcmpNoRoute);
+    };
+    let spec = IpSpec { tos, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
+    let kind = ip.payload.first().copied();
+    let sent = output::send(ns, cx, route, spec, ip.payload.len(), ("icmp", Some(packet.id)), |payload| {
+        payload.copy_from_slice(ip.payload);
+        edit(payload);
+    });
+    if sent.is_ok() && kind.is_some() {
+        ns.snmp.icmp_sent(if kind == Some(ICMP_TIMESTAMP) { ICMP_TIMESTAMPREPLY } else { ICMP_ECHOREPLY });
+    }
+    cx.consume(packet, "icmp")
+}
+
+/// An error about a packet of ours: the path MTU is noted, the socket that sent it is told. `icmp_unreach`,
+/// `icmp_socket_deliver`.
+fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
+    let Ok(outer) = ipv4::view(packet.data()) else { return };
+    let Ok((header, quote)) = split::<icmp::Header>(outer.payload) else { return };
+    let Ok(inner) = ipv4::view(quote) else { return };
+    let mut info = 0;
+    if (header.kind, header.code) == (ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED) {
+        info = u32::from(header.mtu());
+        route::learn_path_mtu(ns, cx.now, inner.header.dst(), info);
+    }
+    let report = Report {
+        errno: errno_of(header.kind, header.code),
+        from: outer.header.src(),
+        icmp: (header.kind, header.code),
+        info,
+        ttl: outer.header.ttl,
+    };
+    raw::error(ns, cx, &report, &inner, outer.payload);
+    if inner.header.protocol == ipv4::IPPROTO_UDP {
+        udp::error(ns, cx, &report, &inner);
+    }
+}
+
+/// An ICMP error as sockets see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    /// As which errno it shows, and whether it ends a connected socket's call at once (`icmp_err_convert.fatal`).
+    pub errno: (Errno, bool),
+    /// Who sent it.
+    pub from: Ipv4Addr,
+    /// Type and code.
+    pub icmp: (u8, u8),
+    /// MTU.
+    pub info: u32,
+    /// TTL of the message on arrival.
+    pub ttl: u8,
+}
+
+/// The errno of an ICMP error, and whether it is final (`icmp_err_convert`).
+pub const fn errno_of(kind: u8, code: u8) -> (Errno, bool) {
+    match (kind, code) {
+        (ICMP_DEST_UNREACH, 0 | 6 | 9 | 11) => (Errno::ENETUNREACH, matches!(code, 6 | 9)),
+        (ICMP_DEST_UNREACH, 2) => (Errno::ENOPROTOOPT, true),
+        (ICMP_DEST_UNREACH, 3) => (Errno::ECONNREFUSED, true),
+        (ICMP_DEST_UNREACH, 4) => (Errno::EMSGSIZE, false),
+        (ICMP_DEST_UNREACH, 5) => (Errno::EOPNOTSUPP, false),
+        (ICMP_DEST_UNREACH, 7) => (Errno::EHOSTDOWN, true),
+        (ICMP_DEST_UNREACH, 10 | 13 | 14 | 15) => (Errno::EHOSTUNREACH, true),
+        (ICMP_PARAMETERPROB, _) => (Errno::EPROTONOSUPPORT, true),
+        _ => (Errno::EHOSTUNREACH, false),
+    }
+}

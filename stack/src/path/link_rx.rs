@@ -1,0 +1,76 @@
+//! A frame arrives at a link: captured, counted, its Ethernet header read. Models `eth_type_trans` and the upper half of
+//! `__netif_receive_skb_core`.
+
+use core::ops::ControlFlow;
+
+use hopwise_devices::Kind;
+use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, MacAddr};
+use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
+
+use crate::capture::Direction;
+use crate::cx::{Cx, Verdict};
+use crate::namespace::Namespace;
+use crate::socket::packet;
+
+/// What a VLAN tag may add to a frame beyond the MTU (`VLAN_HLEN`).
+const VLAN_HLEN: usize = 4;
+
+/// Takes a frame in at `link`. Afterwards the packet begins with its network header and knows its EtherType, for whom
+/// it is, and where it came in.
+pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Verdict {
+    let Some(dev) = ns.devs.get_mut(link) else {
+        return ControlFlow::Break(cx.drop(packet, DropReason::DevReady));
+    };
+    // is_skb_forwardable: a veth hands over only to a peer that is up, and no more than its MTU.
+    if !dev.is_up() || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN && !matches!(dev.kind, Kind::Loopback)) {
+        dev.stats.rx_dropped += 1;
+        let reason = if dev.is_up() { DropReason::PktTooBig } else { DropReason::DevReady };
+        return ControlFlow::Break(cx.drop(packet, reason));
+    }
+    let Some((dst, protocol)) = ethernet(packet.data()) else {
+        dev.stats.rx_errors += 1;
+        return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
+    };
+    packet.kind = address_sort(dst, dev.addr);
+    packet.protocol = protocol;
+    packet.iif = link;
+    packet.mac_len = ETH_HLEN as u8;
+    dev.stats.rx_packets += 1;
+    // loopback_xmit counts without the Ethernet header, everybody else with it.
+    dev.stats.rx_bytes += (packet.len() - if matches!(dev.kind, Kind::Loopback) { ETH_HLEN } else { 0 }) as u64;
+    if packet.kind == PacketType::Multicast {
+        dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_)));
+    }
+    cx.note(&packet, || Detail::LinkRx { link });
+    if dev.taps > 0 {
+        packet::tap(ns, cx, link, Direction::In, &packet);
+    }
+    let pulled = packet.pull(ETH_HLEN);
+    debug_assert!(pulled, "ethernet() saw a whole header");
+    ControlFlow::Continue(packet)
+}
+
+/// Destination and EtherType of a frame, if it has a whole header.
+#[inline]
+fn ethernet(frame: &[u8]) -> Option<(MacAddr, u16)> {
+    let header = frame.first_chunk::<ETH_HLEN>()?;
+    let [d0, d1, d2, d3, d4, d5, _, _, _, _, _, _, t0, t1] = *header;
+    let protocol = u16::from_be_bytes([t0, t1]);
+    // A length instead of an EtherType: 802.3 with an LLC header.
+    let protocol = if protocol >= ETH_P_802_3_MIN { protocol } else { ETH_P_802_2 };
+    Some((MacAddr([d0, d1, d2, d3, d4, d5]), protocol))
+}
+
+/// For whom a frame is, seen from a link with address `own`.
+#[inline]
+pub fn address_sort(dst: MacAddr, own: MacAddr) -> PacketType {
+    if dst == own {
+        PacketType::Host
+    } else if dst.is_unicast() {
+        PacketType::OtherHost
+    } else if dst.is_broadcast() {
+        PacketType::Broadcast
+    } else {
+        PacketType::Multicast
+    }
+}

@@ -1,0 +1,58 @@
+//! The way of a packet through a namespace, one file per stage, named as Linux names it:
+//!
+//! ```text
+//! link_rx -> bridge -> ip_rcv -> route -> local_in | forward -> output -> neigh_out -> dev_xmit -> (the link's kind) -> agenda
+//! ```
+//!
+//! A stage calls only stages to its right. What has to go back up (loopback, a bridge's frame for the host itself)
+//! goes through the agenda. A stage returns a [`Verdict`](crate::cx::Verdict): `?` reads "unless its life ends here".
+
+pub mod arp;
+pub mod bridge;
+pub mod dev_xmit;
+pub mod forward;
+pub mod frag;
+pub mod icmp;
+pub mod ip_rcv;
+pub mod link_rx;
+pub mod local_in;
+pub mod neigh_out;
+pub mod output;
+pub mod redirect;
+pub mod route;
+pub mod udp;
+
+use core::ops::ControlFlow;
+
+use hopwise_protocols::wire::ethernet::{ETH_P_ARP, ETH_P_IP};
+use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet};
+
+use crate::cx::Cx;
+use crate::namespace::Namespace;
+use crate::path::route::InputRoute;
+
+/// A frame arrives at a link of this namespace: its whole way, to the end of its life here.
+#[inline]
+pub fn receive(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Fate {
+    match way_in(ns, cx, link, packet) {
+        ControlFlow::Break(fate) | ControlFlow::Continue(fate) => fate,
+    }
+}
+
+/// The way of a received packet, from the wire up and out again. `__netif_receive_skb_core`, `ip_rcv`.
+fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> ControlFlow<Fate, Fate> {
+    let packet = link_rx::link_rx(ns, cx, link, packet)?;
+    let packet = bridge::port_rx(ns, cx, link, packet)?;
+    match packet.protocol {
+        ETH_P_IP => {
+            let packet = ip_rcv::ip_rcv(ns, cx, packet)?;
+            let (packet, route) = route::route_input(ns, cx, packet)?;
+            ControlFlow::Continue(match route {
+                InputRoute::Local(route) => local_in::local_in(ns, cx, route, packet),
+                InputRoute::Forward(route) => forward::forward(ns, cx, route, packet),
+            })
+        }
+        ETH_P_ARP => ControlFlow::Continue(arp::arp_rcv(ns, cx, packet)),
+        _ => ControlFlow::Continue(cx.drop(packet, DropReason::UnhandledProto)),
+    }
+}

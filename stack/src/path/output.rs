@@ -1,0 +1,135 @@
+//! An IPv4 packet goes out along its route: made here or forwarded, cut to the MTU if need be. Models
+//! `__ip_local_out`, `ip_output` and `ip_finish_output`.
+
+use core::net::Ipv4Addr;
+
+use hopwise_protocols::wire::{IntoBytes, ipv4, split_mut};
+use hopwise_sim_core::{Detail, DropReason, Fate, Packet, PacketId};
+
+use crate::cx::Cx;
+use crate::error::Errno;
+use crate::namespace::Namespace;
+use crate::path::route::Route;
+use crate::path::{frag, icmp, neigh_out};
+use crate::socket::PmtuDisc;
+use crate::sysctl::SysctlKey;
+
+/// What the header of a packet made here says (`struct ipcm_cookie` and the socket's options).
+#[derive(Clone, Copy, Debug)]
+pub struct IpSpec<'a> {
+    /// Source.
+    pub src: Ipv4Addr,
+    /// Destination.
+    pub dst: Ipv4Addr,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// TOS byte.
+    pub tos: u8,
+    /// TTL; `None`: the namespace's default.
+    pub ttl: Option<u8>,
+    /// Fragmentation.
+    pub pmtudisc: PmtuDisc,
+    /// Options, padded to four bytes.
+    pub options: &'a [u8],
+    /// Mark.
+    pub mark: u32,
+}
+
+impl IpSpec<'_> {
+    /// A plain header: TOS 0, default TTL, no options, may be fragmented.
+    pub const fn new(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8) -> Self {
+        IpSpec { src, dst, protocol, tos: 0, ttl: None, pmtudisc: PmtuDisc::Dont, options: &[], mark: 0 }
+    }
+}
+
+/// The largest payload an IPv4 packet can have.
+const MAX_PAYLOAD: usize = ipv4::IP_MAX_LEN - ipv4::IP_HLEN;
+
+/// Makes an IPv4 packet whose payload of `len` bytes is written by `fill`, and sends it along `route`. `by` and `cause`
+/// are for its journey.
+///
+/// Errors: `EMSGSIZE` if it is too large for any IPv4 packet, or larger than the route's MTU while `pmtudisc` forbids
+/// fragments.
+pub fn send(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    route: Route,
+    spec: IpSpec<'_>,
+    len: usize,
+    by: (&'static str, Option<PacketId>),
+    fill: impl FnOnce(&mut [u8]),
+) -> Result<Fate, Errno> {
+    let header_len = ipv4::IP_HLEN + spec.options.len();
+    let total = header_len + len;
+    if total > MAX_PAYLOAD + ipv4::IP_HLEN {
+        return Err(Errno::EMSGSIZE);
+    }
+    let limit = if spec.pmtudisc == PmtuDisc::Probe { ns.devs.get(route.oif).map_or(0, |d| d.mtu) } else { route.mtu };
+    if matches!(spec.pmtudisc, PmtuDisc::Do | PmtuDisc::Probe) && total > limit as usize {
+        return Err(Errno::EMSGSIZE);
+    }
+    let mut packet = cx.pool.alloc(cx.now, total);
+    packet.mark = spec.mark;
+    let mut header = ipv4::Header::new(spec.src, spec.dst, spec.protocol, (len + spec.options.len()) as u16);
+    header.tos = spec.tos;
+    header.ttl = spec.ttl.unwrap_or_else(|| ns.sysctl[SysctlKey::IpDefaultTtl] as u8);
+    // ip_dont_fragment and __ip_make_skb: with "want", only a packet that fits is marked.
+    let df = match spec.pmtudisc {
+        PmtuDisc::Dont => false,
+        PmtuDisc::Want => total <= route.mtu as usize && !route.mtu_locked,
+        PmtuDisc::Do | PmtuDisc::Probe => true,
+    };
+    header.frag_off = (if df { ipv4::IP_DF } else { 0 }).into();
+    header.id = if df && spec.pmtudisc == PmtuDisc::Do { 0 } else { ns.next_ip_id() }.into();
+    header.set_options_len(spec.options.len());
+    header.seal(spec.options);
+    let data = packet.data_mut();
+    let (head, payload) = data.split_at_mut(header_len);
+    head[..ipv4::IP_HLEN].copy_from_slice(header.as_bytes());
+    head[ipv4::IP_HLEN..].copy_from_slice(spec.options);
+    fill(payload);
+    cx.note(&packet, || Detail::Born { by: by.0, from: by.1 });
+    cx.note(&packet, || route.detail(spec.dst));
+    ns.snmp.out_requests += 1;
+    Ok(ip_output(ns, cx, route, packet))
+}
+
+/// Sends a complete IPv4 packet along its route, in fragments if it is too large.
+#[inline]
+pub fn ip_output(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+    ns.snmp.out_transmits += 1;
+    if packet.len() > route.mtu as usize {
+        return fragment(ns, cx, route, packet);
+    }
+    neigh_out::neigh_out(ns, cx, route, packet)
+}
+
+/// `ip_fragment` and `ip_do_fragment`.
+#[cold]
+fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Packet) -> Fate {
+    let Ok((header, _)) = split_mut::<ipv4::Header>(packet.data_mut()) else {
+        return cx.drop(packet, DropReason::PktTooSmall);
+    };
+    if header.dont_fragment() {
+        ns.snmp.frag_fails += 1;
+        icmp::send_error(ns, cx, &packet, icmp::Error::frag_needed(route.mtu));
+        return cx.drop(packet, DropReason::PktTooBig);
+    }
+    cx.note(&packet, || Detail::Fragmented { mtu: route.mtu });
+    match frag::split(ns, cx, &packet, route.mtu as usize) {
+        Ok(fragments) => {
+            ns.snmp.frag_oks += 1;
+            let mut fate = Fate::Consumed;
+            for fragment in fragments {
+                ns.snmp.frag_creates += 1;
+                fate = neigh_out::neigh_out(ns, cx, route, fragment);
+            }
+            cx.consume(packet, "fragmentation");
+            fate
+        }
+        Err(()) => {
+            ns.snmp.frag_fails += 1;
+            cx.drop(packet, DropReason::PktTooBig)
+        }
+    }
+}

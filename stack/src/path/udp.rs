@@ -1,0 +1,65 @@
+//! UDP datagrams for this host. Models `__udp4_lib_rcv` and `__udp4_lib_err`'s lookup.
+
+use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_PORT_UNREACH};
+use hopwise_protocols::wire::{Malformed, ipv4, udp};
+use hopwise_sim_core::{DropReason, Fate, Packet};
+
+use crate::cx::Cx;
+use crate::namespace::Namespace;
+use crate::path::icmp;
+use crate::path::route::{Route, RouteKind};
+use crate::socket::{self, Datagram};
+
+/// Gives a datagram to the socket that is bound to its port; to all of them if it was sent to a group.
+pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+    let Ok(ip) = ipv4::view(packet.data()) else {
+        return cx.drop(packet, DropReason::PktTooSmall);
+    };
+    let (src, dst) = (ip.header.src(), ip.header.dst());
+    let datagram = match udp::parse(ip.payload, src, dst) {
+        Ok(datagram) => datagram,
+        Err(why) => {
+            ns.snmp.udp_in_errors += 1;
+            ns.snmp.udp_in_csum_errors += u64::from(why == Malformed::Checksum);
+            let reason = if why == Malformed::Checksum { DropReason::UdpCsum } else { DropReason::PktTooSmall };
+            return cx.drop(packet, reason);
+        }
+    };
+    let from = (src, datagram.header.source.get());
+    let to = (dst, datagram.header.dest.get());
+    let group = route.kind != RouteKind::Local;
+    let receivers = socket::udp::receivers(ns, from, to, packet.iif, group);
+    if receivers.is_empty() {
+        if group {
+            ns.snmp.udp_ignored_multi += 1;
+            return cx.drop(packet, DropReason::NoSocket);
+        }
+        ns.snmp.udp_no_ports += 1;
+        icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_PORT_UNREACH));
+        return cx.drop(packet, DropReason::NoSocket);
+    }
+    let mut queued = false;
+    for id in receivers {
+        let Some(receiver) = ns.sockets.get_mut(id) else { continue };
+        let ok = receiver.enqueue(Datagram {
+            at: cx.now,
+            from,
+            to,
+            iif: packet.iif,
+            ttl: ip.header.ttl,
+            tos: ip.header.tos,
+            bytes: datagram.payload.to_vec(),
+            packet: packet.id,
+            seen: None,
+        });
+        cx.wakeups.push(receiver.owner);
+        if ok {
+            ns.snmp.udp_in_datagrams += 1;
+        } else {
+            ns.snmp.udp_rcvbuf_errors += 1;
+            ns.snmp.udp_in_errors += 1;
+        }
+        queued |= ok;
+    }
+    if queued { cx.deliver(packet, "udp") } else { cx.drop(packet, DropReason::SocketRcvbuff) }
+}

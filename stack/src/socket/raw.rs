@@ -1,0 +1,148 @@
+//! Raw IPv4 sockets: whole packets of one protocol. Models `net/ipv4/raw.c`.
+
+use core::net::Ipv4Addr;
+
+use hopwise_protocols::wire::icmp;
+use hopwise_protocols::wire::ipv4::{self, IPPROTO_ICMP, Ipv4};
+use hopwise_sim_core::{IfIndex, Packet};
+
+use crate::cx::Cx;
+use crate::error::Errno;
+use crate::namespace::Namespace;
+use crate::path::icmp::Report;
+use crate::path::output::{self, IpSpec};
+use crate::path::route::{self, OutputFlow, Route, RouteKind};
+use crate::socket::{Datagram, SockError, SockOpts, Socket, SocketId, SocketKind};
+
+/// Gives a copy of a packet to each raw socket that wants it. True if there was one (`raw_local_deliver`).
+pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u8) -> bool {
+    if ns.sockets.raw.is_empty() {
+        return false;
+    }
+    let Ok(ip) = ipv4::view(packet.data()) else { return false };
+    let (src, dst) = (ip.header.src(), ip.header.dst());
+    let mut any = false;
+    for i in 0..ns.sockets.raw.len() {
+        let id = ns.sockets.raw[i];
+        let Some(socket) = ns.sockets.get_mut(id) else { continue };
+        if !wants(socket, protocol, (src, dst), packet.iif) {
+            continue;
+        }
+        any = true;
+        socket.enqueue(Datagram {
+            at: cx.now,
+            from: (src, 0),
+            to: (dst, 0),
+            iif: packet.iif,
+            ttl: ip.header.ttl,
+            tos: ip.header.tos,
+            bytes: packet.data().to_vec(),
+            packet: packet.id,
+            seen: None,
+        });
+        cx.wakeups.push(socket.owner);
+    }
+    any
+}
+
+/// `raw_v4_match`.
+fn wants(socket: &Socket, protocol: u8, (src, dst): (Ipv4Addr, Ipv4Addr), iif: IfIndex) -> bool {
+    socket.kind == (SocketKind::Raw { protocol })
+        && (socket.local.0.is_unspecified() || socket.local.0 == dst)
+        && socket.remote.is_none_or(|(remote, _)| remote == src)
+        && (!socket.bound_dev.is_some() || socket.bound_dev == iif)
+}
+
+/// The header that a socket's options ask for.
+pub fn spec(opts: &SockOpts, route: Route, dst: Ipv4Addr, protocol: u8) -> IpSpec<'_> {
+    let ttl = match route.kind {
+        RouteKind::Multicast => Some(opts.multicast_ttl.unwrap_or(1)),
+        _ => opts.ttl,
+    };
+    let options = match &opts.options {
+        Some((bytes, len)) => bytes.get(..usize::from(*len)).unwrap_or_default(),
+        None => &[],
+    };
+    let base = IpSpec::new(route.src, dst, protocol);
+    IpSpec { tos: opts.tos, ttl, pmtudisc: opts.pmtudisc, options, mark: opts.mark, ..base }
+}
+
+/// Sends `payload` in a packet of the socket's protocol (`raw_sendmsg`).
+///
+/// Errors: what routing says; `EACCES` for a broadcast address without `SO_BROADCAST`; `EMSGSIZE`.
+pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, payload: &[u8]) -> Result<usize, Errno> {
+    let socket = ns.sockets.get_mut(id).ok_or(Errno::EBADF)?;
+    if let Some(errno) = socket.pending.take() {
+        return Err(errno);
+    }
+    let SocketKind::Raw { protocol } = socket.kind else { return Err(Errno::EOPNOTSUPP) };
+    let (opts, local, bound) = (socket.opts, socket.local, socket.bound_dev);
+    let src = Some(local.0).filter(|a| !a.is_unspecified());
+    let flow = OutputFlow { dst: to, src, oif: bound, tos: opts.tos, mark: opts.mark, protocol, ports: (0, 0) };
+    let route = route::route_output(ns, cx.now, &flow)?;
+    if route.kind == RouteKind::Broadcast && !opts.broadcast {
+        return Err(Errno::EACCES);
+    }
+    let spec = spec(&opts, route, to, protocol);
+    let sent = output::send(ns, cx, route, spec, payload.len(), ("raw", None), |bytes| bytes.copy_from_slice(payload));
+    match sent {
+        Ok(_) => {
+            if protocol == IPPROTO_ICMP && let Some(&kind) = payload.first() {
+                ns.snmp.icmp_sent(kind);
+            }
+            Ok(payload.len())
+        }
+        Err(errno) => {
+            local_error(ns, cx, id, errno, (to, 0), route.mtu);
+            Err(errno)
+        }
+    }
+}
+
+/// Reports a refusal by this host itself in the error queue (`ip_local_error`).
+pub fn local_error(ns: &mut Namespace, cx: &Cx<'_>, id: SocketId, errno: Errno, to: (Ipv4Addr, u16), mtu: u32) {
+    let Some(socket) = ns.sockets.get_mut(id) else { return };
+    if errno == Errno::EMSGSIZE && socket.opts.recverr {
+        socket.errors.push_back(SockError {
+            at: cx.now,
+            errno,
+            from: None,
+            icmp: (0, 0),
+            info: mtu,
+            to,
+            bytes: Vec::new(),
+            ttl: 0,
+        });
+    }
+}
+
+/// An ICMP error about a packet of a raw socket's protocol (`raw_icmp_error`). `message` is the whole ICMP message.
+pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<'_>, message: &[u8]) {
+    let protocol = inner.header.protocol;
+    for i in 0..ns.sockets.raw.len() {
+        let id = ns.sockets.raw[i];
+        let Some(socket) = ns.sockets.get_mut(id) else { continue };
+        let about = (inner.header.dst(), inner.header.src());
+        if !wants(socket, protocol, about, socket.bound_dev) {
+            continue;
+        }
+        let (errno, fatal) = report.errno;
+        if socket.opts.recverr {
+            socket.errors.push_back(SockError {
+                at: cx.now,
+                errno,
+                from: Some(report.from),
+                icmp: report.icmp,
+                info: report.info,
+                to: (inner.header.dst(), 0),
+                bytes: message.get(icmp::ICMP_HLEN..).unwrap_or_default().to_vec(),
+                ttl: report.ttl,
+            });
+        }
+        // Without IP_RECVERR only an established (connected) socket hears of errors that are final.
+        if socket.opts.recverr || (fatal && socket.remote.is_some()) {
+            socket.pending = Some(errno);
+        }
+        cx.wakeups.push(socket.owner);
+    }
+}

@@ -1,0 +1,179 @@
+//! UDP sockets: ports, sending, errors. Models `net/ipv4/udp.c`.
+
+use core::net::Ipv4Addr;
+
+use hopwise_protocols::wire::ipv4::{IPPROTO_UDP, Ipv4};
+use hopwise_protocols::wire::udp::{self, UDP_HLEN};
+use hopwise_protocols::wire::{IntoBytes, split};
+use hopwise_sim_core::IfIndex;
+use smallvec::SmallVec;
+
+use crate::cx::Cx;
+use crate::error::Errno;
+use crate::namespace::Namespace;
+use crate::path::icmp::Report;
+use crate::path::output::{self, IpSpec};
+use crate::path::route::{self, OutputFlow, RouteKind};
+use crate::socket::{SockError, Socket, SocketId, raw};
+
+/// The sockets that get a datagram: the best match, or all matches if it was sent to a group.
+pub fn receivers(
+    ns: &Namespace,
+    from: (Ipv4Addr, u16),
+    to: (Ipv4Addr, u16),
+    iif: IfIndex,
+    group: bool,
+) -> SmallVec<[SocketId; 2]> {
+    let mut best: Option<(u32, SocketId)> = None;
+    let mut all = SmallVec::new();
+    for &id in ns.sockets.udp.get(&to.1).into_iter().flatten() {
+        let Some(score) = ns.sockets.get(id).and_then(|s| score(s, from, to, iif)) else { continue };
+        if group {
+            all.push(id);
+        } else if best.is_none_or(|(s, _)| score > s) {
+            best = Some((score, id));
+        }
+    }
+    if let Some((_, id)) = best {
+        all.push(id);
+    }
+    all
+}
+
+/// How well a socket matches (`compute_score`); `None`: not at all.
+fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), iif: IfIndex) -> Option<u32> {
+    let mut score = 1;
+    if !socket.local.0.is_unspecified() {
+        if socket.local.0 != to.0 {
+            return None;
+        }
+        score += 4;
+    }
+    if let Some(remote) = socket.remote {
+        if remote != from {
+            return None;
+        }
+        score += 8;
+    }
+    if socket.bound_dev.is_some() {
+        if socket.bound_dev != iif {
+            return None;
+        }
+        score += 4;
+    }
+    Some(score)
+}
+
+/// Binds a socket to a local address and port; port 0 takes a free one (`inet_bind`, `udp_lib_get_port`).
+///
+/// Errors: `EADDRNOTAVAIL` if the address is not one of this namespace's, `EADDRINUSE` if the port is taken.
+pub fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) -> Result<u16, Errno> {
+    let known = addr.is_unspecified() || ns.is_own(addr) || addr.is_loopback() || addr.is_multicast();
+    if !known && !addr.is_broadcast() && !route::is_broadcast(ns, addr) {
+        return Err(Errno::EADDRNOTAVAIL);
+    }
+    let port = match port {
+        0 => free_port(ns, addr)?,
+        port if in_use(ns, addr, port) => return Err(Errno::EADDRINUSE),
+        port => port,
+    };
+    let socket = ns.sockets.get_mut(id).ok_or(Errno::EBADF)?;
+    let old = core::mem::replace(&mut socket.local, (addr, port));
+    ns.sockets.unhash(id, old.1);
+    ns.sockets.udp.entry(port).or_default().push(id);
+    Ok(port)
+}
+
+fn in_use(ns: &Namespace, addr: Ipv4Addr, port: u16) -> bool {
+    ns.sockets.udp.get(&port).into_iter().flatten().filter_map(|&id| ns.sockets.get(id)).any(|s| {
+        s.local.0 == addr || s.local.0.is_unspecified() || addr.is_unspecified()
+    })
+}
+
+/// A free port of `ip_local_port_range`, beginning at a random one.
+fn free_port(ns: &mut Namespace, addr: Ipv4Addr) -> Result<u16, Errno> {
+    let (low, high) = ns.sysctl.local_ports;
+    let count = u32::from(high.saturating_sub(low)) + 1;
+    let start = ns.rng.below(count);
+    (0..count)
+        .map(|i| low + ((start + i) % count) as u16)
+        .find(|&port| !in_use(ns, addr, port))
+        .ok_or(Errno::EADDRINUSE)
+}
+
+/// Sends a datagram; `to` may be left out on a connected socket (`udp_sendmsg`).
+pub fn send(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    id: SocketId,
+    to: Option<(Ipv4Addr, u16)>,
+    payload: &[u8],
+) -> Result<usize, Errno> {
+    let socket = ns.sockets.get_mut(id).ok_or(Errno::EBADF)?;
+    if let Some(errno) = socket.pending.take() {
+        return Err(errno);
+    }
+    let to = to.or(socket.remote).ok_or(Errno::ENOTCONN)?;
+    let (opts, local, bound) = (socket.opts, socket.local, socket.bound_dev);
+    if local.1 == 0 {
+        bind(ns, id, local.0, 0)?;
+    }
+    let local = ns.sockets.get(id).map_or(local, |s| s.local);
+    let src = Some(local.0).filter(|a| !a.is_unspecified());
+    let flow = OutputFlow {
+        dst: to.0,
+        src,
+        oif: bound,
+        tos: opts.tos,
+        mark: opts.mark,
+        protocol: IPPROTO_UDP,
+        ports: (local.1, to.1),
+    };
+    let route = route::route_output(ns, cx.now, &flow)?;
+    if route.kind == RouteKind::Broadcast && !opts.broadcast {
+        return Err(Errno::EACCES);
+    }
+    let header = udp::Header::new((route.src, local.1), (to.0, to.1), payload);
+    let spec = raw::spec(&opts, route, to.0, IPPROTO_UDP);
+    let sent = output::send(ns, cx, route, spec, UDP_HLEN + payload.len(), ("udp", None), |bytes| {
+        bytes[..UDP_HLEN].copy_from_slice(header.as_bytes());
+        bytes[UDP_HLEN..].copy_from_slice(payload);
+    });
+    match sent {
+        Ok(_) => {
+            ns.snmp.udp_out_datagrams += 1;
+            Ok(payload.len())
+        }
+        Err(errno) => {
+            raw::local_error(ns, cx, id, errno, to, route.mtu);
+            Err(errno)
+        }
+    }
+}
+
+/// An ICMP error about a datagram that was sent from here (`__udp4_lib_err`).
+pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<'_>) {
+    let Ok((header, payload)) = split::<udp::Header>(inner.payload) else { return };
+    let local = (inner.header.src(), header.source.get());
+    let remote = (inner.header.dst(), header.dest.get());
+    for id in receivers(ns, remote, local, IfIndex::NONE, false) {
+        let Some(socket) = ns.sockets.get_mut(id) else { continue };
+        let (errno, fatal) = report.errno;
+        if socket.opts.recverr {
+            socket.errors.push_back(SockError {
+                at: cx.now,
+                errno,
+                from: Some(report.from),
+                icmp: report.icmp,
+                info: report.info,
+                to: remote,
+                bytes: payload.to_vec(),
+                ttl: report.ttl,
+            });
+            socket.pending = Some(errno);
+        } else if fatal && socket.remote.is_some() {
+            socket.pending = Some(errno);
+        }
+        cx.wakeups.push(socket.owner);
+    }
+}

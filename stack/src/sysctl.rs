@@ -1,0 +1,76 @@
+//! The settings of a namespace that are not per link: one row each, with the kernel's default.
+
+macro_rules! sysctls {
+    ($($key:ident = $name:literal, $default:literal;)*) => {
+        /// A numeric setting; see `ip-sysctl.rst` of the kernel's documentation.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(usize)]
+        pub enum SysctlKey { $(#[doc = concat!("`", $name, "`")] $key,)* }
+
+        impl SysctlKey {
+            /// All of them.
+            pub const ALL: &'static [SysctlKey] = &[$(SysctlKey::$key,)*];
+
+            /// The name with dots, as `sysctl` prints it.
+            pub const fn name(self) -> &'static str {
+                match self { $(SysctlKey::$key => $name,)* }
+            }
+
+            /// The kernel's default.
+            pub const fn default_value(self) -> i64 {
+                match self { $(SysctlKey::$key => $default,)* }
+            }
+        }
+
+        const DEFAULTS: [i64; SysctlKey::ALL.len()] = [$($default,)*];
+    };
+}
+
+sysctls! {
+    FibMultipathHashPolicy = "net.ipv4.fib_multipath_hash_policy", 0;
+    FibMultipathUseNeigh = "net.ipv4.fib_multipath_use_neigh", 0;
+    IcmpEchoIgnoreAll = "net.ipv4.icmp_echo_ignore_all", 0;
+    IcmpEchoIgnoreBroadcasts = "net.ipv4.icmp_echo_ignore_broadcasts", 1;
+    IcmpErrorsUseInboundIfaddr = "net.ipv4.icmp_errors_use_inbound_ifaddr", 0;
+    IcmpMsgsBurst = "net.ipv4.icmp_msgs_burst", 50;
+    IcmpMsgsPerSec = "net.ipv4.icmp_msgs_per_sec", 1000;
+    IcmpRatelimit = "net.ipv4.icmp_ratelimit", 1000;
+    IcmpRatemask = "net.ipv4.icmp_ratemask", 6168;
+    IpDefaultTtl = "net.ipv4.ip_default_ttl", 64;
+    IpForwardUsePmtu = "net.ipv4.ip_forward_use_pmtu", 0;
+    IpNoPmtuDisc = "net.ipv4.ip_no_pmtu_disc", 0;
+    IpNonlocalBind = "net.ipv4.ip_nonlocal_bind", 0;
+    IpfragHighThresh = "net.ipv4.ipfrag_high_thresh", 4194304;
+    IpfragMaxDist = "net.ipv4.ipfrag_max_dist", 64;
+    IpfragTime = "net.ipv4.ipfrag_time", 30;
+    MinPmtu = "net.ipv4.route.min_pmtu", 552;
+    MtuExpires = "net.ipv4.route.mtu_expires", 600;
+}
+
+/// The values of one namespace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sysctl {
+    numbers: Box<[i64; SysctlKey::ALL.len()]>,
+    /// `net.ipv4.ip_local_port_range`.
+    pub local_ports: (u16, u16),
+}
+
+impl Default for Sysctl {
+    fn default() -> Self {
+        Sysctl { numbers: Box::new(DEFAULTS), local_ports: (32768, 60999) }
+    }
+}
+
+impl core::ops::Index<SysctlKey> for Sysctl {
+    type Output = i64;
+    #[inline]
+    fn index(&self, key: SysctlKey) -> &i64 {
+        &self.numbers[key as usize]
+    }
+}
+
+impl core::ops::IndexMut<SysctlKey> for Sysctl {
+    fn index_mut(&mut self, key: SysctlKey) -> &mut i64 {
+        &mut self.numbers[key as usize]
+    }
+}
