@@ -2,6 +2,8 @@
 //! Nothing here knows a device, sends a packet or reads a clock.
 //!
 //! - [`wire`]: header views over real bytes, and the Internet checksum.
+//! - [`fib`]: IPv4 routing tables, rules and lookup.
 #![warn(missing_docs)]
 
+pub mod fib;
 pub mod wire;

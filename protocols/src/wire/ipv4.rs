@@ -249,6 +249,24 @@ pub fn parse(bytes: &[u8]) -> Result<Ipv4<'_>, Malformed> {
     parse_with_options(bytes, header)
 }
 
+/// Splits a packet without checking its checksum, and without minding that its end is missing: for packets that were
+/// checked before, and for those quoted in ICMP errors (of which at least eight bytes of payload are there, RFC 792).
+///
+/// # Errors
+/// `Truncated` and `HeaderLength`.
+#[inline]
+pub fn view(bytes: &[u8]) -> Result<Ipv4<'_>, Malformed> {
+    let (header, _) = split::<Header>(bytes)?;
+    let header_len = header.header_len();
+    if header_len < IP_HLEN {
+        return Err(Malformed::HeaderLength);
+    }
+    let options = bytes.get(IP_HLEN..header_len).ok_or(Malformed::Truncated)?;
+    let end = usize::from(header.total_len.get()).clamp(header_len, bytes.len());
+    let payload = bytes.get(header_len..end).ok_or(Malformed::Truncated)?;
+    Ok(Ipv4 { header, options, payload })
+}
+
 #[cold]
 fn parse_with_options<'a>(bytes: &'a [u8], header: &'a Header) -> Result<Ipv4<'a>, Malformed> {
     let header_len = header.header_len();
