@@ -10,3 +10,6 @@
 pub mod diagnostic;
 pub mod document;
 pub mod expect;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod run;

@@ -45,7 +45,7 @@ pub fn parse(text: &str, units: Units) -> Result<u64, String> {
 
 /// Prints a quantity so that [`parse`] reads the same: the greatest unit that divides it, else the smallest one.
 pub fn print(value: u64, units: Units) -> String {
-    let whole = units.iter().rev().find(|(_, scale)| value % scale == 0);
+    let whole = units.iter().rev().find(|(_, scale)| value.is_multiple_of(*scale));
     if let Some((name, scale)) = whole {
         return format!("{}{name}", value / scale);
     }
