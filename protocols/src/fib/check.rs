@@ -11,9 +11,9 @@ pub trait LinkFacts {
     /// True if the link exists. `__dev_get_by_index`.
     fn exists(&self, dev: IfIndex) -> bool;
     /// True if it is administratively up. `IFF_UP`.
-    fn up(&self, dev: IfIndex) -> bool;
+    fn is_up(&self, dev: IfIndex) -> bool;
     /// True if it has a carrier. `netif_carrier_ok`.
-    fn carrier(&self, dev: IfIndex) -> bool;
+    fn has_carrier(&self, dev: IfIndex) -> bool;
 }
 
 /// Checks a route for this table and fills in what follows from the check: the link and scope of each next hop, and
@@ -70,7 +70,7 @@ fn check_nexthop(fib: &Fib, table: u32, scope: u8, nh: &mut NextHop, links: &imp
         Some(gateway) if nh.flags.contains(NhFlags::ONLINK) => check_onlink(fib, scope, gateway, nh, links)?,
         Some(gateway) => check_gateway(fib, table, scope, gateway, nh, links)?,
     }
-    if !links.carrier(nh.dev) {
+    if !links.has_carrier(nh.dev) {
         nh.flags |= NhFlags::LINKDOWN;
     }
     Ok(())
@@ -84,7 +84,7 @@ fn check_without_gateway(nh: &mut NextHop, links: &impl LinkFacts) -> Result<(),
     if !links.exists(nh.dev) {
         return Err(RouteError::NoDevice);
     }
-    if !links.up(nh.dev) {
+    if !links.is_up(nh.dev) {
         return Err(RouteError::DeviceDown);
     }
     nh.scope = RT_SCOPE_HOST;
@@ -105,10 +105,10 @@ fn check_onlink(
     if !links.exists(nh.dev) {
         return Err(RouteError::OnlinkWithoutDevice);
     }
-    if !links.up(nh.dev) {
+    if !links.is_up(nh.dev) {
         return Err(RouteError::OnlinkDeviceDown);
     }
-    if fib.addr_type(gateway, Some(nh.dev), RT_TABLE_LOCAL) != RouteType::Unicast {
+    if fib.addr_type(gateway, None, RT_TABLE_LOCAL) != RouteType::Unicast {
         return Err(RouteError::InvalidGateway);
     }
     nh.scope = RT_SCOPE_LINK;
@@ -146,7 +146,7 @@ fn check_gateway(
     if !nh.dev.is_some() {
         return Err(RouteError::NoEgress);
     }
-    if links.up(nh.dev) { Ok(()) } else { Err(RouteError::GatewayDeviceDown) }
+    if links.is_up(nh.dev) { Ok(()) } else { Err(RouteError::GatewayDeviceDown) }
 }
 
 /// `fib_valid_prefsrc`: an address of this namespace, or of the table; a local route may name itself.

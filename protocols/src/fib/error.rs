@@ -1,6 +1,7 @@
 //! Why a change of the routes is refused: error number and the sentence of the extended acknowledgement.
 
 use core::fmt;
+use hopwise_sim_core::Errno;
 
 macro_rules! route_errors {
     ($($(#[$doc:meta])* $name:ident = $errno:ident $($text:literal)?;)*) => {
@@ -12,9 +13,9 @@ macro_rules! route_errors {
             /// All of them.
             pub const ALL: &'static [RouteError] = &[$(RouteError::$name,)*];
 
-            /// The error number (`errno.h`).
-            pub const fn errno(self) -> i32 {
-                match self { $(RouteError::$name => $errno,)* }
+            /// The error number.
+            pub const fn errno(self) -> Errno {
+                match self { $(RouteError::$name => Errno::$errno,)* }
             }
 
             /// The sentence that `ip` prints after `Error: `, without the full stop; `None`: `ip` prints
@@ -25,14 +26,6 @@ macro_rules! route_errors {
         }
     };
 }
-
-const ENOENT: i32 = 2;
-const ESRCH: i32 = 3;
-const EEXIST: i32 = 17;
-const ENODEV: i32 = 19;
-const EINVAL: i32 = 22;
-const ENETDOWN: i32 = 100;
-const ENETUNREACH: i32 = 101;
 
 route_errors! {
     /// A route with this prefix, tos and metric (and, unless `add`, the same content) exists.
@@ -93,7 +86,7 @@ impl fmt::Display for RouteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.extack() {
             Some(text) => f.write_str(text),
-            None => write!(f, "error {}", self.errno()),
+            None => self.errno().fmt(f),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Routing told as dialogues; the expected words and orders were taken from Linux 6.18 with iproute2 6.1.
 
 use super::*;
+use hopwise_sim_core::Errno;
 use proptest::prelude::*;
 use smallvec::smallvec;
 
@@ -15,10 +16,10 @@ impl LinkFacts for Links {
     fn exists(&self, dev: IfIndex) -> bool {
         [IfIndex::LO, V0, W0, DOWN, BARE].contains(&dev)
     }
-    fn up(&self, dev: IfIndex) -> bool {
+    fn is_up(&self, dev: IfIndex) -> bool {
         dev != DOWN
     }
-    fn carrier(&self, dev: IfIndex) -> bool {
+    fn has_carrier(&self, dev: IfIndex) -> bool {
         dev != BARE && dev != DOWN
     }
 }
@@ -147,7 +148,7 @@ fn linux_refuses_in_these_words() {
         let what = format!("{route:?}");
         assert_eq!(add(&mut fib, route).map_err(RouteError::extack), Err(Some(words)), "{what}");
     }
-    assert_eq!(add(&mut fib, Route::new(net(to_net))).map_err(|e| e.errno()), Err(19), "No such device");
+    assert_eq!(add(&mut fib, Route::new(net(to_net))).map_err(|e| e.errno()), Err(Errno::ENODEV));
     assert_eq!(fib.table(RT_TABLE_MAIN).map(RouteTable::len), Some(2), "nothing was added");
 }
 

@@ -351,7 +351,8 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = parse(&bytes);
+            let (parsed, viewed) = (parse(&bytes), view(&bytes));
+            prop_assert!(parsed.is_err() || parsed == viewed);
         }
     }
 
