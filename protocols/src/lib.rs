@@ -3,7 +3,11 @@
 //!
 //! - [`wire`]: header views over real bytes, and the Internet checksum.
 //! - [`fib`]: IPv4 routing tables, rules and lookup.
+//! - [`frag`]: cutting packets and putting them together.
+//! - [`icmp_policy`]: which ICMP errors are sent, and what is learned from those received.
 #![warn(missing_docs)]
 
 pub mod fib;
+pub mod frag;
+pub mod icmp_policy;
 pub mod wire;
