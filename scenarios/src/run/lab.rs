@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::output::{self, OutputFile};
 use super::report::{LabReport, StepReport, Verdict};
+use super::transcript::Transcript;
 use super::world::{LabWorld, WorldOptions};
 use crate::document::{Action, Form, Lab, Step};
 use crate::expect::{Actual, bless_document, compare};
@@ -37,7 +38,7 @@ impl Observer for Silent {}
 struct Run<'a> {
     lab: &'a Lab,
     report: LabReport,
-    transcript: String,
+    transcript: Transcript,
     files: Vec<OutputFile>,
     /// Commands to bless, by their index.
     changed: Vec<(usize, Actual)>,
@@ -52,7 +53,7 @@ pub fn run_lab<W: LabWorld>(
     stepped: &mut dyn FnMut(usize),
 ) -> (LabReport, Vec<OutputFile>) {
     let report = LabReport { verdict: Verdict::Passed, ..LabReport::new(&lab.name, &lab.path) };
-    let mut run = Run { lab, report, transcript: String::new(), files: Vec::new(), changed: Vec::new() };
+    let mut run = Run { lab, report, transcript: Transcript::default(), files: Vec::new(), changed: Vec::new() };
     // A lab whose first lines cannot be read has no topology, hence no world.
     if lab.error.is_none() || !lab.steps.is_empty() {
         // A world that panics has a bug. The other labs, and what this one did so far, are worth keeping.
@@ -82,8 +83,7 @@ impl Run<'_> {
             stepped(index + 1);
         }
         world.finish();
-        self.files.extend(output::machine_files(world.files(), &mut self.report.problems));
-        self.files.extend(output::captures(world.captures()));
+        self.files = output::world_files(&world, &mut self.report.problems);
         self.report.digest = Some(world.digest());
     }
 
@@ -103,11 +103,7 @@ impl Run<'_> {
 
     fn record(&mut self, index: usize, step: &Step, actual: Actual) {
         let shown = step.action.shown();
-        // The form that a recording on Linux has; nothing is added to an output that does not end in a newline.
-        self.transcript.push_str(&format!("{}# {shown}\n{}", step.machine, actual.output));
-        if actual.status != 0 {
-            self.transcript.push_str(&format!("? {}\n", actual.status));
-        }
+        self.transcript.add(&step.machine, &shown, &actual);
         let difference = compare(&step.expected, &actual);
         if difference.is_some() {
             self.changed.push((index, actual));
@@ -132,9 +128,7 @@ impl Run<'_> {
             self.report.verdict = Verdict::Unreadable;
             self.report.errors.push(error.clone());
         }
-        self.files.push(OutputFile::new(&["transcript.txt"], self.transcript.into_bytes()));
-        self.files.sort_by(|a, b| a.path.cmp(&b.path));
-        (self.report, self.files)
+        (self.report, output::with_transcript(self.files, self.transcript))
     }
 
     fn bless(&mut self) -> Verdict {

@@ -11,13 +11,15 @@ mod lab;
 mod output;
 mod pool;
 mod report;
+mod transcript;
 mod world;
 
 pub use capture::CaptureFilter;
 pub use discover::{LoadError, discover, load};
 pub use junit::junit;
 pub use lab::{Observer, RunOptions, Silent, run_lab};
-pub use output::{OutputFile, components};
+pub use output::{OutputFile, components, session_files};
 pub use pool::{PoolOptions, run_labs};
 pub use report::{LabReport, StepReport, Summary, Verdict};
+pub use transcript::Transcript;
 pub use world::{BuildError, Capture, Captures, LabWorld, MachineFile, WorldOptions};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{Captures, MachineFile};
+use super::transcript::Transcript;
+use super::world::{Captures, LabWorld, MachineFile};
 
 /// A file of a lab's output folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +40,29 @@ pub fn components(path: &str) -> Result<Vec<&str>, String> {
     }
 }
 
+/// All files of a finished world, and a sentence for each that cannot be written.
+pub(super) fn world_files<W: LabWorld>(world: &W, problems: &mut Vec<String>) -> Vec<OutputFile> {
+    let mut files = machine_files(world.files(), problems);
+    files.extend(captures(world.captures()));
+    files
+}
+
+/// The files with the transcript, sorted by path.
+pub(super) fn with_transcript(mut files: Vec<OutputFile>, transcript: Transcript) -> Vec<OutputFile> {
+    files.push(OutputFile::new(&["transcript.txt"], transcript.into_bytes()));
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// The files of an interactive session whose world has finished, and a sentence for each that cannot be written.
+pub fn session_files<W: LabWorld>(world: &W, transcript: Transcript) -> (Vec<OutputFile>, Vec<String>) {
+    let mut problems = Vec::new();
+    let files = with_transcript(world_files(world, &mut problems), transcript);
+    (files, problems)
+}
+
 /// The machines' files, and a sentence for each that cannot be written.
-pub(super) fn machine_files(files: Vec<MachineFile>, problems: &mut Vec<String>) -> Vec<OutputFile> {
+fn machine_files(files: Vec<MachineFile>, problems: &mut Vec<String>) -> Vec<OutputFile> {
     let mut output = Vec::new();
     for file in files {
         match components(&file.path) {
@@ -56,7 +78,7 @@ pub(super) fn machine_files(files: Vec<MachineFile>, problems: &mut Vec<String>)
 }
 
 /// The captures: `capture.pcapng` with everything, `captures/MACHINE_NAMESPACE_LINK.pcap` for each link.
-pub(super) fn captures(captures: Captures) -> Vec<OutputFile> {
+fn captures(captures: Captures) -> Vec<OutputFile> {
     let mut taken = BTreeSet::new();
     let mut output: Vec<OutputFile> =
         captures.all.into_iter().map(|bytes| OutputFile::new(&["capture.pcapng"], bytes)).collect();

@@ -166,10 +166,14 @@ impl Summary {
     }
 }
 
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let labs = self.passed + self.failed + self.unreadable + self.not_run;
-        write!(f, "{labs} lab{}: {} passed", if labs == 1 { "" } else { "s" }, self.passed)?;
+        write!(f, "{labs} lab{}: {} passed", plural(labs), self.passed)?;
         if self.blessed > 0 {
             write!(f, " ({} blessed)", self.blessed)?;
         }
@@ -178,7 +182,7 @@ impl std::fmt::Display for Summary {
                 write!(f, ", {count} {word}")?;
             }
         }
-        write!(f, "; {} commands", self.commands)
+        write!(f, "; {} command{}", self.commands, plural(self.commands))
     }
 }
 

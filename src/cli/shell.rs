@@ -1,0 +1,186 @@
+//! `hopwise shell`: a person types, or a pipe does.
+
+mod editor;
+mod session;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+
+use hopwise_scenarios::document::command::{Collector, Need};
+use hopwise_scenarios::document::{Action, Lab, Topology};
+use hopwise_scenarios::run::{LabWorld, OutputFile, WorldOptions, discover, load};
+
+use super::args::ShellArgs;
+use super::disk::OutputFolder;
+use super::vocabulary::Vocabulary;
+use super::{Ended, Refusal};
+use session::{Answer, Session};
+
+/// Runs the shell until the user leaves. The exit status is the last command's, as a shell's is.
+pub(super) fn shell<W: LabWorld + Vocabulary>(args: &ShellArgs) -> Ended {
+    let out = args.out.as_deref().map(OutputFolder::open).transpose()?;
+    let mut session = begin::<W>(args)?;
+    let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let status = if interactive {
+        editor::converse(&mut session)?
+    } else {
+        piped(&mut session, io::stdin().lock(), &mut io::stdout())?
+    };
+    if let Some(out) = out {
+        let Ending { name, files, mut problems } = session.end();
+        problems.extend(out.write_lab(&name, &files));
+        if !problems.is_empty() {
+            return Err(Refusal::new(problems.join("\n")));
+        }
+    }
+    Ok(status)
+}
+
+/// The machines, with the lab's commands run.
+fn begin<W: LabWorld + Vocabulary>(args: &ShellArgs) -> Result<Session<W>, Refusal> {
+    let lab = args.lab.as_deref().map(one_lab).transpose()?;
+    let topology = lab.as_ref().map_or_else(Topology::one_machine, |lab| lab.topology.clone());
+    let options = WorldOptions { seed: args.seed, ..WorldOptions::default() };
+    let mut world = W::build(&topology, &options).map_err(|error| Refusal::new(error.to_string()))?;
+    for machine in &topology.machines {
+        for command in &machine.exec {
+            world.run(&machine.name, command);
+        }
+    }
+    let name = lab.as_ref().map_or("shell", |lab| lab.name.as_str()).to_owned();
+    for step in lab.iter().filter(|_| !args.fresh).flat_map(|lab| &lab.steps) {
+        match &step.action {
+            Action::Command(command) => world.run(&step.machine, command),
+            Action::Script(name, text) => world.run_script(&step.machine, name, text),
+        };
+    }
+    Ok(Session::new(name, world, &topology))
+}
+
+fn one_lab(path: &Path) -> Result<Lab, Refusal> {
+    let refuse = |error: hopwise_scenarios::run::LoadError| Refusal::new(error.to_string());
+    let named = [path.to_owned()];
+    let mut labs = load(&discover(&named, None).map_err(refuse)?, &named).map_err(refuse)?;
+    if labs.len() != 1 {
+        return Err(Refusal::new(format!(
+            "{}: there are {} labs in this folder, name one",
+            path.display(),
+            labs.len()
+        )));
+    }
+    let lab = labs.remove(0);
+    match &lab.error {
+        Some(error) => {
+            Err(Refusal::new(format!("this lab cannot be read\n{}", error.render(&lab.path, &lab.source, true))))
+        }
+        None => Ok(lab),
+    }
+}
+
+/// Commands through a pipe: outputs come out, prompts do not.
+fn piped<W: LabWorld + Vocabulary>(session: &mut Session<W>, input: impl BufRead, output: &mut impl Write) -> Ended {
+    let mut lines = input.lines();
+    while let Some(line) = lines.next() {
+        let read = |line: io::Result<String>| line.map_err(|error| Refusal::new(format!("standard input: {error}")));
+        let mut command = Collector::new(&read(line)?);
+        while command.need() != Need::Nothing {
+            let Some(next) = lines.next() else { break };
+            command.push(&read(next)?);
+        }
+        let text = match session.line(command.text()) {
+            Answer::Leave => break,
+            Answer::Output(text) => text,
+        };
+        if output.write_all(text.as_bytes()).and_then(|()| output.flush()).is_err() {
+            // Nobody reads any more.
+            break;
+        }
+    }
+    Ok(session.status())
+}
+
+/// What a session leaves behind.
+struct Ending {
+    /// The name of its folder.
+    name: String,
+    files: Vec<OutputFile>,
+    /// A sentence for each file that cannot be written.
+    problems: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hopwise_scenarios::document;
+    use hopwise_scenarios::fake::FakeWorld;
+
+    impl Vocabulary for FakeWorld {
+        fn commands(&self, _: &str) -> Vec<String> {
+            ["say", "put", "fail"].map(str::to_owned).to_vec()
+        }
+
+        fn links(&self, machine: &str) -> Vec<String> {
+            vec![format!("{machine}-eth0")]
+        }
+
+        fn namespaces(&self, _: &str) -> Vec<String> {
+            vec!["netns1".to_owned()]
+        }
+    }
+
+    fn session() -> Session<FakeWorld> {
+        let lab = document::read("x.md", "---\ntopology: {nodes: {a: {}, b: {}}}\n---\n");
+        let world = FakeWorld::build(&lab.topology, &WorldOptions::default()).unwrap();
+        Session::new("x".into(), world, &lab.topology)
+    }
+
+    fn typed(text: &str) -> (String, u8) {
+        let mut output = Vec::new();
+        let status = piped(&mut session(), text.as_bytes(), &mut output).unwrap();
+        (String::from_utf8(output).unwrap(), status)
+    }
+
+    #[test]
+    fn commands_through_a_pipe() {
+        assert_eq!(typed("say one\n\nfail 3\n"), ("one\n".into(), 3));
+        assert_eq!(typed("say one\nexit\nsay two\n"), ("one\n".into(), 0));
+        assert_eq!(typed("exit 4\n"), ("".into(), 4));
+        assert_eq!(typed("put no newline"), ("no newline".into(), 0));
+    }
+
+    #[test]
+    fn machines_change() {
+        assert_eq!(typed("host\nhost b\nhost\n").0, "* a\n  b\n  a\n* b\n");
+        assert_eq!(typed("host c\n"), ("host: there is no machine `c`: the machines are a, b\n".into(), 1));
+    }
+
+    #[test]
+    fn a_pasted_prompt_says_where_a_line_runs() {
+        assert_eq!(typed("b# say one\n[root@a ~]# say two\nhost\n").0, "one\ntwo\n* a\n  b\n");
+        assert_eq!(typed("# a comment of bash\nc# say x\n").1, 127);
+    }
+
+    #[test]
+    fn a_command_goes_over_lines() {
+        assert_eq!(typed("say a \\\nb\n").0, "a \\\nb\n");
+        assert_eq!(typed("say <<E\nx\nE\nsay y\n").0, "<<E\nx\nE\ny\n");
+    }
+
+    #[test]
+    fn a_session_leaves_files() {
+        let mut session = session();
+        session.line("write f x");
+        let Ending { name, files, .. } = session.end();
+        let paths: Vec<String> = files.iter().map(|file| file.path.join("/")).collect();
+        assert_eq!((name.as_str(), paths), ("x", vec!["a/f".to_owned(), "transcript.txt".to_owned()]));
+    }
+
+    #[test]
+    fn tab_completes_what_exists() {
+        let session = session();
+        assert_eq!(session.complete("", "s"), ["say"]);
+        assert_eq!(session.complete("host ", ""), ["a", "b"]);
+        assert_eq!(session.complete("ip link show ", ""), ["a-eth0"]);
+        assert_eq!(session.complete("ip netns exec ", "n"), ["netns1"]);
+    }
+}
