@@ -84,6 +84,13 @@ impl Diagnostic {
     }
 }
 
+/// Text as a terminal may see it: a lab is somebody else's text, and its control characters stay in it. Newlines and
+/// tabs are kept.
+pub fn visible(text: &str) -> String {
+    let escape = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.chars().map(|c| if escape(c) { c.escape_debug().to_string() } else { c.to_string() }).collect()
+}
+
 /// Line and column (both from 1, columns in characters) of a byte.
 pub fn position(source: &str, offset: usize) -> (usize, usize) {
     let before = source.get(..source.floor_char_boundary(offset)).unwrap_or(source);
@@ -114,6 +121,11 @@ mod tests {
             text,
             "error: bad word\n --> x.md:2:5\n  |\n2 | two bad three\n  |     ^^^ not known\n  |\n  = help: write `good`"
         );
+    }
+
+    #[test]
+    fn control_characters_become_visible() {
+        assert_eq!(visible("a\u{1b}[31m\tb\nc\r"), "a\\u{1b}[31m\tb\nc\\r");
     }
 
     #[test]

@@ -4,10 +4,10 @@ pub(crate) mod args;
 mod clock;
 mod disk;
 mod generate;
+mod interactive;
 mod progress;
 mod run;
 mod shell;
-mod vocabulary;
 mod world;
 
 use std::process::ExitCode;

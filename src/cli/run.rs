@@ -93,7 +93,7 @@ fn style(verdict: Verdict) -> Style {
 fn show_line(report: &LabReport, took: &str) {
     let style = style(report.verdict);
     let commands = report.steps.len();
-    let noun = if commands == 1 { "command " } else { "commands" };
+    let noun = if commands == 1 { "command" } else { "commands" };
     let differing = match report.differing() {
         0 => String::new(),
         n => format!(", {n} differ"),

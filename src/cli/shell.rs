@@ -6,18 +6,17 @@ mod session;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use hopwise_scenarios::document::command::{Collector, Need};
 use hopwise_scenarios::document::{Action, Lab, Topology};
-use hopwise_scenarios::run::{LabWorld, OutputFile, WorldOptions, discover, load};
+use hopwise_scenarios::run::{OutputFile, WorldOptions, discover, load};
 
 use super::args::ShellArgs;
 use super::disk::OutputFolder;
-use super::vocabulary::Vocabulary;
+use super::interactive::Interactive;
 use super::{Ended, Refusal};
 use session::{Answer, Session};
 
 /// Runs the shell until the user leaves. The exit status is the last command's, as a shell's is.
-pub(super) fn shell<W: LabWorld + Vocabulary>(args: &ShellArgs) -> Ended {
+pub(super) fn shell<W: Interactive>(args: &ShellArgs) -> Ended {
     let out = args.out.as_deref().map(OutputFolder::open).transpose()?;
     let mut session = begin::<W>(args)?;
     let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -37,7 +36,7 @@ pub(super) fn shell<W: LabWorld + Vocabulary>(args: &ShellArgs) -> Ended {
 }
 
 /// The machines, with the lab's commands run.
-fn begin<W: LabWorld + Vocabulary>(args: &ShellArgs) -> Result<Session<W>, Refusal> {
+fn begin<W: Interactive>(args: &ShellArgs) -> Result<Session<W>, Refusal> {
     let lab = args.lab.as_deref().map(one_lab).transpose()?;
     let topology = lab.as_ref().map_or_else(Topology::one_machine, |lab| lab.topology.clone());
     let options = WorldOptions { seed: args.seed, ..WorldOptions::default() };
@@ -78,16 +77,16 @@ fn one_lab(path: &Path) -> Result<Lab, Refusal> {
 }
 
 /// Commands through a pipe: outputs come out, prompts do not.
-fn piped<W: LabWorld + Vocabulary>(session: &mut Session<W>, input: impl BufRead, output: &mut impl Write) -> Ended {
+fn piped<W: Interactive>(session: &mut Session<W>, input: impl BufRead, output: &mut impl Write) -> Ended {
     let mut lines = input.lines();
     while let Some(line) = lines.next() {
         let read = |line: io::Result<String>| line.map_err(|error| Refusal::new(format!("standard input: {error}")));
-        let mut command = Collector::new(&read(line)?);
-        while command.need() != Need::Nothing {
+        let mut command = read(line)?;
+        while session.wants_more(&command) {
             let Some(next) = lines.next() else { break };
-            command.push(&read(next)?);
+            command = command + "\n" + &read(next)?;
         }
-        let text = match session.line(command.text()) {
+        let text = match session.typed(&command) {
             Answer::Leave => break,
             Answer::Output(text) => text,
         };
@@ -113,8 +112,13 @@ mod tests {
     use super::*;
     use hopwise_scenarios::document;
     use hopwise_scenarios::fake::FakeWorld;
+    use hopwise_scenarios::run::LabWorld;
 
-    impl Vocabulary for FakeWorld {
+    impl Interactive for FakeWorld {
+        fn wants_more(&self, command: &str) -> bool {
+            command.matches('"').count() % 2 == 1
+        }
+
         fn commands(&self, _: &str) -> Vec<String> {
             ["say", "put", "fail"].map(str::to_owned).to_vec()
         }
@@ -164,12 +168,22 @@ mod tests {
     fn a_command_goes_over_lines() {
         assert_eq!(typed("say a \\\nb\n").0, "a \\\nb\n");
         assert_eq!(typed("say <<E\nx\nE\nsay y\n").0, "<<E\nx\nE\ny\n");
+        assert_eq!(typed("say \"x\ny\"\nsay z\n").0, "\"x\ny\"\nz\n");
+        assert_eq!(typed("say \"never closed\n").0, "\"never closed\n");
+    }
+
+    #[test]
+    fn a_paste_of_several_prompts_is_several_commands() {
+        let mut session = session();
+        let answer = session.typed("a# say one\nb# say \"two\nthree\"\nsay four");
+        assert_eq!(answer, Answer::Output("one\n\"two\nthree\"\nfour\n".into()));
+        assert_eq!(session.typed("say one\nsay two"), Answer::Output("one\nsay two\n".into()));
     }
 
     #[test]
     fn a_session_leaves_files() {
         let mut session = session();
-        session.line("write f x");
+        session.typed("write f x");
         let Ending { name, files, .. } = session.end();
         let paths: Vec<String> = files.iter().map(|file| file.path.join("/")).collect();
         assert_eq!((name.as_str(), paths), ("x", vec!["a/f".to_owned(), "transcript.txt".to_owned()]));

@@ -4,7 +4,7 @@ use hopwise_scenarios::document::Topology;
 use hopwise_scenarios::expect::Actual;
 use hopwise_scenarios::run::{BuildError, Captures, LabWorld, MachineFile, WorldOptions};
 
-use super::vocabulary::Vocabulary;
+use super::interactive::Interactive;
 
 /// The simulated world. It cannot be built yet, and says so.
 #[derive(Debug)]
@@ -38,7 +38,11 @@ impl LabWorld for World {
     }
 }
 
-impl Vocabulary for World {
+impl Interactive for World {
+    fn wants_more(&self, _: &str) -> bool {
+        false
+    }
+
     fn commands(&self, _: &str) -> Vec<String> {
         Vec::new()
     }

@@ -8,6 +8,7 @@ use similar::{Algorithm, ChangeTag, DiffOp, TextDiff, capture_diff_slices};
 use super::align::{Edit, align};
 use super::matching::{line_matches, output_lines};
 use super::{ANY_LINES, Actual};
+use crate::diagnostic::visible;
 use crate::document::Expected;
 
 /// What differs.
@@ -53,15 +54,15 @@ impl Difference {
         let mut rows: Vec<(bool, String)> = Vec::new();
         for line in &self.lines {
             match line {
-                DiffLine::Same(at, text) => rows.push((false, row(Some(first_line + at), ' ', &shown(text)))),
+                DiffLine::Same(at, text) => rows.push((false, row(Some(first_line + at), ' ', &visible(text)))),
                 DiffLine::Any(at, count) => {
                     let text = format!("{ANY_LINES}  ({count} lines)");
                     rows.push((false, row(Some(first_line + at), ' ', &painter.paint(DIM, &text))));
                 }
-                DiffLine::Missing(at, text) => rows.push((true, painter.missing(first_line + at, &shown(text)))),
-                DiffLine::Extra(text) => rows.push((true, painter.extra(&shown(text)))),
+                DiffLine::Missing(at, text) => rows.push((true, painter.missing(first_line + at, &visible(text)))),
+                DiffLine::Extra(text) => rows.push((true, painter.extra(&visible(text)))),
                 DiffLine::Changed(at, old, new) => {
-                    let (old, new) = painter.changed(&shown(old), &shown(new));
+                    let (old, new) = painter.changed(&visible(old), &visible(new));
                     rows.push((true, row(Some(first_line + at), '-', &old)));
                     rows.push((true, row(None, '+', &new)));
                 }
@@ -102,12 +103,6 @@ fn with_context(rows: &[(bool, String)]) -> Vec<&str> {
 fn row(number: Option<usize>, mark: char, text: &str) -> String {
     let number = number.map(|n| n.to_string()).unwrap_or_default();
     format!("{number:>5} |{mark}{text}")
-}
-
-/// Control characters must not reach the reader's terminal: a lab is somebody else's text.
-fn shown(text: &str) -> String {
-    let visible = |c: char| if c.is_control() && c != '\t' { c.escape_debug().to_string() } else { c.to_string() };
-    text.chars().map(visible).collect()
 }
 
 const OLD: Style = AnsiColor::Red.on_default();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, visible};
 use crate::expect::Difference;
 
 /// How a lab ended.
@@ -109,13 +109,13 @@ impl LabReport {
             for step in &self.steps {
                 let Some(difference) = &step.difference else { continue };
                 // Writing to a string cannot fail.
-                let _ = writeln!(text, "{}:{}: {}# {}", self.path, step.line, step.machine, step.command);
+                let _ = writeln!(text, "{}:{}: {}# {}", self.path, step.line, step.machine, visible(&step.command));
                 text.push_str(&difference.render(step.body_line, styled));
                 text.push('\n');
             }
         }
         for problem in &self.problems {
-            let _ = writeln!(text, "{}: {problem}", self.path);
+            let _ = writeln!(text, "{}: {}", self.path, visible(problem));
         }
         for error in &self.errors {
             let _ = writeln!(text, "{}", error.render(&self.path, source, styled));

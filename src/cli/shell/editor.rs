@@ -2,8 +2,6 @@
 
 use std::io::{self, Write};
 
-use hopwise_scenarios::document::command::{Collector, Need};
-use hopwise_scenarios::run::LabWorld;
 use rustyline::completion::{Completer, Pair};
 use rustyline::config::Config;
 use rustyline::error::ReadlineError;
@@ -11,18 +9,18 @@ use rustyline::history::MemHistory;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Context, Editor, Helper, Highlighter, Hinter};
 
-use super::super::vocabulary::Vocabulary;
+use super::super::interactive::Interactive;
 use super::super::{Ended, Refusal};
 use super::session::{Answer, Session};
 
 /// What the editor asks while the user types. It owns the session, because completion looks into the world.
 #[derive(Helper, Highlighter, Hinter)]
-struct Assistant<'s, W: LabWorld + Vocabulary> {
+struct Assistant<'s, W: Interactive> {
     session: &'s mut Session<W>,
 }
 
 /// Reads lines from the terminal until the user leaves.
-pub(super) fn converse<W: LabWorld + Vocabulary>(session: &mut Session<W>) -> Ended {
+pub(super) fn converse<W: Interactive>(session: &mut Session<W>) -> Ended {
     let refuse = |error: ReadlineError| Refusal::new(format!("the terminal cannot be used: {error}"));
     let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
     // History is kept in memory only: nothing is written to the user's home.
@@ -31,7 +29,7 @@ pub(super) fn converse<W: LabWorld + Vocabulary>(session: &mut Session<W>) -> En
     loop {
         let prompt = editor.helper().map(|helper| helper.session.prompt()).unwrap_or_default();
         match editor.readline(&prompt) {
-            Ok(line) => match editor.helper_mut().map(|helper| helper.session.line(&line)) {
+            Ok(line) => match editor.helper_mut().map(|helper| helper.session.typed(&line)) {
                 Some(Answer::Output(text)) => show(&text),
                 Some(Answer::Leave) | None => break,
             },
@@ -53,7 +51,7 @@ fn show(text: &str) {
     let _ = stdout.flush();
 }
 
-impl<W: LabWorld + Vocabulary> Completer for Assistant<'_, W> {
+impl<W: Interactive> Completer for Assistant<'_, W> {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
@@ -65,15 +63,10 @@ impl<W: LabWorld + Vocabulary> Completer for Assistant<'_, W> {
     }
 }
 
-impl<W: LabWorld + Vocabulary> Validator for Assistant<'_, W> {
+impl<W: Interactive> Validator for Assistant<'_, W> {
     /// A command that needs more lines gets them before it runs.
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let mut lines = context.input().split('\n');
-        let mut command = Collector::new(lines.next().unwrap_or(""));
-        lines.for_each(|line| command.push(line));
-        Ok(match command.need() {
-            Need::Nothing => ValidationResult::Valid(None),
-            _ => ValidationResult::Incomplete,
-        })
+        let more = self.session.wants_more(context.input());
+        Ok(if more { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }

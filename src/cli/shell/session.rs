@@ -1,10 +1,11 @@
 //! A shell's session: the world, the machine the user is on, and what was done.
 
+use hopwise_scenarios::document::command::{Collector, Need};
 use hopwise_scenarios::document::{Topology, prompt};
 use hopwise_scenarios::expect::Actual;
-use hopwise_scenarios::run::{LabWorld, Transcript, session_files};
+use hopwise_scenarios::run::{Transcript, session_files};
 
-use super::super::vocabulary::{self, Vocabulary};
+use super::super::interactive::{self, Interactive};
 use super::Ending;
 
 /// What a line led to.
@@ -26,7 +27,7 @@ pub(super) struct Session<W> {
     transcript: Transcript,
 }
 
-impl<W: LabWorld + Vocabulary> Session<W> {
+impl<W: Interactive> Session<W> {
     /// A session that begins on the first machine.
     pub(super) fn new(name: String, world: W, topology: &Topology) -> Self {
         let machines: Vec<String> = topology.machines.iter().map(|machine| machine.name.clone()).collect();
@@ -44,13 +45,45 @@ impl<W: LabWorld + Vocabulary> Session<W> {
         format!("{}# ", self.current)
     }
 
-    /// Does what a line says.
-    pub(super) fn line(&mut self, line: &str) -> Answer {
-        // Lines come from tutorials, with their prompts on them.
-        let pasted = prompt::read(line).and_then(|p| Some((p.machine?, p.command)));
-        if let Some((machine, command)) = pasted
-            && self.machines.iter().any(|name| name == machine)
-        {
+    /// Whether the command so far needs another line before it can run.
+    pub(super) fn wants_more(&self, text: &str) -> bool {
+        let mut lines = text.split('\n');
+        let mut command = Collector::new(lines.next().unwrap_or(""));
+        lines.for_each(|line| command.push(line));
+        command.need() != Need::Nothing || self.world.wants_more(text)
+    }
+
+    /// Does what was typed. A paste of several lines with prompts on them is several commands.
+    pub(super) fn typed(&mut self, text: &str) -> Answer {
+        if self.pasted(text).is_none() {
+            return self.line(text);
+        }
+        let mut output = String::new();
+        let mut lines = text.split('\n');
+        while let Some(line) = lines.next() {
+            let mut command = line.to_owned();
+            while self.wants_more(&command) {
+                let Some(next) = lines.next() else { break };
+                command = command + "\n" + next;
+            }
+            match self.line(&command) {
+                Answer::Output(text) => output.push_str(&text),
+                Answer::Leave => return Answer::Leave,
+            }
+        }
+        Answer::Output(output)
+    }
+
+    /// The machine and the command of a line that has a machine's prompt on it: lines come from tutorials.
+    fn pasted<'l>(&self, line: &'l str) -> Option<(&'l str, &'l str)> {
+        let prompt = prompt::read(line)?;
+        let machine = prompt.machine.filter(|machine| self.machines.iter().any(|name| name == machine))?;
+        Some((machine, prompt.command))
+    }
+
+    /// Does what one line (or one command of several lines) says.
+    fn line(&mut self, line: &str) -> Answer {
+        if let Some((machine, command)) = self.pasted(line) {
             return self.run(machine, command);
         }
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -68,7 +101,7 @@ impl<W: LabWorld + Vocabulary> Session<W> {
     }
 
     fn run(&mut self, machine: &str, command: &str) -> Answer {
-        let actual = self.world.run(machine, command);
+        let actual = self.world.typed(machine, command);
         self.status = u8::try_from(actual.status).unwrap_or(u8::MAX);
         self.transcript.add(machine, command, &actual);
         let Actual { output, .. } = actual;
@@ -92,7 +125,7 @@ impl<W: LabWorld + Vocabulary> Session<W> {
 
     /// The words that can complete `start`, `before` being the line before it.
     pub(super) fn complete(&self, before: &str, start: &str) -> Vec<String> {
-        vocabulary::candidates(&self.world, &self.machines, &self.current, before, start)
+        interactive::candidates(&self.world, &self.machines, &self.current, before, start)
     }
 
     /// Ends the session: what still runs is ended, and the files are there.

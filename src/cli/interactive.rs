@@ -1,7 +1,17 @@
-//! What can stand where on a command line of the interactive shell: the words that Tab completes.
+//! What the interactive shell asks a world, and which words Tab completes where.
 
-/// The names that exist in a world now.
-pub(super) trait Vocabulary {
+use hopwise_scenarios::expect::Actual;
+use hopwise_scenarios::run::LabWorld;
+
+/// A world that a person types on.
+pub(super) trait Interactive: LabWorld {
+    /// Runs a command in the machine's login shell: unlike those of a lab's commands, its variables and working folder
+    /// are still there at the next line.
+    fn typed(&mut self, machine: &str, command: &str) -> Actual {
+        self.run(machine, command)
+    }
+    /// Whether bash would ask for another line: an open quote, a `for` without its `done`.
+    fn wants_more(&self, command: &str) -> bool;
     /// The programs and shell words that a machine knows.
     fn commands(&self, machine: &str) -> Vec<String>;
     /// The links of a machine, in all of its namespaces.
@@ -58,7 +68,7 @@ pub(super) fn wanted(before: &str) -> Wanted {
 
 /// The words that can complete `start` at this place, sorted.
 pub(super) fn candidates(
-    world: &dyn Vocabulary,
+    world: &impl Interactive,
     machines: &[String],
     machine: &str,
     before: &str,
