@@ -3,6 +3,7 @@
 //!
 //! - [`wire`]: header views over real bytes, and the Internet checksum.
 //! - [`fib`]: IPv4 routing tables, rules and lookup.
+//! - [`neigh`]: the neighbour table and ARP.
 //! - [`frag`]: cutting packets and putting them together.
 //! - [`icmp_policy`]: which ICMP errors are sent, and what is learned from those received.
 #![warn(missing_docs)]
@@ -10,4 +11,6 @@
 pub mod fib;
 pub mod frag;
 pub mod icmp_policy;
+pub mod neigh;
+mod refusal;
 pub mod wire;
