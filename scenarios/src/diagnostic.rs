@@ -99,6 +99,28 @@ pub fn position(source: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// Where the lines of a text begin: finds a byte's line without reading the text again.
+#[derive(Clone, Debug)]
+pub struct LineIndex(Vec<usize>);
+
+impl LineIndex {
+    /// Indexes a text.
+    pub fn new(source: &str) -> Self {
+        let behind_newlines = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(behind_newlines).collect())
+    }
+
+    /// The line of a byte, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset).max(1)
+    }
+
+    /// The first byte of the line of a byte.
+    pub fn start(&self, offset: usize) -> usize {
+        self.0.get(self.line(offset) - 1).copied().unwrap_or(0)
+    }
+}
+
 /// The lines around `span`, so that a long document costs nothing to render: (first line's number, text, span in it).
 fn excerpt<'a>(source: &'a str, span: &Range<usize>) -> (usize, &'a str, Range<usize>) {
     let start = source.floor_char_boundary(span.start);
@@ -126,6 +148,13 @@ mod tests {
     #[test]
     fn control_characters_become_visible() {
         assert_eq!(visible("a\u{1b}[31m\tb\nc\r"), "a\\u{1b}[31m\tb\nc\\r");
+    }
+
+    #[test]
+    fn an_index_knows_the_lines() {
+        let index = LineIndex::new("a\n\nbc\n");
+        let lines: Vec<_> = (0..7).map(|at| (index.line(at), index.start(at))).collect();
+        assert_eq!(lines, [(1, 0), (1, 0), (2, 2), (3, 3), (3, 3), (3, 3), (4, 6)]);
     }
 
     #[test]

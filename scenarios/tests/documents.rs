@@ -142,6 +142,26 @@ fn refusals_name_line_and_column_and_what_would_be_right() {
     insta::assert_snapshot!("refusals", all);
 }
 
+#[test]
+fn a_yaml_bomb_is_refused() {
+    let mut text = "---\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..12 {
+        let alias = format!("*a{}", n - 1);
+        text += &format!("a{n}: &a{n} [{}]\n", [alias.as_str(); 10].join(", "));
+    }
+    text += "---\n";
+    assert!(read("x.md", &text).error.is_some());
+    let deep = format!("---\nname: {}\n---\n", "[".repeat(100_000));
+    assert!(read("x.md", &deep).error.is_some());
+}
+
+#[test]
+fn long_documents_are_read_in_one_pass() {
+    let text = format!("```console\r\n{}```\r\n", "# say x\r\nx\r\n".repeat(50_000));
+    let lab = read("x.md", &text);
+    assert_eq!((lab.steps.len(), lab.steps.last().map(|step| step.place.line)), (50_000, Some(100_000)));
+}
+
 fn name() -> impl Strategy<Value = String> {
     "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,8}".prop_filter("reserved", |name| {
         !hopwise_scenarios::document::topology::RESERVED_MACHINE_NAMES.contains(&name.as_str())

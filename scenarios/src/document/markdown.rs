@@ -102,25 +102,20 @@ fn closed<'a>(source: &'a str, block: Block<'a>) -> Result<Block<'a>, Diagnostic
         .help(format!("end it with a line {}", block.fence)))
 }
 
-/// Splits the source of a text event into lines. Events of one block come in order; a line may be spread over several.
+/// Splits the source of a text event into lines. Events of one block come in order; a line may be spread over several:
+/// between a carriage return and its newline there is always a border.
 fn add_lines<'a>(lines: &mut Vec<Line<'a>>, source: &'a str, range: Range<usize>) {
     let mut start = range.start;
     for piece in source.get(range).unwrap_or("").split_inclusive('\n') {
-        let span = start..start + piece.len();
+        let mut span = start..start + piece.len();
         start = span.end;
-        // A lone newline after a carriage return ends the line before it.
-        let continues = lines.last().is_some_and(|last| {
-            source.get(last.span.end..span.start).is_some_and(|gap| {
-                !gap.contains('\n') && source.get(last.span.clone()).is_some_and(|t| !t.ends_with('\n'))
-            })
-        });
-        match lines.last_mut() {
-            Some(last) if continues => last.span.end = span.end,
-            _ => lines.push(Line { text: "", span }),
+        let unfinished =
+            lines.pop_if(|last| source.get(last.span.start..span.start).is_some_and(|between| !between.contains('\n')));
+        if let Some(before) = unfinished {
+            span.start = before.span.start;
         }
-    }
-    for line in lines.iter_mut() {
-        line.text = source.get(line.span.clone()).unwrap_or("").trim_end_matches(['\r', '\n']);
+        let text = source.get(span.clone()).unwrap_or("").trim_end_matches(['\r', '\n']);
+        lines.push(Line { text, span });
     }
 }
 

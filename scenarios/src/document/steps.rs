@@ -7,25 +7,27 @@ use super::markdown::{self, Block, Line};
 use super::prompt::{self, Prompt};
 use super::topology::Topology;
 use super::{Action, Expected, Place, Step};
-use crate::diagnostic::{Diagnostic, position};
+use crate::diagnostic::{Diagnostic, LineIndex};
 
 /// Reads all blocks behind byte `from` into `steps`, up to the first mistake.
 pub(super) fn read(source: &str, from: usize, topology: &Topology, steps: &mut Vec<Step>) -> Result<(), Diagnostic> {
+    let index = LineIndex::new(source);
     for block in markdown::console_blocks(source, from) {
         let block = block?;
-        Blocks { source, topology, block: &block }.read(steps)?;
+        Reader { source, index: &index, topology, block: &block }.read(steps)?;
     }
     Ok(())
 }
 
 /// One block being read.
-struct Blocks<'a> {
+struct Reader<'a> {
     source: &'a str,
+    index: &'a LineIndex,
     topology: &'a Topology,
     block: &'a Block<'a>,
 }
 
-impl Blocks<'_> {
+impl Reader<'_> {
     fn read(&self, steps: &mut Vec<Step>) -> Result<(), Diagnostic> {
         let mut lines = self.block.lines.iter().peekable();
         while let Some(line) = lines.next() {
@@ -105,10 +107,10 @@ impl Blocks<'_> {
         let after_command = self.after_newline(last);
         let end =
             body.iter().rev().find(|l| !l.text.trim().is_empty()).map_or(after_command, |l| self.after_newline(l));
-        let line_start = self.line_start(first.span.start);
+        let line_start = self.index.start(first.span.start);
         Place {
-            line: position(self.source, first.span.start).0,
-            body_line: position(self.source, after_command).0,
+            line: self.index.line(first.span.start),
+            body_line: self.index.line(after_command),
             command: first.span.start..last.span.start + last.text.len(),
             body: after_command..end,
             indent: self.source.get(line_start..first.span.start).unwrap_or("").to_owned(),
@@ -119,10 +121,6 @@ impl Blocks<'_> {
     fn after_newline(&self, line: &Line<'_>) -> usize {
         let end = line.span.start + line.text.len();
         self.source.get(end..).and_then(|rest| rest.find('\n')).map_or(self.source.len(), |i| end + i + 1)
-    }
-
-    fn line_start(&self, at: usize) -> usize {
-        self.source.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |i| i + 1)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Finding labs, running them, and what comes out of it.
 //!
-//! [`discover`] finds the files, [`run_lab`] runs one lab on a [`LabWorld`], [`run_labs`] runs many on threads. What is
+//! [`discover()`] finds the files, [`run_lab`] runs one lab on a [`LabWorld`], [`run_labs`] runs many on threads. What is
 //! written is data first ([`OutputFile`]): whoever runs labs decides where it goes, so that nothing here touches a disk
 //! except to read labs.
 
