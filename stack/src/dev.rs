@@ -18,6 +18,8 @@ pub struct Dev {
     pub neigh: NeighParms,
     /// Whether the world writes its frames into the capture log.
     pub captured: bool,
+    /// Its carrier changed and the link watcher has not looked yet (`__LINK_STATE_LINKWATCH_PENDING`).
+    pub watched: bool,
 }
 
 impl core::ops::Deref for Dev {

@@ -59,8 +59,10 @@ pub struct Namespace {
     pub snmp: Box<Snmp>,
     /// Random decisions of this namespace's protocols.
     pub rng: Rng,
-    /// The names that this namespace has for others (`netns list-id`), by number.
-    pub nsids: Vec<NsId>,
+    /// The numbers by which this namespace knows others (`ip netns list-id`): see `Network::nsid`.
+    pub nsids: Vec<Option<NsId>>,
+    /// Seed of the hash that shares flows among the next hops of a route.
+    pub hash_seed: u64,
     /// The next IPv4 identification.
     pub ip_id: u16,
     /// The kernel's log lines that this namespace caused.
@@ -78,7 +80,8 @@ impl Namespace {
             id,
             host,
             devs: DevTable::default(),
-            fib: Fib::new(rng.next_u32()),
+            fib: Fib::default(),
+            hash_seed: rng.next_u64(),
             neigh: NeighTable::default(),
             neigh_default: NeighParms::default(),
             conf_all: Conf::default(),
@@ -134,6 +137,12 @@ impl Namespace {
     #[inline]
     pub fn conf_max(&self, dev: &Dev, key: ConfKey) -> i32 {
         self.conf_all[key].max(dev.inet.conf[key])
+    }
+
+    /// How many packets wait in this namespace: for ARP answers, for other fragments, for a proxy's delay.
+    pub fn held(&self) -> u64 {
+        let neigh: usize = self.neigh.iter().map(|e| e.waiting().count()).sum();
+        (neigh + self.frags.held() + self.proxy_queue.len()) as u64
     }
 
     /// The next IPv4 identification for a packet made here.

@@ -1,7 +1,6 @@
 //! The network of a world: hosts, their namespaces, and the agenda that joins them.
 
 use hopwise_devices::{Kind, Link, LinkFlags};
-use hopwise_protocols::neigh::NeighParms;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{
     Agenda, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
@@ -157,6 +156,7 @@ impl Network {
             inet: InetDev { addrs: smallvec::SmallVec::new(), conf: space.conf_default.clone() },
             neigh: space.neigh_default.clone(),
             captured,
+            watched: false,
         };
         space.devs.insert(Box::new(dev));
         index

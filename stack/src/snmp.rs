@@ -84,6 +84,9 @@ counters! {
         udp_ignored_multi = "IgnoredMulti",
         udp_mem_errors = "MemErrors",
     }
+    "IpExt" {
+        in_no_routes = "InNoRoutes",
+    }
 }
 
 impl Snmp {

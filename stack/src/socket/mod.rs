@@ -1,6 +1,7 @@
 //! Sockets: UDP, raw IP and packet sockets, as programs use them. Nothing blocks: a program that finds nothing to read
 //! is woken (its `owner` number goes into the world's list of wakeups) when something arrives.
 
+pub mod calls;
 pub mod packet;
 pub mod raw;
 pub mod udp;

@@ -56,11 +56,25 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, to: LinkDest, payload: &[u8]) -
     if payload.len() > dev.mtu as usize {
         return Err(Errno::EMSGSIZE);
     }
-    let header = ethernet::Header { dst: to.dst, src: dev.addr, ethertype: to.protocol.into() };
+    let header = ethernet::Header::new(to.dst, dev.addr, to.protocol);
     let mut packet = cx.pool.alloc_from(cx.now, payload);
     packet.protocol = to.protocol;
     packet.push(ethernet::ETH_HLEN).copy_from_slice(header.as_bytes());
     cx.note(&packet, || Detail::Born { by: "packet socket", from: None });
     dev_xmit(ns, cx, to.link, packet);
     Ok(payload.len())
+}
+
+/// Counts anew, for each link, who listens: called when a listener comes, goes or changes its link.
+pub fn retap(ns: &mut Namespace) {
+    let listens = |link: IfIndex, ns: &Namespace| {
+        let to = |s: &&crate::socket::Socket| !s.bound_dev.is_some() || s.bound_dev == link;
+        ns.sockets.packet.iter().filter_map(|&id| ns.sockets.get(id)).filter(to).count() as u32
+    };
+    for link in ns.devs.indices() {
+        let count = listens(link, ns);
+        if let Some(dev) = ns.devs.get_mut(link) {
+            dev.link.taps = count + u32::from(dev.captured);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::cx::Cx;
 use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::path::icmp::Report;
-use crate::path::output::{self, IpSpec};
+use crate::path::output;
 use crate::path::route::{self, OutputFlow, RouteKind};
 use crate::socket::{SockError, Socket, SocketId, raw};
 

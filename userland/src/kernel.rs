@@ -1,0 +1,86 @@
+//! What programs reach when they call the kernel: the network, and the made-up files under `/proc` and `/sys`.
+
+use hopwise_machine::{DirEntry, Kernel, MachineId, Pid};
+use hopwise_sim_core::{Errno, HostId, NsId};
+use hopwise_stack::Network;
+use hopwise_stack::socket::SocketId;
+use indexmap::IndexMap;
+
+/// The kernel of all machines: the network, the named namespaces of each machine, the sockets of each process.
+#[derive(Clone, Debug)]
+pub struct SimKernel {
+    /// The network.
+    pub net: Network,
+    /// The named namespaces of each machine (`/run/netns/NAME`), in the order of creation.
+    pub names: Vec<IndexMap<String, NsId>>,
+    /// The sockets that processes hold, closed when they exit.
+    sockets: Vec<(Pid, NsId, SocketId)>,
+    /// Namespaces without a name that only their processes keep alive (`unshare -n`), with the process that made them.
+    pub unnamed: Vec<(Pid, NsId)>,
+}
+
+impl SimKernel {
+    /// A kernel without machines.
+    pub fn new(seed: u64) -> Self {
+        SimKernel { net: Network::new(seed), names: Vec::new(), sockets: Vec::new(), unnamed: Vec::new() }
+    }
+
+    /// Notes that a process holds a socket, so that it is closed with the process.
+    pub fn hold(&mut self, pid: Pid, ns: NsId, socket: SocketId) {
+        self.sockets.push((pid, ns, socket));
+    }
+
+    /// The namespace of that name on a machine.
+    pub fn named(&self, machine: MachineId, name: &str) -> Option<NsId> {
+        self.names.get(machine.index())?.get(name).copied()
+    }
+
+    /// The name of a namespace on a machine, if it has one.
+    pub fn name_of(&self, machine: MachineId, ns: NsId) -> Option<&str> {
+        self.names.get(machine.index())?.iter().find(|(_, n)| **n == ns).map(|(name, _)| &**name)
+    }
+
+    /// The host that is this machine: they are added together.
+    pub const fn host_of(machine: MachineId) -> HostId {
+        HostId(machine.0)
+    }
+
+    /// The number by which a process is known to the network as the owner of sockets.
+    pub const fn owner(pid: Pid) -> u64 {
+        ((pid.machine.0 as u64) << 32) | pid.number as u64
+    }
+
+    /// The process that owns a socket.
+    pub const fn pid_of(owner: u64) -> Pid {
+        Pid { machine: MachineId((owner >> 32) as u32), number: owner as u32 }
+    }
+}
+
+impl Kernel for SimKernel {
+    type Ns = NsId;
+
+    fn proc_read(&mut self, machine: MachineId, ns: NsId, path: &str) -> Option<Result<Vec<u8>, Errno>> {
+        crate::procfs::read(self, machine, ns, path)
+    }
+
+    fn proc_write(&mut self, machine: MachineId, ns: NsId, path: &str, data: &[u8]) -> Option<Result<(), Errno>> {
+        crate::procfs::write(self, machine, ns, path, data)
+    }
+
+    fn proc_list(&mut self, machine: MachineId, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
+        crate::procfs::list(self, machine, ns, dir)
+    }
+
+    fn ns_inode(&mut self, ns: NsId) -> u64 {
+        4_026_531_840 + u64::from(ns.0)
+    }
+
+    fn proc_exited(&mut self, pid: Pid) {
+        let (gone, kept) = core::mem::take(&mut self.sockets).into_iter().partition(|(p, _, _)| *p == pid);
+        self.sockets = kept;
+        let gone: Vec<(Pid, NsId, SocketId)> = gone;
+        for (_, ns, socket) in gone {
+            self.net.close_socket(ns, socket);
+        }
+    }
+}
