@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use hopwise_capture::file::{self, PcapWriter};
-use hopwise_capture::filter::Filter;
+use hopwise_capture::filter::{Filter, Source};
 use hopwise_capture::print::{Dump, PrintOptions, Printer, TimeStamp};
 use hopwise_capture::{LinkType, Meta};
 
@@ -83,7 +83,8 @@ fn run(arguments: Arguments) -> Result<(), String> {
     let bytes = std::fs::read(&arguments.file).map_err(|error| format!("{}: {error}", arguments.file))?;
     let capture = file::read(&bytes).map_err(|error| error.to_string())?;
     let link_type: LinkType = capture.link_type();
-    let filter = Filter::parse(&arguments.expression, link_type).map_err(|error| error.to_string())?;
+    let filter = Filter::with(&arguments.expression, link_type, Source { netmask: 0, file: true })
+        .map_err(|error| error.to_string())?;
     let mut printer = Printer::new(arguments.options);
     let mut writer = PcapWriter::new(link_type);
     let mut output = std::io::stdout().lock();
