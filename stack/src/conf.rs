@@ -59,11 +59,43 @@ conf! {
 
 /// The values of one `net.ipv4.conf` folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Conf([i32; ConfKey::ALL.len()]);
+pub struct Conf {
+    values: [i32; ConfKey::ALL.len()],
+    /// Bit `key`: set for this folder, so that it does not follow `default` any more (`ipv4_devconf.state`).
+    held: u64,
+}
 
 impl Default for Conf {
+    /// The kernel's `net.ipv4.conf.all`.
     fn default() -> Self {
-        Conf(DEFAULTS)
+        Conf { values: DEFAULTS, held: 0 }
+    }
+}
+
+impl Conf {
+    /// The kernel's `net.ipv4.conf.default`: as `all`, but source routes are accepted by the link.
+    pub fn for_links() -> Self {
+        let mut conf = Conf::default();
+        conf.values[ConfKey::AcceptSourceRoute as usize] = 1;
+        conf
+    }
+
+    /// Sets a value by hand: this folder no longer follows `default` there (`ipv4_devconf_set`).
+    pub fn set(&mut self, key: ConfKey, value: i32) {
+        self.values[key as usize] = value;
+        self.held |= 1 << key as u64;
+    }
+
+    /// Takes over a new value of `default` unless the setting is held.
+    pub fn follow(&mut self, key: ConfKey, value: i32) {
+        if self.held & (1 << key as u64) == 0 {
+            self.values[key as usize] = value;
+        }
+    }
+
+    /// From now on nothing follows `default` (`ipv4_devconf_setall`): the link got an address.
+    pub fn hold_all(&mut self) {
+        self.held = u64::MAX;
     }
 }
 
@@ -71,13 +103,13 @@ impl core::ops::Index<ConfKey> for Conf {
     type Output = i32;
     #[inline]
     fn index(&self, key: ConfKey) -> &i32 {
-        &self.0[key as usize]
+        &self.values[key as usize]
     }
 }
 
 impl core::ops::IndexMut<ConfKey> for Conf {
     fn index_mut(&mut self, key: ConfKey) -> &mut i32 {
-        &mut self.0[key as usize]
+        &mut self.values[key as usize]
     }
 }
 

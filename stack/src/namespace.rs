@@ -85,7 +85,7 @@ impl Namespace {
             neigh: NeighTable::default(),
             neigh_default: NeighParms::default(),
             conf_all: Conf::default(),
-            conf_default: Conf::default(),
+            conf_default: Conf::for_links(),
             sysctl: Sysctl::default(),
             local_addrs: FxHashMap::default(),
             frags: Box::default(),

@@ -53,11 +53,13 @@ pub struct Sysctl {
     numbers: Box<[i64; SysctlKey::ALL.len()]>,
     /// `net.ipv4.ip_local_port_range`.
     pub local_ports: (u16, u16),
+    /// Settings that are kept but have no effect, by name, as far as they were set.
+    pub kept: std::collections::BTreeMap<Box<str>, Box<str>>,
 }
 
 impl Default for Sysctl {
     fn default() -> Self {
-        Sysctl { numbers: Box::new(DEFAULTS), local_ports: (32768, 60999) }
+        Sysctl { numbers: Box::new(DEFAULTS), local_ports: (32768, 60999), kept: Default::default() }
     }
 }
 
@@ -72,5 +74,31 @@ impl core::ops::Index<SysctlKey> for Sysctl {
 impl core::ops::IndexMut<SysctlKey> for Sysctl {
     fn index_mut(&mut self, key: SysctlKey) -> &mut i64 {
         &mut self.numbers[key as usize]
+    }
+}
+
+impl Sysctl {
+    /// A link is gone: what was kept for it goes too.
+    pub fn forget_link(&mut self, name: &str) {
+        self.kept.retain(|key, _| link_part(key) != Some(name));
+    }
+
+    /// A link has another name: what was kept for it follows.
+    pub fn rename_link(&mut self, old: &str, new: &str) {
+        let (moved, kept) = core::mem::take(&mut self.kept).into_iter().partition(|(key, _)| link_part(key) == Some(old));
+        self.kept = kept;
+        let moved: std::collections::BTreeMap<Box<str>, Box<str>> = moved;
+        for (key, value) in moved {
+            self.kept.insert(key.replacen(&format!(".{old}."), &format!(".{new}."), 1).into(), value);
+        }
+    }
+}
+
+/// The link that a setting belongs to: `eth0` in `net.ipv6.conf.eth0.mtu`.
+fn link_part(key: &str) -> Option<&str> {
+    let mut parts = key.split('.').skip(2);
+    match parts.next()? {
+        "conf" | "neigh" => parts.next(),
+        _ => None,
     }
 }

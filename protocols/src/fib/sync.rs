@@ -19,6 +19,12 @@ impl Fib {
         self.disable(dev, |nh| nh.dev == dev, true)
     }
 
+    /// The last address of a link was deleted: IP is off there, even routes to this host's own addresses go.
+    /// `fib_disable_ip` with force, as `fib_inetaddr_event` calls it. Gives how many routes went.
+    pub fn link_without_address(&mut self, dev: IfIndex) -> usize {
+        self.disable(dev, |nh| nh.dev == dev, false)
+    }
+
     /// Marks next hops dead, and flushes if that left a route without any.
     fn disable(&mut self, dev: IfIndex, hit: impl Fn(&NextHop) -> bool, whole: bool) -> usize {
         let mut dead_routes = 0;

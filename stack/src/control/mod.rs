@@ -3,6 +3,7 @@
 
 pub mod addr;
 pub mod bridge;
+pub mod kept;
 pub mod link;
 pub mod neigh;
 pub mod netns;
