@@ -4,8 +4,8 @@
 //! - [`wire`]: header views over real bytes, and the Internet checksum.
 //! - [`fib`]: IPv4 routing tables, rules and lookup.
 //! - [`neigh`]: the neighbour table and ARP.
-//! - [`frag`]: cutting packets and putting them together.
-//! - [`icmp_policy`]: which ICMP errors are sent, and what is learned from those received.
+//! - [`frag`]: cutting packets and gathering their parts.
+//! - [`icmp_policy`]: which ICMP messages may be sent, and what they teach.
 #![warn(missing_docs)]
 
 pub mod fib;

@@ -1,0 +1,196 @@
+//! How many ICMP messages and redirects are sent.
+
+use crate::wire::icmp::{ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, NR_ICMP_TYPES};
+use core::net::Ipv4Addr;
+use core::time::Duration;
+use hopwise_sim_core::Time;
+use rustc_hash::FxHashMap;
+
+/// The settings `net.ipv4.icmp_*` that limit messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Least mean time between two messages to one host, in milliseconds; 0: no limit. `icmp_ratelimit`.
+    pub ratelimit_ms: u32,
+    /// Bit `1 << type` is set if messages of that type are limited. `icmp_ratemask`.
+    pub ratemask: u32,
+    /// Limited messages a second, to all hosts together. `icmp_msgs_per_sec`.
+    pub msgs_per_sec: u32,
+    /// How many of them may come at once. `icmp_msgs_burst`.
+    pub msgs_burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { ratelimit_ms: 1000, ratemask: 6168, msgs_per_sec: 10_000, msgs_burst: 10_000 }
+    }
+}
+
+impl Limits {
+    /// `icmpv4_mask_allow`: types that are not limited, and path MTU discovery.
+    fn is_free(&self, kind: u8, code: u8) -> bool {
+        kind > NR_ICMP_TYPES
+            || (kind == ICMP_DEST_UNREACH && code == ICMP_FRAG_NEEDED)
+            || self.ratemask & (1 << kind) == 0
+    }
+}
+
+/// How many messages to one host may follow each other at once: this many times what one costs. `XRLIM_BURST_FACTOR`.
+const BURST: u32 = 6;
+
+/// More hosts than this are remembered only while they are limited.
+const MAX_PEERS: usize = 4096;
+
+/// Credit that grows with time. `inet_peer`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Bucket {
+    tokens: Duration,
+    last: Time,
+}
+
+/// The credit for ICMP messages. Time is the credit: a message costs `icmp_ratelimit`.
+#[derive(Clone, Debug, Default)]
+pub struct IcmpLimits {
+    peers: FxHashMap<Ipv4Addr, Bucket>,
+    /// Credit of all hosts together, in messages; `None` before the first one.
+    global: Option<(u32, Time)>,
+}
+
+impl IcmpLimits {
+    /// Whether the limit for all hosts together allows a message. `icmpv4_global_allow`, `icmp_global_allow`: the
+    /// credit is spent by [`allow_peer`](IcmpLimits::allow_peer).
+    pub fn allow_global(&mut self, now: Time, limits: &Limits, kind: u8, code: u8) -> bool {
+        if limits.is_free(kind, code) {
+            return true;
+        }
+        let Some((credit, stamp)) = self.global else {
+            self.global = Some((limits.msgs_burst, now));
+            return limits.msgs_burst > 0;
+        };
+        if credit > 0 {
+            return true;
+        }
+        // The kernel fills up in steps of at least 20 ms, and forgets what is more than a second old.
+        let elapsed = (now - stamp).min(Duration::from_secs(1));
+        let more = u128::from(limits.msgs_per_sec) * elapsed.as_nanos() / Duration::from_secs(1).as_nanos();
+        if elapsed < Duration::from_millis(20) || more == 0 {
+            return false;
+        }
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        self.global = Some((more.min(limits.msgs_burst), now));
+        true
+    }
+
+    /// Whether a message may go to this host now; spends credit if so. Not to be asked for messages that leave through
+    /// loopback. `icmpv4_xrlim_allow`, `inet_peer_xrlim_allow`.
+    pub fn allow_peer(&mut self, now: Time, limits: &Limits, dst: Ipv4Addr, kind: u8, code: u8) -> bool {
+        if limits.is_free(kind, code) {
+            return true;
+        }
+        let cost = Duration::from_millis(u64::from(limits.ratelimit_ms));
+        let full = cost * BURST;
+        if self.peers.len() >= MAX_PEERS {
+            self.peers.retain(|_, bucket| bucket.tokens + (now - bucket.last) < full);
+        }
+        let bucket = self.peers.entry(dst).or_insert(Bucket { tokens: full, last: now });
+        let tokens = (bucket.tokens + (now - bucket.last)).min(full);
+        let allowed = tokens >= cost;
+        *bucket = Bucket { tokens: if allowed { tokens - cost } else { tokens }, last: now };
+        if allowed && let Some((credit, _)) = &mut self.global {
+            // The kernel takes 0, 1 or 2 by chance, so that nobody can count its messages from outside.
+            *credit = credit.saturating_sub(1);
+        }
+        allowed
+    }
+}
+
+/// After this many redirects in vain, no more are sent. `ip_rt_redirect_number`.
+const REDIRECT_NUMBER: u32 = 9;
+/// The time after the first one; it doubles with each. `ip_rt_redirect_load`.
+const REDIRECT_LOAD: Duration = Duration::from_millis(20);
+/// After this much time without a packet to be redirected, it begins anew. `ip_rt_redirect_silence`.
+const REDIRECT_SILENCE: Duration = Duration::from_millis(20 << (REDIRECT_NUMBER + 1));
+
+/// The redirects sent to each host. `ip_rt_send_redirect`.
+#[derive(Clone, Debug, Default)]
+pub struct RedirectLimits {
+    /// How many were sent, and when the last one (or the last packet, once it was given up).
+    hosts: FxHashMap<Ipv4Addr, (u32, Time)>,
+}
+
+impl RedirectLimits {
+    /// Whether the sender of a packet that should have taken another way is told so now.
+    pub fn allow(&mut self, now: Time, host: Ipv4Addr) -> bool {
+        if self.hosts.len() >= MAX_PEERS {
+            self.hosts.retain(|_, (_, last)| now <= *last + REDIRECT_SILENCE);
+        }
+        let (sent, last) = self.hosts.entry(host).or_insert((0, now));
+        if now > *last + REDIRECT_SILENCE {
+            *sent = 0;
+        }
+        if *sent >= REDIRECT_NUMBER {
+            *last = now;
+            return false;
+        }
+        let allowed = *sent == 0 || now > *last + REDIRECT_LOAD * (1 << *sent);
+        if allowed {
+            *last = now;
+            *sent += 1;
+        }
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::icmp::*;
+
+    const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn six_at_once_then_one_a_second() {
+        let (mut state, limits) = (IcmpLimits::default(), Limits::default());
+        let mut ask = |ms| state.allow_peer(at(ms), &limits, HOST, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH);
+        assert_eq!((0..10).filter(|_| ask(0)).count(), 6);
+        assert!(!ask(999) && ask(1000) && !ask(1001));
+        assert!(!ask(1999) && ask(2000), "what is refused costs nothing");
+        assert_eq!((0..10).filter(|_| ask(60_000)).count(), 6);
+    }
+
+    #[test]
+    fn not_all_types_are_limited() {
+        let (mut state, limits) = (IcmpLimits::default(), Limits::default());
+        let mut all = |kind, code| (0..100).all(|_| state.allow_peer(at(0), &limits, HOST, kind, code));
+        assert!(all(ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED) && all(ICMP_REDIRECT, 0) && all(ICMP_ECHOREPLY, 0));
+        assert!(!all(ICMP_TIME_EXCEEDED, 0), "6168 is types 3, 4, 11 and 12");
+        let free = Limits { ratelimit_ms: 0, ..limits };
+        assert!((0..100).all(|_| state.allow_peer(at(0), &free, HOST, ICMP_TIME_EXCEEDED, 0)));
+    }
+
+    #[test]
+    fn all_hosts_share_one_credit() {
+        let mut state = IcmpLimits::default();
+        let limits = Limits { msgs_per_sec: 100, msgs_burst: 5, ..Limits::default() };
+        let mut ask = |ms, n: u32| {
+            state.allow_global(at(ms), &limits, ICMP_TIME_EXCEEDED, 0)
+                && state.allow_peer(at(ms), &limits, Ipv4Addr::from_bits(n), ICMP_TIME_EXCEEDED, 0)
+        };
+        assert_eq!((0..20).filter(|&n| ask(0, n)).count(), 5);
+        assert!(!ask(19, 30), "no sooner than after 20 ms");
+        assert_eq!((40..60).filter(|&n| ask(30, n)).count(), 3);
+        assert_eq!((60..80).filter(|&n| ask(5000, n)).count(), 5, "never more than the burst");
+    }
+
+    #[test]
+    fn redirects_become_rarer_and_stop() {
+        let mut state = RedirectLimits::default();
+        let sent: Vec<u64> = (0..15_000).filter(|ms| state.allow(at(*ms), HOST)).collect();
+        assert_eq!(sent, [0, 41, 122, 283, 604, 1245, 2526, 5087, 10208]);
+        assert!(!state.allow(at(30_000), HOST), "nobody listens");
+        assert!(state.allow(at(30_000 + 20_481), HOST), "after a silence it begins anew");
+    }
+}
