@@ -5,7 +5,8 @@
 //! - [`run`] finds labs, runs them on a [`run::LabWorld`] and collects reports, transcripts and captures;
 //! - [`diagnostic`] shows what is wrong in a document: file, line, column, and what would be right.
 //!
-//! Nothing in here simulates a network. The world is a trait, so that the format can be tested without one.
+//! Nothing in here simulates a network. The world is a trait, so that the format can be tested without one;
+//! [`run::SimWorld`] is the real one.
 
 pub mod diagnostic;
 pub mod document;

@@ -38,6 +38,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Run(RunArgs),
+    Explain(ExplainArgs),
     Shell(ShellArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -84,6 +85,33 @@ pub(super) struct RunArgs {
     /// Labs that run at the same time; the results do not depend on it [default: the processor's threads]
     #[arg(short, long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
+}
+
+/// Tell why packets went where they went
+///
+/// Runs a lab and tells the journey of its packets, hop by hop and stage by stage: link, bridge port, neighbour, route
+/// with its table and rule, where it ended and why. Without --packet or --filter, one line for each packet.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct ExplainArgs {
+    /// The lab
+    #[arg(value_name = "LAB")]
+    pub(super) lab: PathBuf,
+
+    /// The packet of this number, and those that came of it
+    #[arg(long, value_name = "N", conflicts_with = "filter")]
+    pub(super) packet: Option<u64>,
+
+    /// The packets that this tcpdump expression matches anywhere on their way
+    #[arg(long, value_name = "EXPR")]
+    pub(super) filter: Option<String>,
+
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Seed of every random decision
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
 }
 
 /// Type commands on simulated machines

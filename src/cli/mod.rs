@@ -3,11 +3,13 @@
 pub(crate) mod args;
 mod clock;
 mod disk;
+mod explain;
 mod generate;
 mod interactive;
 mod progress;
 mod run;
 mod shell;
+mod stage;
 mod world;
 
 use std::process::ExitCode;
@@ -21,6 +23,7 @@ use world::World;
 pub(crate) fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Run(args) => run::run::<World>(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Shell(args) => shell::shell::<World>(&args),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man(args) => generate::man(args.command.as_deref()),

@@ -37,43 +37,10 @@ pub(super) fn shell<W: Interactive>(args: &ShellArgs) -> Ended {
 
 /// The machines, with the lab's commands run.
 fn begin<W: Interactive>(args: &ShellArgs) -> Result<Session<W>, Refusal> {
-    let lab = args.lab.as_deref().map(one_lab).transpose()?;
-    let topology = lab.as_ref().map_or_else(Topology::one_machine, |lab| lab.topology.clone());
-    let options = WorldOptions { seed: args.seed, ..WorldOptions::default() };
-    let mut world = W::build(&topology, &options).map_err(|error| Refusal::new(error.to_string()))?;
-    for machine in &topology.machines {
-        for command in &machine.exec {
-            world.run(&machine.name, command);
-        }
-    }
+    let lab = args.lab.as_deref().map(stage::one_lab).transpose()?;
+    let (world, topology) = stage::play(lab.as_ref(), args.fresh, args.seed)?;
     let name = lab.as_ref().map_or("shell", |lab| lab.name.as_str()).to_owned();
-    for step in lab.iter().filter(|_| !args.fresh).flat_map(|lab| &lab.steps) {
-        match &step.action {
-            Action::Command(command) => world.run(&step.machine, command),
-            Action::Script(name, text) => world.run_script(&step.machine, name, text),
-        };
-    }
     Ok(Session::new(name, world, &topology))
-}
-
-fn one_lab(path: &Path) -> Result<Lab, Refusal> {
-    let refuse = |error: hopwise_scenarios::run::LoadError| Refusal::new(error.to_string());
-    let named = [path.to_owned()];
-    let mut labs = load(&discover(&named, None).map_err(refuse)?, &named).map_err(refuse)?;
-    if labs.len() != 1 {
-        return Err(Refusal::new(format!(
-            "{}: there are {} labs in this folder, name one",
-            path.display(),
-            labs.len()
-        )));
-    }
-    let lab = labs.remove(0);
-    match &lab.error {
-        Some(error) => {
-            Err(Refusal::new(format!("this lab cannot be read\n{}", error.render(&lab.path, &lab.source, true))))
-        }
-        None => Ok(lab),
-    }
 }
 
 /// Commands through a pipe: outputs come out, prompts do not.

@@ -1,57 +1,34 @@
-//! The world that the command line runs on.
+//! The world that the command line runs on, and what the interactive shell asks it.
 
-use hopwise_scenarios::document::Topology;
-use hopwise_scenarios::expect::Actual;
-use hopwise_scenarios::run::{BuildError, Captures, LabWorld, MachineFile, WorldOptions};
+use hopwise_scenarios::run::SimWorld;
 
 use super::interactive::Interactive;
 
-/// The simulated world. It cannot be built yet, and says so.
-#[derive(Debug)]
-pub(super) struct World;
-
-impl LabWorld for World {
-    fn build(_: &Topology, _: &WorldOptions) -> Result<Self, BuildError> {
-        Err(BuildError("this build of hopwise has no simulated world in it".into()))
-    }
-
-    fn run(&mut self, _: &str, _: &str) -> Actual {
-        Actual::default()
-    }
-
-    fn run_script(&mut self, _: &str, _: &str, _: &str) -> Actual {
-        Actual::default()
-    }
-
-    fn finish(&mut self) {}
-
-    fn files(&self) -> Vec<MachineFile> {
-        Vec::new()
-    }
-
-    fn captures(&self) -> Captures {
-        Captures::default()
-    }
-
-    fn digest(&self) -> u128 {
-        0
-    }
-}
+/// The simulated world.
+pub(super) type World = SimWorld;
 
 impl Interactive for World {
-    fn wants_more(&self, _: &str) -> bool {
-        false
+    fn wants_more(&self, command: &str) -> bool {
+        hopwise_machine::is_incomplete(command)
     }
 
-    fn commands(&self, _: &str) -> Vec<String> {
-        Vec::new()
+    fn commands(&self, machine: &str) -> Vec<String> {
+        let _ = machine;
+        self.world.machines.table().iter().map(|row| row.name.to_owned()).collect()
     }
 
-    fn links(&self, _: &str) -> Vec<String> {
-        Vec::new()
+    fn links(&self, machine: &str) -> Vec<String> {
+        let net = self.world.net();
+        let Some(host) = net.hosts().iter().position(|h| h.name == machine) else { return Vec::new() };
+        let spaces = net.namespaces().filter(|n| n.host.0 as usize == host);
+        let mut names: Vec<String> = spaces.flat_map(|n| n.devs.iter().map(|d| d.name.to_string())).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
-    fn namespaces(&self, _: &str) -> Vec<String> {
-        Vec::new()
+    fn namespaces(&self, machine: &str) -> Vec<String> {
+        let Some(id) = self.world.machine(machine) else { return Vec::new() };
+        self.world.kernel.names.get(id.index()).map_or_else(Vec::new, |names| names.keys().cloned().collect())
     }
 }

@@ -74,6 +74,7 @@ pub struct Network {
     macs: Rng,
     arrivals: (u64, u64),
     events: u64,
+    digest: u64,
 }
 
 impl Network {
@@ -93,6 +94,7 @@ impl Network {
             macs: Rng::stream(seed, "mac", 0),
             arrivals: (0, 0),
             events: 0,
+            digest: 0,
         }
     }
 
@@ -240,6 +242,7 @@ impl Network {
         while let Some((key, event)) = self.agenda.pop_until(until) {
             self.now = key.time();
             self.events += 1;
+            self.witness(&event);
             self.happen(event);
             if !self.wakeups.is_empty() {
                 self.arrivals = (0, 0);
@@ -253,6 +256,25 @@ impl Network {
             self.now = self.now.max(until);
         }
         Stop::Reached
+    }
+
+    /// Takes an event into the running hash of everything that happened.
+    #[inline]
+    fn witness(&mut self, event: &Event) {
+        let what = match &event.kind {
+            EventKind::LinkRx { link, packet } => {
+                let head = packet.data().first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
+                (packet.id.0 << 32) ^ (packet.len() as u64) ^ u64::from(link.0).rotate_left(16) ^ head
+            }
+            EventKind::Timer(_) => 1,
+        };
+        let mixed = self.digest.rotate_left(5) ^ self.now.as_nanos() ^ u64::from(event.ns.0).rotate_left(48) ^ what;
+        self.digest = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    /// A hash of every event until now: time, place, packet. Equal histories have equal digests.
+    pub const fn digest(&self) -> u64 {
+        self.digest
     }
 
     fn happen(&mut self, event: Event) {

@@ -1,11 +1,16 @@
 //! The world: machines with shells and programs, joined by a network, in virtual time.
 
-use hopwise_machine::{CommandId, MachineId, Machines};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hopwise_machine::{CommandId, MachineId, Machines, Signal};
 use hopwise_sim_core::{Duration, HostId, IfIndex, NsId, Time};
-use hopwise_stack::Network;
+use hopwise_stack::control::link::WireSpec;
+use hopwise_stack::{Network, NlError};
 use hopwise_stack::network::Stop;
 use indexmap::IndexMap;
 
+use crate::captures::LinkLabel;
 use crate::kernel::SimKernel;
 use crate::programs;
 
@@ -16,6 +21,18 @@ pub struct Output {
     pub text: String,
     /// Exit status.
     pub status: i32,
+}
+
+impl Output {
+    /// Gives itself back if the command succeeded.
+    ///
+    /// # Panics
+    /// If the exit status is not 0, with what was printed: this is an assertion for tests.
+    #[track_caller]
+    pub fn expect_ok(self) -> Self {
+        assert!(self.status == 0, "exit status {}:\n{}", self.status, self.text);
+        self
+    }
 }
 
 /// How long a foreground command may take in virtual time before it is ended: an hour, longer than any lab waits.
@@ -29,12 +46,14 @@ pub struct World {
     pub kernel: SimKernel,
     /// The machines: files, processes, shells.
     pub machines: Machines<SimKernel>,
+    /// The names of captured links.
+    pub(crate) labels: BTreeMap<(NsId, IfIndex), LinkLabel>,
 }
 
 impl World {
     /// A world without machines. All random decisions derive from `seed`.
     pub fn new(seed: u64) -> Self {
-        World { kernel: SimKernel::new(seed), machines: Machines::new(programs::table(), seed) }
+        World { kernel: SimKernel::new(seed), machines: Machines::new(programs::table(), seed), labels: BTreeMap::new() }
     }
 
     /// Adds a machine: a host with a root namespace whose `lo` is up, and an empty file tree.
@@ -97,14 +116,16 @@ impl World {
         let status = match self.machines.status(id) {
             Some(status) => status,
             None => {
-                if let Some(pid) = self.machines.shell_of(id) {
-                    self.machines.interrupt(pid, &mut self.kernel);
-                }
+                self.machines.interrupt(id);
+                let now = self.now();
+                self.machines.step_ready(now, &mut self.kernel);
+                self.wake_up();
                 self.machines.status(id).unwrap_or(124)
             }
         };
         let mut text = String::from_utf8_lossy(&self.machines.take_output(id)).into_owned();
         text.push_str(&trouble);
+        self.note_labels();
         Output { text, status }
     }
 
@@ -170,6 +191,23 @@ impl World {
         )
     }
 
+    /// The link of a full name, `host:link` or `host/namespace:link`.
+    pub fn find_link(&self, label: &str) -> Option<(NsId, IfIndex)> {
+        let (place, link) = label.rsplit_once(':')?;
+        let ns = self.find_ns(place)?;
+        Some((ns, self.net().ns(ns)?.devs.index_of(link)?))
+    }
+
+    /// The namespace of a full name, `host` or `host/name`.
+    pub fn find_ns(&self, place: &str) -> Option<NsId> {
+        let (machine, name) = place.split_once('/').map_or((place, None), |(m, n)| (m, Some(n)));
+        let machine = self.machine(machine)?;
+        match name {
+            Some(name) => self.kernel.named(machine, name),
+            None => self.net().host(SimKernel::host_of(machine)).map(|h| h.root),
+        }
+    }
+
     /// A link's full name: `host/namespace:link`, without the namespace part in a root namespace.
     pub fn link_name(&self, ns: NsId, link: IfIndex) -> String {
         let Some(space) = self.kernel.net.ns(ns) else { return format!("?:{link}") };
@@ -188,10 +226,56 @@ impl World {
         }
     }
 
+    /// Joins two machines by a wire between two new NICs, both up.
+    ///
+    /// # Errors
+    /// If a name is taken or not allowed.
+    pub fn connect(&mut self, a: (MachineId, &str), b: (MachineId, &str), wire: WireSpec) -> Result<(), NlError> {
+        let root = |machine: MachineId| self.kernel.net.host(SimKernel::host_of(machine)).map_or(NsId(0), |h| h.root);
+        let (ns_a, ns_b) = (root(a.0), root(b.0));
+        self.kernel.net.connect((ns_a, a.1), (ns_b, b.1), wire)
+    }
+
+    /// Ends what still runs on all machines with SIGTERM and lets it finish: a `tcpdump -w` writes its file.
+    pub fn finish(&mut self) {
+        for machine in (0..self.machines.len()).map(|i| MachineId(i as u32)) {
+            for pid in self.machines.alive(machine) {
+                // A process that has just ended by itself needs no signal.
+                let _ = self.machines.kill(pid, Signal::TERM);
+            }
+        }
+        let now = self.now();
+        self.machines.step_ready(now, &mut self.kernel);
+        self.wake_up();
+    }
+
+    /// A hash of everything the world did: two runs that differ anywhere have different ones.
+    pub fn digest(&self) -> u128 {
+        let mut hash = fnv128(FNV_BASIS, &self.kernel.net.digest().to_le_bytes());
+        for machine in (0..self.machines.len()).map(|i| MachineId(i as u32)) {
+            for (path, bytes) in self.files(machine) {
+                hash = fnv128(fnv128(hash, path.as_bytes()), &bytes);
+            }
+        }
+        hash
+    }
+
+    /// The files that commands made or changed below a machine's `/root`, with paths relative to it, in order of path.
+    pub fn files(&self, machine: MachineId) -> Vec<(String, Arc<Vec<u8>>)> {
+        self.machines.files(machine).map_or_else(Vec::new, |tree| tree.changed_files("/root"))
+    }
+
     /// The network, to be looked at.
     pub fn net(&self) -> &Network {
         &self.kernel.net
     }
+}
+
+/// The offset basis of FNV-1a with 128 bits.
+const FNV_BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+
+fn fnv128(hash: u128, bytes: &[u8]) -> u128 {
+    bytes.iter().fold(hash, |h, b| (h ^ u128::from(*b)).wrapping_mul(0x0100_0000_0000_0000_0000_013b))
 }
 
 enum Advance {

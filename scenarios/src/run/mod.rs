@@ -4,6 +4,7 @@
 //! written is data first ([`OutputFile`]): whoever runs labs decides where it goes, so that nothing here touches a disk
 //! except to read labs.
 
+mod bind;
 mod capture;
 mod discover;
 mod junit;
@@ -14,6 +15,7 @@ mod report;
 mod transcript;
 mod world;
 
+pub use bind::SimWorld;
 pub use capture::CaptureFilter;
 pub use discover::{LoadError, discover, load};
 pub use junit::junit;

@@ -1,0 +1,109 @@
+//! Labs run on the simulated world.
+
+use core::time::Duration;
+
+use hopwise_stack::control::link::WireSpec;
+use hopwise_userland::World;
+
+use super::world::{BuildError, Capture, Captures, LabWorld, MachineFile, WorldOptions};
+use super::CaptureFilter;
+use crate::document::Topology;
+use crate::expect::Actual;
+
+/// A world that runs a lab, and what the run wants of it.
+#[derive(Clone)]
+pub struct SimWorld {
+    /// The world.
+    pub world: World,
+    capture: CaptureFilter,
+    /// What the commands printed and how they ended, for the digest.
+    outputs: u128,
+}
+
+impl SimWorld {
+    fn note(&mut self, output: hopwise_userland::Output) -> Actual {
+        for byte in output.text.bytes().chain([output.status as u8]) {
+            self.outputs = (self.outputs ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
+        }
+        Actual { output: output.text, status: output.status }
+    }
+}
+
+impl LabWorld for SimWorld {
+    fn build(topology: &Topology, options: &WorldOptions) -> Result<Self, BuildError> {
+        let mut world = World::new(options.seed);
+        if options.capture != CaptureFilter::None {
+            world.record_everything();
+        }
+        for machine in &topology.machines {
+            world.add_machine(&machine.name);
+        }
+        for wire in &topology.wires {
+            let [a, b] = &wire.ends;
+            let find = |name: &str| world.machine(name).ok_or_else(|| BuildError(format!("there is no machine `{name}`")));
+            let ends = ((find(&a.machine)?, a.link.as_str()), (find(&b.machine)?, b.link.as_str()));
+            let spec = WireSpec {
+                mtu: wire.mtu,
+                delay: Duration::from_nanos(wire.medium.delay_ns),
+                jitter: Duration::from_nanos(wire.medium.jitter_ns),
+                rate: wire.medium.rate_bits,
+                loss_ppm: wire.medium.loss_ppm,
+            };
+            world.connect(ends.0, ends.1, spec).map_err(|why| BuildError(format!("wire {a} - {b}: {why}")))?;
+        }
+        Ok(SimWorld { world, capture: options.capture.clone(), outputs: 0 })
+    }
+
+    fn run(&mut self, machine: &str, command: &str) -> Actual {
+        let Some(id) = self.world.machine(machine) else {
+            return Actual { output: format!("hopwise: there is no machine `{machine}`\n"), status: 127 };
+        };
+        let output = self.world.run(id, command);
+        self.note(output)
+    }
+
+    fn run_script(&mut self, machine: &str, name: &str, text: &str) -> Actual {
+        let Some(id) = self.world.machine(machine) else {
+            return Actual { output: format!("hopwise: there is no machine `{machine}`\n"), status: 127 };
+        };
+        let output = self.world.run_script(id, name, text);
+        self.note(output)
+    }
+
+    fn finish(&mut self) {
+        self.world.finish();
+    }
+
+    fn files(&self) -> Vec<MachineFile> {
+        let hosts = self.world.net().hosts();
+        hosts
+            .iter()
+            .filter_map(|host| Some((host, self.world.machine(&host.name)?)))
+            .flat_map(|(host, id)| {
+                self.world.files(id).into_iter().map(|(path, bytes)| MachineFile {
+                    machine: host.name.clone(),
+                    path,
+                    bytes: bytes.to_vec(),
+                })
+            })
+            .collect()
+    }
+
+    fn captures(&self) -> Captures {
+        if self.capture == CaptureFilter::None {
+            return Captures::default();
+        }
+        let takes = |label: &str| self.capture.takes(label);
+        let links = self.world.pcaps(takes).into_iter().map(|(label, pcap)| Capture {
+            machine: label.machine,
+            namespace: label.namespace,
+            link: label.link,
+            pcap,
+        });
+        Captures { links: links.collect(), all: Some(self.world.pcapng(takes)) }
+    }
+
+    fn digest(&self) -> u128 {
+        self.world.digest() ^ self.outputs.rotate_left(1)
+    }
+}
