@@ -4,15 +4,13 @@ mod editor;
 mod session;
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
 
-use hopwise_scenarios::document::{Action, Lab, Topology};
-use hopwise_scenarios::run::{OutputFile, WorldOptions, discover, load};
+use hopwise_scenarios::run::OutputFile;
 
 use super::args::ShellArgs;
 use super::disk::OutputFolder;
 use super::interactive::Interactive;
-use super::{Ended, Refusal};
+use super::{Ended, Refusal, stage};
 use session::{Answer, Session};
 
 /// Runs the shell until the user leaves. The exit status is the last command's, as a shell's is.

@@ -9,7 +9,7 @@ pub(super) type World = SimWorld;
 
 impl Interactive for World {
     fn wants_more(&self, command: &str) -> bool {
-        hopwise_machine::is_incomplete(command)
+        command.ends_with('\\')
     }
 
     fn commands(&self, machine: &str) -> Vec<String> {

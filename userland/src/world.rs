@@ -233,7 +233,7 @@ impl World {
     pub fn connect(&mut self, a: (MachineId, &str), b: (MachineId, &str), wire: WireSpec) -> Result<(), NlError> {
         let root = |machine: MachineId| self.kernel.net.host(SimKernel::host_of(machine)).map_or(NsId(0), |h| h.root);
         let (ns_a, ns_b) = (root(a.0), root(b.0));
-        self.kernel.net.connect((ns_a, a.1), (ns_b, b.1), wire)
+        self.kernel.net.connect((ns_a, a.1), (ns_b, b.1), wire).map(|_| ())
     }
 
     /// Ends what still runs on all machines with SIGTERM and lets it finish: a `tcpdump -w` writes its file.

@@ -242,6 +242,11 @@ impl SocketTable {
         self.slots.get_mut(id.0 as usize)?.as_deref_mut()
     }
 
+    /// The numbers of all open sockets.
+    pub fn ids(&self) -> Vec<SocketId> {
+        self.iter().map(|(id, _)| id).collect()
+    }
+
     /// All open sockets.
     pub fn iter(&self) -> impl Iterator<Item = (SocketId, &Socket)> {
         self.slots.iter().enumerate().filter_map(|(i, s)| Some((SocketId(i as u32), s.as_deref()?)))
