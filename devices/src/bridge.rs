@@ -8,9 +8,10 @@ use hopwise_sim_core::{Duration, IfIndex, Time};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
-use crate::describe::{Describe, Value};
 use crate::kind::KindOps;
 use crate::link::{Link, LinkFlags};
+
+pub mod options;
 
 /// The row of this kind.
 pub static OPS: KindOps = KindOps {
@@ -18,9 +19,11 @@ pub static OPS: KindOps = KindOps {
     summary: "a learning switch (no STP)",
     mtu: (68, 65535),
     setup,
-    describe,
+    describe: options::describe,
     queues: (1, 1),
     driver: "bridge",
+    speed: None,
+    immutable_netns: true,
 };
 
 fn setup(link: &mut Link) {
@@ -60,7 +63,7 @@ pub struct Bridge {
     pub fdb: IndexMap<(MacAddr, u16), FdbEntry, FxBuildHasher>,
     /// How many entries were learned (they may age).
     pub learned: usize,
-    /// The ports, in the order of joining.
+    /// The ports, the one that joined last first (`list_add_rcu`): the order in which a flooded frame goes out.
     pub ports: Vec<IfIndex>,
     /// How long a learned address stays (`ageing_time`, 300 s).
     pub ageing_time: Duration,
@@ -76,10 +79,12 @@ pub struct Bridge {
     pub group_fwd_mask: u16,
     /// Whether the multicast snooping switch is on. Groups are always flooded: there is no querier here.
     pub mcast_snooping: bool,
-    /// `vlan_default_pvid`.
-    pub vlan_default_pvid: u16,
     /// `nf_call_iptables`.
     pub nf_call_iptables: bool,
+    /// The MTU was set by a person (`BROPT_MTU_SET_BY_USER`): it does not follow the ports any more.
+    pub mtu_set_by_user: bool,
+    /// The options that are only kept and shown, where they differ from the default: rows of [`options::OPTIONS`].
+    pub shown: Vec<(&'static str, u64)>,
 }
 
 impl Default for Bridge {
@@ -95,8 +100,9 @@ impl Default for Bridge {
             priority: 0x8000,
             group_fwd_mask: 0,
             mcast_snooping: true,
-            vlan_default_pvid: 1,
             nf_call_iptables: false,
+            mtu_set_by_user: false,
+            shown: Vec::new(),
         }
     }
 }
@@ -158,8 +164,10 @@ pub struct Port {
     pub state: PortState,
     /// STP priority, shown only.
     pub priority: u8,
-    /// STP path cost, shown only: 2 for veth (10 Gbit/s).
+    /// STP path cost, shown only: 2 for veth (10 Gbit/s), 100 for a link without a speed (`port_cost`).
     pub cost: u32,
+    /// The cost was set by a person (`BR_ADMIN_COST`).
+    pub admin_cost: bool,
     /// Send frames back out of the port they came in through.
     pub hairpin: bool,
     /// No frames between isolated ports.
@@ -182,6 +190,8 @@ pub struct Port {
     pub neigh_suppress: bool,
     /// Drop frames from addresses that are not in the database.
     pub locked: bool,
+    /// Switches and numbers that are only kept and shown, where they differ from the default.
+    pub shown: Vec<(&'static str, u64)>,
 }
 
 impl Port {
@@ -193,6 +203,7 @@ impl Port {
             state: PortState::Disabled,
             priority: 32,
             cost: 2,
+            admin_cost: false,
             hairpin: false,
             isolated: false,
             learning: true,
@@ -204,6 +215,7 @@ impl Port {
             fastleave: false,
             neigh_suppress: false,
             locked: false,
+            shown: Vec::new(),
         }
     }
 
@@ -299,8 +311,15 @@ impl Bridge {
         }
         if self.learned < MAX_LEARNED {
             self.learned += 1;
-            let entry =
-                FdbEntry { port, local: false, is_static: false, by_user: false, sticky: false, updated: now, used: now };
+            let entry = FdbEntry {
+                port,
+                local: false,
+                is_static: false,
+                by_user: false,
+                sticky: false,
+                updated: now,
+                used: now,
+            };
             self.fdb.insert((addr, vlan), entry);
         }
     }
@@ -313,18 +332,47 @@ impl Bridge {
     }
 
     /// Adds the address of a port, or of the bridge itself ([`IfIndex::NONE`]), as a local entry. An entry of the same
-    /// address that is local already stays (`fdb_add_local`).
-    pub fn add_local(&mut self, now: Time, addr: MacAddr, port: IfIndex) {
-        if self.fdb.get(&(addr, 0)).is_some_and(|e| e.local) {
-            return;
+    /// address that is local already stays (`fdb_add_local`). Gives true if a learned entry had to go for it.
+    pub fn add_local(&mut self, now: Time, addr: MacAddr, port: IfIndex) -> bool {
+        if !addr.is_valid() {
+            return false;
         }
-        let entry = FdbEntry { port, local: true, is_static: true, by_user: false, sticky: false, updated: now, used: now };
+        let was_learned = match self.fdb.get(&(addr, 0)) {
+            Some(entry) if entry.local => return false,
+            Some(_) => self.remove(addr, 0).is_some(),
+            None => false,
+        };
+        let entry =
+            FdbEntry { port, local: true, is_static: true, by_user: false, sticky: false, updated: now, used: now };
         self.fdb.insert((addr, 0), entry);
+        was_learned
     }
 
-    /// Removes what is known behind a port: everything, or only what was learned (`br_fdb_delete_by_port`).
-    pub fn forget_port(&mut self, port: IfIndex, also_static: bool) {
-        self.fdb.retain(|_, e| e.port != port || (e.is_static && !also_static));
+    /// Removes an entry, keeping the order of the others.
+    pub fn remove(&mut self, addr: MacAddr, vlan: u16) -> Option<FdbEntry> {
+        let gone = self.fdb.shift_remove(&(addr, vlan))?;
+        self.learned -= usize::from(!gone.is_static);
+        Some(gone)
+    }
+
+    /// The address of `port` ([`IfIndex::NONE`]: of the bridge) is no longer one of the bridge's own, unless another
+    /// port or the bridge itself has it too: then the entry becomes theirs (`fdb_delete_local`).
+    pub fn remove_local(&mut self, addr: MacAddr, port: IfIndex, heir: Option<IfIndex>) {
+        let Some(entry) = self.fdb.get_mut(&(addr, 0)).filter(|e| e.local && e.port == port) else { return };
+        match heir {
+            Some(heir) => {
+                entry.port = heir;
+                entry.by_user = false;
+            }
+            None => {
+                self.remove(addr, 0);
+            }
+        }
+    }
+
+    /// Removes what was learned behind a port (`br_fdb_delete_by_port` without `do_all`).
+    pub fn forget_learned(&mut self, port: IfIndex) {
+        self.fdb.retain(|_, e| e.port != port || e.is_static);
         self.learned = self.fdb.values().filter(|e| !e.is_static).count();
     }
 
@@ -340,78 +388,6 @@ impl Bridge {
 pub fn is_link_local(addr: MacAddr) -> bool {
     addr.0[..5] == [0x01, 0x80, 0xc2, 0, 0] && addr.0[5] & 0xf0 == 0
 }
-
-/// Hundredths of a second, the unit of a bridge's times in netlink (`USER_HZ`).
-fn ticks(span: Duration) -> u64 {
-    u64::try_from(span.as_millis() / 10).unwrap_or(u64::MAX)
-}
-
-/// iproute2's `bridge_print_opt`. The constants are the kernel's defaults of switches that do not exist here (STP's
-/// state, multicast querying): they are shown because iproute2 shows them.
-fn describe(link: &Link, d: &mut Describe) {
-    let Some(bridge) = link.kind.bridge() else { return };
-    // iproute2 prints the id's bytes without leading zeros (`%x`) only for the first one after the dot.
-    let short = |addr: MacAddr| {
-        let [a, rest @ ..] = addr.0;
-        let rest: String = rest.iter().map(|b| format!(":{b:x}")).collect();
-        format!("{:04x}.{a:x}{rest}", bridge.priority)
-    };
-    d.number("forward_delay", "forward_delay", ticks(bridge.forward_delay));
-    d.number("hello_time", "hello_time", ticks(bridge.hello_time));
-    d.number("max_age", "max_age", ticks(bridge.max_age));
-    d.number("ageing_time", "ageing_time", ticks(bridge.ageing_time));
-    d.number("stp_state", "stp_state", 0);
-    d.number("priority", "priority", u64::from(bridge.priority));
-    d.number("vlan_filtering", "vlan_filtering", 0);
-    d.text("vlan_protocol", "vlan_protocol", "802.1Q".into());
-    d.text("bridge_id", "bridge_id", short(link.addr));
-    d.text("root_id", "designated_root", short(link.addr));
-    for (key, word) in [
-        ("root_port", "root_port"),
-        ("root_path_cost", "root_path_cost"),
-        ("topology_change", "topology_change"),
-        ("topology_change_detected", "topology_change_detected"),
-    ] {
-        d.number(key, word, 0);
-    }
-    for key in ["hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"] {
-        d.push(key, Value::Text("0.00".into()), format!("{key}    0.00 "));
-    }
-    d.number("vlan_default_pvid", "vlan_default_pvid", u64::from(bridge.vlan_default_pvid));
-    d.number("vlan_stats_enabled", "vlan_stats_enabled", 0);
-    d.number("vlan_stats_per_port", "vlan_stats_per_port", 0);
-    d.number("group_fwd_mask", "group_fwd_mask", u64::from(bridge.group_fwd_mask));
-    d.text("group_addr", "group_address", "01:80:c2:00:00:00".into());
-    d.number("mcast_snooping", "mcast_snooping", u64::from(bridge.mcast_snooping));
-    for (key, value) in MCAST_DEFAULTS {
-        d.number(key, key, *value);
-    }
-    d.number("nf_call_iptables", "nf_call_iptables", u64::from(bridge.nf_call_iptables));
-    d.number("nf_call_ip6tables", "nf_call_ip6tables", 0);
-    d.number("nf_call_arptables", "nf_call_arptables", 0);
-}
-
-/// The multicast settings of a new bridge, in the order of printing.
-static MCAST_DEFAULTS: &[(&str, u64)] = &[
-    ("no_linklocal_learn", 0),
-    ("mcast_vlan_snooping", 0),
-    ("mcast_router", 1),
-    ("mcast_query_use_ifaddr", 0),
-    ("mcast_querier", 0),
-    ("mcast_hash_elasticity", 16),
-    ("mcast_hash_max", 4096),
-    ("mcast_last_member_count", 2),
-    ("mcast_startup_query_count", 2),
-    ("mcast_last_member_interval", 100),
-    ("mcast_membership_interval", 26000),
-    ("mcast_querier_interval", 25500),
-    ("mcast_query_interval", 12500),
-    ("mcast_query_response_interval", 1000),
-    ("mcast_startup_query_interval", 3124),
-    ("mcast_stats_enabled", 0),
-    ("mcast_igmp_version", 2),
-    ("mcast_mld_version", 1),
-];
 
 #[cfg(test)]
 mod tests {

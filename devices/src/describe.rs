@@ -9,6 +9,8 @@ pub enum Value {
     Text(String),
     /// `true` or `false` in JSON, 1 or 0 in text unless the text form says otherwise.
     Bool(bool),
+    /// A number with decimals, in JSON as it stands here.
+    Decimal(String),
 }
 
 /// One attribute: its JSON key and value, and the text that `ip -d` prints for it (empty: only in JSON).

@@ -12,6 +12,8 @@ pub static OPS: KindOps = KindOps {
     describe: |_, _| {},
     queues: (1, 1),
     driver: "dummy",
+    speed: None,
+    immutable_netns: false,
 };
 
 fn setup(link: &mut Link) {

@@ -35,6 +35,10 @@ pub struct KindOps {
     pub queues: (u32, u32),
     /// The driver's name as `ethtool -i` prints it.
     pub driver: &'static str,
+    /// Speed in Mbit/s, if it says one (`ethtool`, a bridge port's cost).
+    pub speed: Option<u32>,
+    /// It cannot be moved to another namespace (`netns_immutable`).
+    pub immutable_netns: bool,
 }
 
 impl Kind {
@@ -51,6 +55,14 @@ impl Kind {
 
     /// The veth's state, if it is one.
     pub fn veth(&self) -> Option<&Veth> {
+        match self {
+            Kind::Veth(veth) => Some(veth),
+            _ => None,
+        }
+    }
+
+    /// The veth's state to be changed, if it is one.
+    pub fn veth_mut(&mut self) -> Option<&mut Veth> {
         match self {
             Kind::Veth(veth) => Some(veth),
             _ => None,

@@ -170,6 +170,10 @@ pub struct Link {
     pub carrier_changes: u32,
     /// How many observers (packet sockets, captures) want a copy of its frames.
     pub taps: u32,
+    /// `mode dormant`: the link waits for something in user space before it is operational (`IF_LINK_MODE_DORMANT`).
+    pub mode_dormant: bool,
+    /// Addresses that it receives besides its own (`bridge fdb add ... self`).
+    pub extra_addrs: Vec<MacAddr>,
     /// Counters.
     pub stats: LinkStats,
 }
@@ -199,6 +203,8 @@ impl Link {
             addr_set: false,
             carrier_changes: 0,
             taps: 0,
+            mode_dormant: false,
+            extra_addrs: Vec::new(),
             stats: LinkStats::default(),
         };
         (link.kind.ops().setup)(&mut link);
@@ -230,6 +236,16 @@ impl Link {
     /// Whether a frame header is in front of its packets: true for Ethernet kinds.
     pub const fn has_ethernet(&self) -> bool {
         true
+    }
+
+    /// The number that netlink reports as the link below (`dev_get_iflink`): a veth's peer, else its own.
+    pub fn iflink(&self) -> IfIndex {
+        self.kind.veth().map_or(self.index, |veth| veth.peer.1)
+    }
+
+    /// The operational state as netlink reports it: DOWN while the link is down.
+    pub const fn operstate_shown(&self) -> OperState {
+        if self.is_up() { self.operstate } else { OperState::Down }
     }
 
     /// Bytes of link-layer header (`hard_header_len`).

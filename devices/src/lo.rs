@@ -14,6 +14,8 @@ pub static OPS: KindOps = KindOps {
     describe: |_, _| {},
     queues: (1, 1),
     driver: "",
+    speed: None,
+    immutable_netns: true,
 };
 
 fn setup(link: &mut Link) {

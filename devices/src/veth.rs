@@ -20,6 +20,8 @@ pub static OPS: KindOps = KindOps {
     describe: |_, _| {},
     queues: (2, 2),
     driver: "veth",
+    speed: Some(10_000),
+    immutable_netns: false,
 };
 
 fn setup(link: &mut Link) {

@@ -184,6 +184,14 @@ impl<P> FragTable<P> {
         Some(Expired { first, rest: parts.into_iter().map(|part| part.packet).collect() })
     }
 
+    /// Gives up everything: the namespace goes away (`fqdir_exit`).
+    pub fn drain(&mut self) -> Vec<P> {
+        self.keys.clear();
+        self.memory = 0;
+        let queues = core::mem::take(&mut self.queues);
+        queues.into_values().flat_map(|queue| queue.parts).map(|part| part.packet).collect()
+    }
+
     fn take(&mut self, key: Key) -> Option<Queue<P>> {
         let queue = self.queues.remove(&key)?;
         self.keys.remove(&queue.id);

@@ -59,6 +59,7 @@ errnos! {
     ENOSYS 38 "Function not implemented",
     ENOTEMPTY 39 "Directory not empty",
     ELOOP 40 "Too many levels of symbolic links",
+    EXFULL 54 "Exchange full",
     ENODATA 61 "No data available",
     EPROTO 71 "Protocol error",
     EOVERFLOW 75 "Value too large for defined data type",

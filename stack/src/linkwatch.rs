@@ -1,11 +1,11 @@
 //! The link watcher: the operational state follows the carrier, some links at once, others at most once a second.
 //! Models `net/core/link_watch.c`.
 
-use hopwise_devices::{Kind, OperState, Qdisc};
+use hopwise_devices::{OperState, Qdisc};
 use hopwise_sim_core::{Duration, HostId, IfIndex, NsId, Time};
 
 use crate::cx::TimerKind;
-use crate::dev::Dev;
+use crate::dev::{Dev, DevTable};
 use crate::network::Network;
 
 /// How long after a look the next one is allowed, for links that are not urgent (`linkwatch_nextevent`, one second).
@@ -14,33 +14,58 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The links of a host whose carrier changed.
 #[derive(Clone, Debug, Default)]
 pub struct LinkWatch {
+    /// They wait for the next regular look; what is no longer [`Dev::watched`] was dealt with already.
     pending: Vec<(NsId, IfIndex)>,
+    /// They are looked at as soon as the control operation is over.
+    urgent: Vec<(NsId, IfIndex)>,
+    /// There is something urgent (`LW_URGENT`).
+    hurry: bool,
     next_event: Time,
     scheduled: Option<Time>,
 }
 
-/// Notes that a link's carrier changed (`linkwatch_fire_event`): urgent ones are looked at now, others when the pause is
-/// over.
+/// Notes that a link's carrier changed (`linkwatch_fire_event`). Urgent changes are looked at by [`after`], others when
+/// the pause is over.
 pub fn fire(net: &mut Network, ns: NsId, link: IfIndex) {
-    let Some(space) = net.ns(ns) else { return };
+    let Some(space) = net.ns_mut(ns) else { return };
     let host = space.host;
-    let Some(dev) = space.devs.get(link) else { return };
+    let Some(dev) = space.devs.get_mut(link) else { return };
     let urgent = is_urgent(dev);
-    let now = net.now();
-    let Some(owner) = net.host_mut(host) else { return };
-    let watch = &mut owner.watch;
-    if !watch.pending.contains(&(ns, link)) {
-        watch.pending.push((ns, link));
-    }
-    if urgent {
-        look(net, host, true);
+    if core::mem::replace(&mut dev.watched, true) && !urgent {
         return;
     }
-    let at = watch.next_event.max(now);
-    if watch.scheduled.is_none() {
-        watch.scheduled = Some(at);
-        let root = owner.root;
-        net.set_timer(root, at, TimerKind::LinkWatch);
+    let now = net.now();
+    let Some(owner) = net.host_mut(host) else { return };
+    if urgent {
+        owner.watch.urgent.push((ns, link));
+        owner.watch.hurry = true;
+    } else {
+        owner.watch.pending.push((ns, link));
+        schedule(net, host, now);
+    }
+}
+
+/// A link that has a change pending was set up: from now on the change may be urgent for the next urgent look, though it
+/// does not cause one.
+pub(crate) fn set_up(net: &mut Network, ns: NsId, link: IfIndex) {
+    let Some(space) = net.ns(ns) else { return };
+    let host = space.host;
+    if space.devs.get(link).is_some_and(|d| d.watched && is_urgent(d))
+        && let Some(owner) = net.host_mut(host)
+    {
+        owner.watch.urgent.push((ns, link));
+    }
+}
+
+/// A control operation is over: the watcher's urgent work is done (it waits for the lock that the operation held).
+pub(crate) fn after(net: &mut Network) {
+    for host in 0..net.hosts().len() as u32 {
+        let host = HostId(host);
+        // What is settled may change other carriers (a bridge's), which may be urgent again.
+        while let Some(owner) = net.host_mut(host).filter(|h| h.watch.hurry) {
+            owner.watch.hurry = false;
+            look(net, host);
+        }
     }
 }
 
@@ -50,54 +75,75 @@ pub fn run(net: &mut Network, root: NsId) {
     if let Some(owner) = net.host_mut(host) {
         owner.watch.scheduled = None;
     }
-    look(net, host, false);
+    look(net, host);
+    after(net);
 }
 
-/// A link that is stacked on another one (a veth shows its peer) or gains carrier with an active queue cannot wait
+/// A link whose state hangs on another one (a veth's on its peer) cannot wait, nor one whose queue is to be started
 /// (`linkwatch_urgent_event`).
 fn is_urgent(dev: &Dev) -> bool {
-    matches!(dev.kind, Kind::Veth(_)) || dev.master.is_some() || (dev.carrier && dev.is_up() && dev.qdisc != Qdisc::Noop)
+    dev.is_up() && (dev.iflink() != dev.index || (dev.carrier && dev.qdisc != Qdisc::Noop && !dev.active))
 }
 
-/// `__linkwatch_run_queue`: an urgent run looks only at the urgent links.
-fn look(net: &mut Network, host: HostId, urgent_only: bool) {
+fn schedule(net: &mut Network, host: HostId, now: Time) {
+    let Some(owner) = net.host_mut(host) else { return };
+    if owner.watch.scheduled.is_none() {
+        let at = owner.watch.next_event.max(now);
+        owner.watch.scheduled = Some(at);
+        let root = owner.root;
+        net.set_timer(root, at, TimerKind::LinkWatch);
+    }
+}
+
+/// `linkwatch_event`: within the pause only urgent links are looked at, after it all.
+fn look(net: &mut Network, host: HostId) {
     let now = net.now();
     let Some(owner) = net.host_mut(host) else { return };
-    if !urgent_only {
-        owner.watch.next_event = now + PAUSE;
+    let watch = &mut owner.watch;
+    let only_urgent = watch.next_event > now;
+    let mut todo = core::mem::take(&mut watch.urgent);
+    if !only_urgent {
+        watch.next_event = now + PAUSE;
+        todo.append(&mut watch.pending);
     }
-    let pending = core::mem::take(&mut owner.watch.pending);
-    let (todo, later): (Vec<_>, Vec<_>) = pending
-        .into_iter()
-        .partition(|&(ns, link)| !urgent_only || net.ns(ns).and_then(|n| n.devs.get(link)).is_some_and(is_urgent));
-    if let Some(owner) = net.host_mut(host) {
-        owner.watch.pending = later;
-        if urgent_only {
-            owner.watch.next_event = now + PAUSE;
-        }
-    }
+    let more = !watch.pending.is_empty();
     for (ns, link) in todo {
+        sync(net, ns, link);
+    }
+    if more {
+        schedule(net, host, now);
+    }
+}
+
+/// Brings one link up to date if something is pending for it, as `ip link show DEV` does (`linkwatch_sync_dev`).
+pub fn sync(net: &mut Network, ns: NsId, link: IfIndex) {
+    let Some(dev) = net.ns_mut(ns).and_then(|n| n.devs.get_mut(link)) else { return };
+    if core::mem::take(&mut dev.watched) {
         settle(net, ns, link);
     }
 }
 
 /// Brings a link's operational state in line with its carrier, and tells the layers above (`linkwatch_do_dev`).
-pub fn settle(net: &mut Network, ns: NsId, link: IfIndex) {
-    let Some(dev) = net.ns_mut(ns).and_then(|n| n.devs.get_mut(link)) else { return };
-    let before = (dev.operstate, dev.active);
-    dev.operstate = rfc2863(dev);
+fn settle(net: &mut Network, ns: NsId, link: IfIndex) {
+    let Some(space) = net.ns_mut(ns) else { return };
+    let Some(state) = space.devs.get(link).map(|dev| rfc2863(&space.devs, dev)) else { return };
+    let Some(dev) = space.devs.get_mut(link) else { return };
+    dev.operstate = state;
     if dev.is_up() {
         dev.active = dev.carrier;
-    }
-    if before != (dev.operstate, dev.active) || dev.is_up() {
         net.carrier_changed(ns, link);
     }
 }
 
-/// `rfc2863_policy` and `default_operstate`.
-pub fn rfc2863(dev: &Dev) -> OperState {
+/// `rfc2863_policy` and `default_operstate`: a link without carrier is LOWERLAYERDOWN if the link below it has none
+/// either. The link below is looked for by number in the same namespace, even if it is in another one (Linux 6.18).
+fn rfc2863(devs: &DevTable, dev: &Dev) -> OperState {
+    let below = dev.iflink();
     if dev.carrier {
-        return OperState::Up;
+        if dev.mode_dormant { OperState::Dormant } else { OperState::Up }
+    } else if below != dev.index && devs.get(below).is_some_and(|d| !d.carrier) {
+        OperState::LowerLayerDown
+    } else {
+        OperState::Down
     }
-    if matches!(dev.kind, Kind::Veth(_)) { OperState::LowerLayerDown } else { OperState::Down }
 }

@@ -1,0 +1,263 @@
+//! Bridges: ports join and leave, and the bridge follows them in address, MTU and carrier. Models `net/bridge/br_if.c`,
+//! `br_stp.c`, `br_stp_if.c` and `br.c` (`br_device_event`), without the spanning tree.
+
+mod fdb;
+mod options;
+
+use hopwise_devices::Kind;
+use hopwise_devices::bridge::{Bridge, MAX_PORTS, Port, PortState};
+use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_sim_core::{IfIndex, NsId};
+
+use crate::error::{Errno, NlError};
+use crate::network::Network;
+
+pub use fdb::{FdbChange, FdbRow, FdbState, filtered_addresses};
+pub use options::{PORT_OPTIONS, PortOption};
+
+/// MTU of a bridge without ports (`ETH_DATA_LEN`).
+const ETH_DATA_LEN: u32 = 1500;
+
+/// Cost of a link that does not say its speed (`port_cost`).
+const COST_UNKNOWN: u32 = 100;
+
+impl Network {
+    pub(crate) fn bridge_mut(&mut self, ns: NsId, bridge: IfIndex) -> Option<&mut Bridge> {
+        self.link_mut(ns, bridge)?.link.kind.bridge_mut()
+    }
+
+    /// The ports of a bridge, the one that joined last first; empty for other links.
+    pub fn ports_of(&self, ns: NsId, bridge: IfIndex) -> Vec<IfIndex> {
+        let dev = self.ns(ns).and_then(|n| n.devs.get(bridge));
+        dev.and_then(|d| d.kind.bridge()).map_or_else(Vec::new, |b| b.ports.clone())
+    }
+
+    fn bridge_of(&self, ns: NsId, port: IfIndex) -> Option<IfIndex> {
+        Some(self.ns(ns)?.devs.get(port)?.port.as_deref()?.bridge)
+    }
+
+    /// `br_add_if`.
+    pub(super) fn join_bridge(&mut self, ns: NsId, bridge: IfIndex, link: IfIndex) -> Result<(), NlError> {
+        let space = self.ns(ns).ok_or(Errno::ENODEV)?;
+        let number = {
+            let master = space.devs.get(bridge).ok_or(Errno::ENODEV)?;
+            // Only a bridge has ndo_add_slave.
+            let state = master.kind.bridge().ok_or(Errno::EOPNOTSUPP)?;
+            let dev = space.devs.get(link).ok_or(Errno::ENODEV)?;
+            may_join(&dev.kind, dev.addr)?;
+            let taken = |n: u16| state.ports.iter().any(|p| port_number(space.devs.get(*p)) == Some(n));
+            // As many ports as there are make the first number free that is tried last.
+            (1..=MAX_PORTS as u16).find(|n| !taken(*n)).ok_or(Errno::EXFULL)?
+        };
+        let Some(dev) = self.link_mut(ns, link) else { return Err(Errno::ENODEV.into()) };
+        let mut port = Port::new(bridge, number);
+        port.cost = cost(&dev.kind);
+        dev.port = Some(Box::new(port));
+        dev.master = bridge;
+        dev.allmulti += 1;
+        dev.promiscuity += 1;
+        let addr = dev.addr;
+        if let Some(state) = self.bridge_mut(ns, bridge) {
+            state.ports.insert(0, link);
+        }
+        self.add_local_address(ns, bridge, link, addr);
+        self.recalculate_bridge_id(ns, bridge);
+        self.port_may_start(ns, link);
+        self.bridge_mtu_auto_adjust(ns, bridge);
+        Ok(())
+    }
+
+    /// `br_del_if`; nothing happens to a link that is no port.
+    pub(super) fn leave_bridge(&mut self, ns: NsId, link: IfIndex) {
+        let Some(bridge) = self.bridge_of(ns, link) else { return };
+        self.disable_port(ns, link);
+        let entries: Vec<MacAddr> = self.bridge_mut(ns, bridge).map_or_else(Vec::new, |b| {
+            b.ports.retain(|p| *p != link);
+            b.fdb.iter().filter(|(_, e)| e.port == link).map(|((addr, _), _)| *addr).collect()
+        });
+        for addr in entries {
+            self.forget_entry(ns, bridge, link, addr);
+        }
+        if let Some(dev) = self.link_mut(ns, link) {
+            dev.port = None;
+            dev.master = IfIndex::NONE;
+            dev.allmulti = dev.allmulti.saturating_sub(1);
+            dev.promiscuity = dev.promiscuity.saturating_sub(1);
+        }
+        self.bridge_mtu_auto_adjust(ns, bridge);
+        self.recalculate_bridge_id(ns, bridge);
+    }
+
+    /// `br_mtu_auto_adjust`: the MTU is the least of the ports', unless a person has set it.
+    pub(super) fn bridge_mtu_auto_adjust(&mut self, ns: NsId, bridge: IfIndex) {
+        let Some(space) = self.ns_mut(ns) else { return };
+        let Some(state) = space.devs.get(bridge).and_then(|d| d.kind.bridge()) else { return };
+        if state.mtu_set_by_user {
+            return;
+        }
+        let mtu = state.ports.iter().filter_map(|p| space.devs.get(*p)).map(|d| d.mtu).min().unwrap_or(ETH_DATA_LEN);
+        if let Some(dev) = space.devs.get_mut(bridge) {
+            dev.mtu = mtu;
+        }
+    }
+
+    /// `br_stp_recalculate_bridge_id`: the lowest address of the ports, unless a person has set one; all zero without
+    /// ports.
+    fn recalculate_bridge_id(&mut self, ns: NsId, bridge: IfIndex) {
+        let Some(space) = self.ns(ns) else { return };
+        let Some(dev) = space.devs.get(bridge).filter(|d| !d.addr_set) else { return };
+        let ports = dev.kind.bridge().map_or(&[][..], |b| &b.ports);
+        let lowest = ports.iter().filter_map(|p| space.devs.get(*p)).map(|d| d.addr).min().unwrap_or(MacAddr::ZERO);
+        let old = dev.addr;
+        if lowest == old {
+            return;
+        }
+        if let Some(dev) = self.link_mut(ns, bridge) {
+            dev.addr = lowest;
+        }
+        self.own_address_changed(ns, bridge, old);
+        self.inet_link_addr_changed(ns, bridge);
+    }
+
+    /// The bridge's own address is another one now (`br_stp_change_bridge_id`).
+    pub(super) fn own_address_changed(&mut self, ns: NsId, bridge: IfIndex, old: MacAddr) {
+        let Some(addr) = self.ns(ns).and_then(|n| n.devs.get(bridge)).map(|d| d.addr) else { return };
+        if let Some(state) = self.bridge_mut(ns, bridge) {
+            // br_fdb_change_mac_address: the old entry goes if it belongs to no port.
+            state.remove_local(old, IfIndex::NONE, None);
+        }
+        self.add_local_address(ns, bridge, IfIndex::NONE, addr);
+        self.select_port_states(ns, bridge);
+    }
+
+    /// A bridge was made with an address of its own (`br_dev_newlink`): as if it had changed.
+    pub(super) fn bridge_id_changed(&mut self, ns: NsId, bridge: IfIndex) {
+        self.select_port_states(ns, bridge);
+    }
+
+    /// `NETDEV_CHANGEADDR` of a port (`br_fdb_changeaddr`).
+    pub(super) fn port_address_changed(&mut self, ns: NsId, port: IfIndex, old: MacAddr) {
+        let Some(bridge) = self.bridge_of(ns, port) else { return };
+        let Some(addr) = self.ns(ns).and_then(|n| n.devs.get(port)).map(|d| d.addr) else { return };
+        self.forget_entry(ns, bridge, port, old);
+        self.add_local_address(ns, bridge, port, addr);
+        self.recalculate_bridge_id(ns, bridge);
+    }
+
+    /// `ndo_open` of a bridge: ports that can, forward.
+    pub(super) fn bridge_open(&mut self, ns: NsId, bridge: IfIndex) {
+        for port in self.ports_of(ns, bridge) {
+            if self.is_running(ns, port) {
+                self.enable_port(ns, port);
+            }
+        }
+    }
+
+    /// `ndo_stop` of a bridge: all ports are disabled, what was learned is forgotten.
+    pub(super) fn bridge_stop(&mut self, ns: NsId, bridge: IfIndex) {
+        for port in self.ports_of(ns, bridge) {
+            self.disable_port(ns, port);
+        }
+    }
+
+    /// A link is up and operational as far as is known (`netif_running` and `netif_oper_up`).
+    fn is_running(&self, ns: NsId, link: IfIndex) -> bool {
+        self.ns(ns).and_then(|n| n.devs.get(link)).is_some_and(|d| d.is_up() && d.is_oper_up())
+    }
+
+    /// `NETDEV_UP` of a port.
+    pub(super) fn port_may_start(&mut self, ns: NsId, port: IfIndex) {
+        let Some(bridge) = self.bridge_of(ns, port) else { return };
+        if self.is_up(ns, bridge) && self.is_running(ns, port) {
+            self.enable_port(ns, port);
+        }
+    }
+
+    /// `NETDEV_DOWN` of a port.
+    pub(super) fn port_must_stop(&mut self, ns: NsId, port: IfIndex) {
+        let Some(bridge) = self.bridge_of(ns, port) else { return };
+        if self.is_up(ns, bridge) {
+            self.disable_port(ns, port);
+        }
+    }
+
+    /// `br_port_carrier_check`, on `NETDEV_CHANGE` of a port.
+    pub(super) fn port_carrier_check(&mut self, ns: NsId, port: IfIndex) {
+        let Some(bridge) = self.bridge_of(ns, port) else { return };
+        if !self.is_up(ns, bridge) {
+            return;
+        }
+        if self.is_running(ns, port) {
+            self.enable_port(ns, port);
+        } else {
+            self.disable_port(ns, port);
+        }
+    }
+
+    /// `br_stp_enable_port`: without STP a port goes from blocking to forwarding at once.
+    fn enable_port(&mut self, ns: NsId, port: IfIndex) {
+        let Some(bridge) = self.bridge_of(ns, port) else { return };
+        if let Some(state) = self.link_mut(ns, port).and_then(|d| d.port.as_deref_mut())
+            && state.state == PortState::Disabled
+        {
+            state.state = PortState::Blocking;
+        }
+        self.select_port_states(ns, bridge);
+    }
+
+    /// `br_stp_disable_port`: what was learned through it is forgotten.
+    fn disable_port(&mut self, ns: NsId, port: IfIndex) {
+        let Some(bridge) = self.bridge_of(ns, port) else { return };
+        if let Some(state) = self.link_mut(ns, port).and_then(|d| d.port.as_deref_mut()) {
+            if state.state == PortState::Disabled {
+                return;
+            }
+            state.state = PortState::Disabled;
+        }
+        if let Some(state) = self.bridge_mut(ns, bridge) {
+            state.forget_learned(port);
+        }
+        self.select_port_states(ns, bridge);
+    }
+
+    /// `br_port_state_selection`: blocking ports forward (every port is a designated one), and the bridge has a carrier
+    /// if any port forwards.
+    fn select_port_states(&mut self, ns: NsId, bridge: IfIndex) {
+        let mut live = false;
+        let Some(space) = self.ns_mut(ns) else { return };
+        let ports = space.devs.get(bridge).and_then(|d| d.kind.bridge()).map_or_else(Vec::new, |b| b.ports.clone());
+        for port in ports {
+            if let Some(state) = space.devs.get_mut(port).and_then(|d| d.port.as_deref_mut()) {
+                if state.state == PortState::Blocking {
+                    state.state = PortState::Forwarding;
+                }
+                live |= state.state == PortState::Forwarding;
+            }
+        }
+        self.set_carrier(ns, bridge, live);
+    }
+}
+
+/// The checks of `br_add_if`.
+fn may_join(kind: &Kind, addr: MacAddr) -> Result<(), NlError> {
+    match kind {
+        Kind::Loopback => Err(Errno::EINVAL.into()),
+        Kind::Bridge(_) => Err(NlError::with(Errno::ELOOP, "Can not enslave a bridge to a bridge")),
+        Kind::Dummy | Kind::Veth(_) if addr.is_valid() => Ok(()),
+        Kind::Dummy | Kind::Veth(_) => Err(Errno::EINVAL.into()),
+    }
+}
+
+/// `port_cost`: by speed.
+fn cost(kind: &Kind) -> u32 {
+    match kind.ops().speed {
+        Some(10_000) => 2,
+        Some(1_000) => 4,
+        Some(100) => 19,
+        _ => COST_UNKNOWN,
+    }
+}
+
+fn port_number(dev: Option<&crate::dev::Dev>) -> Option<u16> {
+    Some(dev?.port.as_deref()?.number)
+}

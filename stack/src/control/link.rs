@@ -1,0 +1,339 @@
+//! Links: adding and deleting them (`RTM_NEWLINK`, `RTM_DELLINK`). Models `net/core/rtnetlink.c`, `net/core/dev.c` and
+//! each kind's `newlink`.
+
+mod moving;
+mod names;
+mod set;
+mod updown;
+mod wire;
+
+use hopwise_devices::bridge::options::OptionRow;
+use hopwise_devices::veth::Veth;
+use hopwise_devices::{Kind, Link};
+use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_sim_core::{IfIndex, NsId};
+
+use crate::error::{Errno, NlError};
+use crate::linkwatch;
+use crate::network::Network;
+
+pub use set::FlagChange;
+pub use wire::WireSpec;
+
+/// What a new link shall be. [`LinkSpec::veth`] and its siblings make the usual ones:
+///
+/// ```
+/// use hopwise_stack::Network;
+/// use hopwise_stack::control::link::LinkSpec;
+/// let mut net = Network::new(0);
+/// let host = net.add_host("host");
+/// let root = net.host(host).map(|h| h.root).unwrap();
+/// net.link_add(root, LinkSpec::veth("a", "b")).unwrap();
+/// let names: Vec<&str> = net.ns(root).unwrap().devs.iter().map(|d| &*d.name).collect();
+/// assert_eq!(names, ["lo", "b", "a"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct LinkSpec {
+    /// Its name, or a pattern such as `veth%d`; `None`: the kind's own pattern.
+    pub name: Option<String>,
+    /// What kind of link, with what belongs to that kind.
+    pub kind: KindSpec,
+    /// MTU in bytes; `None`: the kind's default.
+    pub mtu: Option<u32>,
+    /// Link-layer address; `None`: a random one.
+    pub addr: Option<MacAddr>,
+    /// Broadcast address.
+    pub broadcast: Option<MacAddr>,
+    /// Its number; `None`: the next one.
+    pub index: Option<IfIndex>,
+    /// Length of the transmit queue.
+    pub txqlen: Option<u32>,
+    /// Alias.
+    pub alias: Option<String>,
+    /// Device group.
+    pub group: Option<u32>,
+    /// Set up at once.
+    pub up: bool,
+    /// Flags set or cleared at once.
+    pub flags: Vec<(FlagChange, bool)>,
+    /// Becomes a port of this link at once.
+    pub master: Option<IfIndex>,
+}
+
+/// The kind of a new link.
+#[derive(Clone, Debug)]
+pub enum KindSpec {
+    /// A link that swallows what is sent.
+    Dummy,
+    /// A pair of links.
+    Veth(PeerSpec),
+    /// A switch, with options in netlink's units.
+    Bridge(Vec<(&'static OptionRow, u64)>),
+}
+
+/// The other end of a new veth.
+#[derive(Clone, Debug, Default)]
+pub struct PeerSpec {
+    /// Its name or pattern; `None`: `veth%d`.
+    pub name: Option<String>,
+    /// The namespace it is made in; `None`: the same.
+    pub ns: Option<NsId>,
+    /// Its address; `None`: a random one.
+    pub addr: Option<MacAddr>,
+    /// Its MTU.
+    pub mtu: Option<u32>,
+    /// Its number.
+    pub index: Option<IfIndex>,
+    /// Length of its transmit queue.
+    pub txqlen: Option<u32>,
+    /// Set up at once.
+    pub up: bool,
+}
+
+impl KindSpec {
+    fn kind(&self) -> Kind {
+        match self {
+            KindSpec::Dummy => Kind::Dummy,
+            KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
+            KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
+        }
+    }
+
+    /// How links of this kind are called when nobody gives a name (`KIND%d`).
+    fn pattern(&self) -> &'static str {
+        match self {
+            KindSpec::Dummy => "dummy%d",
+            KindSpec::Veth(_) => "veth%d",
+            KindSpec::Bridge(_) => "bridge%d",
+        }
+    }
+}
+
+impl LinkSpec {
+    /// A link of that kind with the kind's defaults.
+    pub fn new(name: Option<&str>, kind: KindSpec) -> Self {
+        LinkSpec {
+            name: name.map(Into::into),
+            kind,
+            mtu: None,
+            addr: None,
+            broadcast: None,
+            index: None,
+            txqlen: None,
+            alias: None,
+            group: None,
+            up: false,
+            flags: Vec::new(),
+            master: None,
+        }
+    }
+
+    /// `ip link add NAME type dummy`.
+    pub fn dummy(name: &str) -> Self {
+        LinkSpec::new(Some(name), KindSpec::Dummy)
+    }
+
+    /// `ip link add NAME type bridge`.
+    pub fn bridge(name: &str) -> Self {
+        LinkSpec::new(Some(name), KindSpec::Bridge(Vec::new()))
+    }
+
+    /// `ip link add NAME type veth peer name PEER`.
+    pub fn veth(name: &str, peer: &str) -> Self {
+        LinkSpec::new(Some(name), KindSpec::Veth(PeerSpec { name: Some(peer.into()), ..PeerSpec::default() }))
+    }
+}
+
+/// The common part of one link to be registered.
+struct Wanted<'a> {
+    name: Option<&'a str>,
+    index: Option<IfIndex>,
+    addr: Option<MacAddr>,
+    mtu: Option<u32>,
+    txqlen: Option<u32>,
+}
+
+impl Network {
+    /// Adds a link to a namespace; gives its number. The peer of a veth is registered first and gets the lower number.
+    ///
+    /// # Errors
+    /// `EEXIST` for a name or number in use, `EINVAL` for a bad name or MTU, `EADDRNOTAVAIL` for a bad address, as Linux.
+    pub fn link_add(&mut self, ns: NsId, spec: LinkSpec) -> Result<IfIndex, NlError> {
+        let added = self.link_new(ns, &spec);
+        linkwatch::after(self);
+        added
+    }
+
+    fn link_new(&mut self, ns: NsId, spec: &LinkSpec) -> Result<IfIndex, NlError> {
+        let pattern = spec.kind.pattern();
+        if let Some(name) = spec.name.as_deref().filter(|n| !n.contains('%'))
+            && self.ns(ns).is_some_and(|n| n.devs.find(name).is_some())
+        {
+            return Err(Errno::EEXIST.into());
+        }
+        let peer = match &spec.kind {
+            KindSpec::Veth(peer) => Some(self.veth_peer(ns, peer)?),
+            _ => None,
+        };
+        let wanted = Wanted {
+            name: spec.name.as_deref(),
+            index: spec.index,
+            addr: spec.addr,
+            mtu: spec.mtu,
+            txqlen: spec.txqlen,
+        };
+        let link = match self.register_link(ns, spec.kind.kind(), pattern, &wanted) {
+            Ok(link) => link,
+            Err(error) => {
+                if let Some((peer_ns, peer)) = peer {
+                    self.unregister(peer_ns, peer);
+                }
+                return Err(error);
+            }
+        };
+        if let Some(peer) = peer {
+            self.join_veths((ns, link), peer);
+        }
+        match self.configure_link(ns, link, spec) {
+            Ok(()) => Ok(link),
+            Err(error) => {
+                self.delete_link(ns, link);
+                Err(error)
+            }
+        }
+    }
+
+    /// `veth_newlink`, its first half: the peer.
+    fn veth_peer(&mut self, ns: NsId, spec: &PeerSpec) -> Result<(NsId, IfIndex), NlError> {
+        let ns = spec.ns.unwrap_or(ns);
+        let wanted = Wanted {
+            name: spec.name.as_deref(),
+            index: spec.index,
+            addr: spec.addr,
+            mtu: spec.mtu,
+            txqlen: spec.txqlen,
+        };
+        let kind = Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None }));
+        let link = self.register_link(ns, kind, "veth%d", &wanted)?;
+        linkwatch::fire(self, ns, link);
+        if spec.up {
+            self.open(ns, link);
+        }
+        Ok((ns, link))
+    }
+
+    /// `veth_newlink`, its second half: both know each other, and the carrier of both is off until both are up.
+    fn join_veths(&mut self, a: (NsId, IfIndex), b: (NsId, IfIndex)) {
+        for (this, other) in [(a, b), (b, a)] {
+            if let Some(veth) = self.link_mut(this.0, this.1).and_then(|d| d.link.kind.veth_mut()) {
+                veth.peer = other;
+            }
+        }
+        linkwatch::fire(self, a.0, a.1);
+        // The message about the new link names the other end's namespace (rtnl_fill_link_netnsid).
+        self.nsid(a.0, b.0);
+    }
+
+    /// What comes after registering: `rtnl_configure_link`, `do_set_master`, options of the kind.
+    fn configure_link(&mut self, ns: NsId, link: IfIndex, spec: &LinkSpec) -> Result<(), NlError> {
+        if let KindSpec::Bridge(options) = &spec.kind {
+            if spec.addr.is_some() {
+                self.bridge_id_changed(ns, link);
+            }
+            for (row, value) in options {
+                self.set_bridge_option(ns, link, row, *value)?;
+            }
+        }
+        if let Some(dev) = self.link_mut(ns, link) {
+            dev.broadcast = spec.broadcast.unwrap_or(dev.broadcast);
+            dev.group = spec.group.unwrap_or(dev.group);
+            dev.alias = spec.alias.as_deref().map(Into::into);
+        }
+        for (flag, on) in &spec.flags {
+            self.change_flag(ns, link, *flag, *on);
+        }
+        if spec.up {
+            self.open(ns, link);
+        }
+        match spec.master {
+            Some(master) => self.change_master(ns, link, Some(master)),
+            None => Ok(()),
+        }
+    }
+
+    /// `rtnl_create_link` and `register_netdevice`.
+    fn register_link(&mut self, ns: NsId, kind: Kind, pattern: &str, wanted: &Wanted<'_>) -> Result<IfIndex, NlError> {
+        if wanted.addr.is_some_and(|a| !a.is_valid()) {
+            return Err(Errno::EADDRNOTAVAIL.into());
+        }
+        let mut link = Link::new(kind);
+        if let Some(mtu) = wanted.mtu {
+            set::check_mtu(&link, mtu).map_err(|_| NlError::from(Errno::EINVAL))?;
+            link.mtu = mtu;
+        }
+        let random = self.random_mac();
+        link.addr = wanted.addr.unwrap_or(random);
+        link.addr_set = wanted.addr.is_some();
+        link.tx_queue_len = wanted.txqlen.unwrap_or(link.tx_queue_len);
+        let space = self.ns(ns).ok_or(Errno::ENODEV)?;
+        link.name = names::new_name(&space.devs, wanted.name.unwrap_or(pattern))?.into();
+        if wanted.index.is_some_and(|i| space.devs.get(i).is_some()) {
+            return Err(Errno::EEXIST.into());
+        }
+        let own_entry = link.kind.bridge().is_some().then_some(link.addr);
+        let index = self.register(ns, link, wanted.index.unwrap_or(IfIndex::NONE));
+        if let Some(addr) = own_entry {
+            let now = self.now();
+            if let Some(bridge) = self.bridge_mut(ns, index) {
+                bridge.add_local(now, addr, IfIndex::NONE);
+            }
+        }
+        self.inet_link_added(ns, index);
+        Ok(index)
+    }
+
+    /// Deletes a link; a veth takes its peer along, a bridge lets its ports go.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` for `lo`, `ENODEV`.
+    pub fn link_del(&mut self, ns: NsId, link: IfIndex) -> Result<(), NlError> {
+        let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
+        if matches!(dev.kind, Kind::Loopback) {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
+        self.delete_link(ns, link);
+        linkwatch::after(self);
+        Ok(())
+    }
+
+    /// `ops->dellink`.
+    pub(crate) fn delete_link(&mut self, ns: NsId, link: IfIndex) {
+        let peer = self.peer_of(ns, link).filter(|(_, peer)| peer.is_some());
+        self.unregister(ns, link);
+        if let Some((peer_ns, peer)) = peer {
+            self.unregister(peer_ns, peer);
+        }
+    }
+
+    /// `unregister_netdevice`: down, out of its bridge, without ports, forgotten by the layers above.
+    fn unregister(&mut self, ns: NsId, link: IfIndex) {
+        self.close(ns, link);
+        self.leave_layers(ns, link);
+        if let Some(space) = self.ns_mut(ns) {
+            space.devs.remove(link);
+        }
+    }
+
+    /// `NETDEV_UNREGISTER`: everybody lets go of the link.
+    fn leave_layers(&mut self, ns: NsId, link: IfIndex) {
+        for port in self.ports_of(ns, link) {
+            self.leave_bridge(ns, port);
+        }
+        self.leave_bridge(ns, link);
+        self.inet_link_gone(ns, link);
+    }
+
+    pub(crate) fn link_mut(&mut self, ns: NsId, link: IfIndex) -> Option<&mut crate::dev::Dev> {
+        self.ns_mut(ns)?.devs.get_mut(link)
+    }
+}

@@ -1,0 +1,112 @@
+//! A link goes up or down: `__dev_open`, `__dev_close_many`, each kind's `ndo_open` and `ndo_stop`, and what the carrier
+//! does to others.
+
+use hopwise_devices::{Kind, LinkFlags, Qdisc};
+use hopwise_sim_core::{IfIndex, NsId};
+
+use crate::error::{Errno, NlError};
+use crate::linkwatch;
+use crate::network::Network;
+
+impl Network {
+    /// `ip link set LINK up` or `down`.
+    ///
+    /// # Errors
+    /// `ENODEV`.
+    pub fn set_link_up(&mut self, ns: NsId, link: IfIndex, up: bool) -> Result<(), NlError> {
+        if self.ns(ns).and_then(|n| n.devs.get(link)).is_none() {
+            return Err(Errno::ENODEV.into());
+        }
+        if up {
+            self.open(ns, link)
+        } else {
+            self.close(ns, link)
+        }
+        linkwatch::after(self);
+        Ok(())
+    }
+
+    /// `__dev_open`, `NETDEV_UP`.
+    pub(super) fn open(&mut self, ns: NsId, link: IfIndex) {
+        let Some(dev) = self.link_mut(ns, link).filter(|d| !d.is_up()) else { return };
+        dev.flags.insert(LinkFlags::UP);
+        match dev.kind {
+            Kind::Veth(_) => self.veth_open(ns, link),
+            Kind::Bridge(_) => self.bridge_open(ns, link),
+            Kind::Loopback | Kind::Dummy => {}
+        }
+        if let Some(dev) = self.link_mut(ns, link) {
+            // dev_activate: without carrier the queue waits for the link watcher.
+            dev.qdisc = Qdisc::Noqueue;
+            dev.active |= dev.carrier;
+        }
+        linkwatch::set_up(self, ns, link);
+        self.inet_link_up(ns, link);
+        self.port_may_start(ns, link);
+    }
+
+    /// `__dev_close_many`, `NETDEV_DOWN`.
+    pub(super) fn close(&mut self, ns: NsId, link: IfIndex) {
+        let Some(dev) = self.link_mut(ns, link).filter(|d| d.is_up()) else { return };
+        dev.flags.remove(LinkFlags::UP);
+        dev.active = false;
+        match dev.kind {
+            Kind::Veth(_) => self.veth_stop(ns, link),
+            Kind::Bridge(_) => self.bridge_stop(ns, link),
+            Kind::Loopback | Kind::Dummy => {}
+        }
+        self.inet_link_down(ns, link);
+        self.port_must_stop(ns, link);
+    }
+
+    /// `veth_open`: once both ends are up, both have a carrier.
+    fn veth_open(&mut self, ns: NsId, link: IfIndex) {
+        let Some((peer_ns, peer)) = self.peer_of(ns, link) else { return };
+        if self.is_up(peer_ns, peer) {
+            self.set_carrier(ns, link, true);
+            self.set_carrier(peer_ns, peer, true);
+        }
+    }
+
+    /// `veth_close`: the carrier of both is lost.
+    fn veth_stop(&mut self, ns: NsId, link: IfIndex) {
+        let Some((peer_ns, peer)) = self.peer_of(ns, link) else { return };
+        self.set_carrier(ns, link, false);
+        self.set_carrier(peer_ns, peer, false);
+    }
+
+    /// `netif_carrier_on` and `netif_carrier_off`.
+    pub(crate) fn set_carrier(&mut self, ns: NsId, link: IfIndex, on: bool) {
+        let Some(dev) = self.link_mut(ns, link).filter(|d| d.carrier != on) else { return };
+        dev.carrier = on;
+        dev.carrier_changes += 1;
+        linkwatch::fire(self, ns, link);
+    }
+
+    /// `ip link set LINK carrier on|off`: only a dummy lets itself be told.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP`, `ENODEV`.
+    pub fn set_link_carrier(&mut self, ns: NsId, link: IfIndex, on: bool) -> Result<(), NlError> {
+        let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
+        if !matches!(dev.kind, Kind::Dummy) {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
+        self.set_carrier(ns, link, on);
+        linkwatch::after(self);
+        Ok(())
+    }
+
+    /// The link watcher says that a link which is up changed its state (`NETDEV_CHANGE`): routes, neighbours and the
+    /// link's bridge react.
+    pub fn carrier_changed(&mut self, ns: NsId, link: IfIndex) {
+        self.inet_carrier_changed(ns, link);
+        self.port_carrier_check(ns, link);
+    }
+
+    /// Brings the operational state of one link up to date before it is shown alone (`linkwatch_sync_dev`).
+    pub fn sync_link(&mut self, ns: NsId, link: IfIndex) {
+        linkwatch::sync(self, ns, link);
+        linkwatch::after(self);
+    }
+}

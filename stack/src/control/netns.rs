@@ -1,0 +1,116 @@
+//! Namespaces: deleting them, and the numbers by which they know each other. Models `net/core/net_namespace.c`.
+
+use hopwise_sim_core::{DropReason, IfIndex, NsId};
+
+use crate::error::{Errno, NlError};
+use crate::linkwatch;
+use crate::network::Network;
+use crate::socket::SocketId;
+
+impl Network {
+    /// Deletes a namespace: its links die and take their peers along, its sockets are closed, what is in flight to it is
+    /// dropped, the others forget its number.
+    ///
+    /// # Errors
+    /// `ENOENT` if there is no such namespace, `EBUSY` for the root namespace of a host.
+    pub fn delete_namespace(&mut self, ns: NsId) -> Result<(), NlError> {
+        let space = self.ns(ns).ok_or(Errno::ENOENT)?;
+        if self.host(space.host).is_some_and(|h| h.root == ns) {
+            return Err(Errno::EBUSY.into());
+        }
+        let mut links = space.devs.indices();
+        // default_device_exit_batch: the last one first, lo at the end.
+        links.reverse();
+        for link in links {
+            if self.ns(ns).is_some_and(|n| n.devs.get(link).is_some()) {
+                self.delete_link(ns, link);
+            }
+        }
+        linkwatch::after(self);
+        self.drop_held(ns);
+        self.forget_namespace(ns);
+        self.forget_nsid(ns);
+        Ok(())
+    }
+
+    /// Closes the sockets of a namespace which is going away, and ends the life of the packets that wait in it; those
+    /// that wait for neighbours and proxies went with their links.
+    fn drop_held(&mut self, ns: NsId) {
+        let sockets: Vec<SocketId> = self.ns(ns).into_iter().flat_map(|n| n.sockets.iter().map(|(id, _)| id)).collect();
+        for socket in sockets {
+            self.close_socket(ns, socket);
+        }
+        self.with(ns, |space, cx| {
+            for packet in space.frags.drain() {
+                cx.drop(packet, DropReason::DevReady);
+            }
+        });
+    }
+
+    /// The number by which `ns` knows `other`, given now if it has none yet: the lowest free one (`peernet2id_alloc`).
+    /// `None` for itself and for namespaces that do not exist.
+    pub fn nsid(&mut self, ns: NsId, other: NsId) -> Option<u32> {
+        if ns == other || self.ns(other).is_none() {
+            return None;
+        }
+        if let Some(id) = self.nsid_of(ns, other) {
+            return Some(id);
+        }
+        let ids = &mut self.ns_mut(ns)?.nsids;
+        let free = ids.iter().position(Option::is_none).unwrap_or(ids.len());
+        if free == ids.len() {
+            ids.push(None);
+        }
+        *ids.get_mut(free)? = Some(other);
+        Some(free as u32)
+    }
+
+    /// The number by which `ns` knows `other`, if it has one (`peernet2id`).
+    pub fn nsid_of(&self, ns: NsId, other: NsId) -> Option<u32> {
+        Some(self.ns(ns)?.nsids.iter().position(|id| *id == Some(other))? as u32)
+    }
+
+    /// The namespace that `ns` knows by a number.
+    pub fn ns_of_nsid(&self, ns: NsId, id: u32) -> Option<NsId> {
+        *self.ns(ns)?.nsids.get(id as usize)?
+    }
+
+    /// `ip netns set NAME NUMBER`: `ns` shall know `other` by that number.
+    ///
+    /// # Errors
+    /// `EEXIST` if it has a number already, `ENOSPC` if the number is taken.
+    pub fn set_nsid(&mut self, ns: NsId, other: NsId, id: u32) -> Result<(), NlError> {
+        if self.nsid_of(ns, other).is_some() {
+            return Err(NlError::with(Errno::EEXIST, "Peer netns already has a nsid assigned"));
+        }
+        if id >= MAX_NSID || self.ns_of_nsid(ns, id).is_some() {
+            return Err(NlError::with(Errno::ENOSPC, "The specified nsid is already used"));
+        }
+        let ids = &mut self.ns_mut(ns).ok_or(Errno::ENOENT)?.nsids;
+        if ids.len() <= id as usize {
+            ids.resize(id as usize + 1, None);
+        }
+        if let Some(place) = ids.get_mut(id as usize) {
+            *place = Some(other);
+        }
+        Ok(())
+    }
+
+    /// Nobody knows a deleted namespace by a number any more (`unhash_nsid`).
+    fn forget_nsid(&mut self, gone: NsId) {
+        let known: Vec<NsId> = self.namespaces().filter(|n| n.nsids.contains(&Some(gone))).map(|n| n.id).collect();
+        for ns in known {
+            if let Some(space) = self.ns_mut(ns) {
+                space.nsids.iter_mut().filter(|id| **id == Some(gone)).for_each(|id| *id = None);
+            }
+        }
+    }
+
+    /// Whether a link of a namespace has its peer in the same one.
+    pub fn peer_is_here(&self, ns: NsId, link: IfIndex) -> bool {
+        self.peer_of(ns, link).is_some_and(|(peer_ns, _)| peer_ns == ns)
+    }
+}
+
+/// Numbers are kept in a table: nobody needs more than this.
+const MAX_NSID: u32 = 65_536;
