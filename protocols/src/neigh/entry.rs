@@ -169,9 +169,10 @@ impl<P> Neighbour<P> {
         self.state.contains(Nud::PERMANENT) || self.flags.contains(NeighFlags::EXT_LEARNED)
     }
 
-    /// True if the last confirmation is no older than this. The kernel's `time_before_eq(now, confirmed + span)`.
+    /// True if the last confirmation is younger than this. (The kernel also accepts the very tick, but its timers run
+    /// out after it; ours run out exactly then.)
     pub(super) fn confirmed_within(&self, now: Time, span: Duration) -> bool {
-        signed(now) <= self.confirmed.saturating_add(nanos(span))
+        signed(now) < self.confirmed.saturating_add(nanos(span))
     }
 
     /// The packets that waited; none waits any more.
