@@ -25,9 +25,30 @@ impl Network {
 
     /// Closes a socket; what waited in it is gone.
     pub fn close_socket(&mut self, ns: NsId, id: SocketId) {
+        self.set_promiscuous(ns, id, false);
         let Some(space) = self.ns_mut(ns) else { return };
         space.sockets.close(id);
         packet::retap(space);
+    }
+
+    /// Makes the link of a packet socket receive everybody's frames while the socket is open (`PACKET_ADD_MEMBERSHIP`
+    /// with `PACKET_MR_PROMISC`), or no more. Nothing happens on a socket that listens on all links.
+    pub fn set_promiscuous(&mut self, ns: NsId, id: SocketId, on: bool) {
+        let now = self.now();
+        let Some(space) = self.ns_mut(ns) else { return };
+        let Some(socket) = space.sockets.get_mut(id).filter(|s| s.promisc != on) else { return };
+        socket.promisc = on;
+        let link = socket.bound_dev;
+        let Some(dev) = space.devs.get_mut(link) else { return };
+        let before = dev.promiscuity;
+        dev.promiscuity = if on { before + 1 } else { before.saturating_sub(1) };
+        let what = match (before, dev.promiscuity) {
+            (0, 1..) => "entered",
+            (1.., 0) => "left",
+            _ => return,
+        };
+        let text = format!("{}: {what} promiscuous mode", dev.name);
+        space.log(now, text);
     }
 
     /// A socket, to read its queues and set its options.

@@ -131,6 +131,8 @@ pub struct Socket {
     pub bound_dev: IfIndex,
     /// Local address and port; unspecified and 0 if not bound.
     pub local: (Ipv4Addr, u16),
+    /// Packet sockets: whether the link was asked to receive everybody's frames (`PACKET_MR_PROMISC`).
+    pub promisc: bool,
     /// The peer of a connected socket.
     pub remote: Option<(Ipv4Addr, u16)>,
     /// Options.
@@ -187,6 +189,7 @@ impl SocketTable {
             kind,
             bound_dev: IfIndex::NONE,
             local: (Ipv4Addr::UNSPECIFIED, 0),
+            promisc: false,
             remote: None,
             opts: SockOpts::default(),
             queue: VecDeque::new(),
