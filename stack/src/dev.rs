@@ -43,6 +43,8 @@ const HASHED_FROM: usize = 8;
 /// The links of one namespace.
 #[derive(Clone, Debug, Default)]
 pub struct DevTable {
+    /// Number of the link in each slot, 0 if it is free: a small table is searched without touching the links.
+    numbers: Vec<u32>,
     slots: Vec<Option<Box<Dev>>>,
     free: Vec<u32>,
     by_index: FxHashMap<u32, u32>,
@@ -118,10 +120,12 @@ impl DevTable {
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = Some(dev);
+                self.numbers[slot as usize] = index;
                 slot
             }
             None => {
                 self.slots.push(Some(dev));
+                self.numbers.push(index);
                 (self.slots.len() - 1) as u32
             }
         };
@@ -137,6 +141,7 @@ impl DevTable {
     pub fn remove(&mut self, index: IfIndex) -> Option<Box<Dev>> {
         let slot = self.slot(index)?;
         let dev = self.slots[slot].take()?;
+        self.numbers[slot] = 0;
         self.free.push(slot as u32);
         self.by_index.remove(&index.0);
         self.by_name.remove(&dev.name);
@@ -157,7 +162,7 @@ impl DevTable {
     #[inline]
     fn slot(&self, index: IfIndex) -> Option<usize> {
         if self.by_index.is_empty() {
-            self.slots.iter().position(|d| d.as_ref().is_some_and(|d| d.link.index == index))
+            self.numbers.iter().position(|&n| n == index.0).filter(|_| index.is_some())
         } else {
             self.by_index.get(&index.0).map(|&slot| slot as usize)
         }

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::conf::{Conf, ConfKey};
 use crate::dev::{Dev, DevTable};
 use crate::path::arp::ProxyQueue;
+use crate::path::route::RouteMemo;
 use crate::snmp::Snmp;
 use crate::socket::SocketTable;
 use crate::sysctl::Sysctl;
@@ -61,6 +62,8 @@ pub struct Namespace {
     pub rng: Rng,
     /// The numbers by which this namespace knows others (`ip netns list-id`): see `Network::nsid`.
     pub nsids: Vec<Option<NsId>>,
+    /// The last decisions about received packets.
+    pub memo: RouteMemo,
     /// Seed of the hash that shares flows among the next hops of a route.
     pub hash_seed: u64,
     /// The next IPv4 identification.
@@ -81,6 +84,7 @@ impl Namespace {
             host,
             devs: DevTable::default(),
             fib: Fib::default(),
+            memo: RouteMemo::default(),
             hash_seed: rng.next_u64(),
             neigh: NeighTable::default(),
             neigh_default: NeighParms::default(),

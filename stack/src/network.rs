@@ -2,9 +2,7 @@
 
 use hopwise_devices::{Kind, Link, LinkFlags};
 use hopwise_protocols::wire::ethernet::MacAddr;
-use hopwise_sim_core::{
-    Agenda, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
-};
+use hopwise_sim_core::{Agenda, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time};
 
 use crate::capture::CaptureLog;
 use crate::cx::{Cx, Event, EventKind, TimerKind};
@@ -173,7 +171,9 @@ impl Network {
     /// A namespace, to be changed.
     #[inline]
     pub fn ns_mut(&mut self, ns: NsId) -> Option<&mut Namespace> {
-        self.namespaces.get_mut(ns.0 as usize)?.as_deref_mut()
+        let space = self.namespaces.get_mut(ns.0 as usize)?.as_deref_mut()?;
+        space.memo.forget();
+        Some(space)
     }
 
     /// All namespaces, in the order of creation.
@@ -189,7 +189,10 @@ impl Network {
     /// Two namespaces at once, to be changed; they must be different ones.
     pub fn two(&mut self, a: NsId, b: NsId) -> Option<(&mut Namespace, &mut Namespace)> {
         let [a, b] = self.namespaces.get_disjoint_mut([a.0 as usize, b.0 as usize]).ok()?;
-        Some((a.as_deref_mut()?, b.as_deref_mut()?))
+        let (a, b) = (a.as_deref_mut()?, b.as_deref_mut()?);
+        a.memo.forget();
+        b.memo.forget();
+        Some((a, b))
     }
 
     /// A random MAC address, locally administered (`eth_random_addr`).
@@ -203,6 +206,7 @@ impl Network {
     #[inline]
     pub fn with<R>(&mut self, ns: NsId, work: impl FnOnce(&mut Namespace, &mut Cx<'_>) -> R) -> Option<R> {
         let space = self.namespaces.get_mut(ns.0 as usize)?.as_deref_mut()?;
+        space.memo.forget();
         let host = self.hosts.get_mut(space.host.0 as usize)?;
         let mut cx = Cx {
             now: self.now,

@@ -219,6 +219,12 @@ impl Fib {
         self.generation
     }
 
+    /// True once the rules were changed. `fib4_has_custom_rules`.
+    #[inline]
+    pub const fn has_custom_rules(&self) -> bool {
+        self.rules.is_some()
+    }
+
     /// A table, if it exists. `fib_get_table`; table 0 means `main`.
     pub fn table(&self, id: u32) -> Option<&RouteTable> {
         match id {

@@ -74,7 +74,11 @@ fn process(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, arp: ArpPacket, p
             cx.consume(packet, "arp")
         }
         Decision::ReplyLater { learn: news } => {
-            if learn(ns, cx, link, &news) { wait(ns, cx, link, arp, packet) } else { cx.consume(packet, "arp") }
+            if learn(ns, cx, link, &news) {
+                wait(ns, cx, link, arp, packet)
+            } else {
+                cx.consume(packet, "arp")
+            }
         }
     }
 }

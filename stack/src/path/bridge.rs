@@ -58,7 +58,8 @@ fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, packet: Pack
         return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
     }
     if may_learn && switch.learn(now, src, 0, port) == Learned::OwnAddress {
-        let text = format!("received packet on {} with own address as source address (addr:{src}, vlan:0)", ns.name_of(port));
+        let text =
+            format!("received packet on {} with own address as source address (addr:{src}, vlan:0)", ns.name_of(port));
         let text = format!("{}: {text}", ns.name_of(bridge));
         ns.log(now, text);
     }
@@ -199,7 +200,13 @@ fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
 }
 
 /// `br_forward`: out of one port, if it lets the frame out.
-fn send_to_port(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, from: Option<(IfIndex, bool)>, mut packet: Packet) -> Fate {
+fn send_to_port(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    port: IfIndex,
+    from: Option<(IfIndex, bool)>,
+    mut packet: Packet,
+) -> Fate {
     let allowed = ns.devs.get(port).and_then(|d| d.port.as_deref()).is_some_and(|p| p.lets_out(port, from));
     if !allowed {
         return cx.drop(packet, DropReason::BridgeNoEgressPort);

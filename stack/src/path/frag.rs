@@ -101,7 +101,8 @@ fn reassemble(ns: &mut Namespace, cx: &mut Cx<'_>, parts: Vec<Part<Packet>>) -> 
     let total = parts.last().map_or(0, |p| p.range.end);
     let largest = parts.iter().map(|p| p.packet.len()).max().unwrap_or(0);
     let any_df = parts.iter().any(|p| ipv4::view(p.packet.data()).is_ok_and(|ip| ip.header.dont_fragment()));
-    let header_len = parts.first().and_then(|p| ipv4::view(p.packet.data()).ok()).map_or(20, |ip| ip.header.header_len());
+    let header_len =
+        parts.first().and_then(|p| ipv4::view(p.packet.data()).ok()).map_or(20, |ip| ip.header.header_len());
     let mut whole = cx.pool.alloc(cx.now, header_len + total);
     for part in parts {
         if part.range.start == 0 {

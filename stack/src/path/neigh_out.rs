@@ -97,13 +97,7 @@ fn send(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, lladdr: MacAddr, mut
 }
 
 /// Does what the neighbour table asks for: sends, asks, sets the timer, tells senders of packets that cannot arrive.
-pub fn apply(
-    ns: &mut Namespace,
-    cx: &mut Cx<'_>,
-    addr: Ipv4Addr,
-    link: IfIndex,
-    effects: Effects<Packet>,
-) -> Fate {
+pub fn apply(ns: &mut Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex, effects: Effects<Packet>) -> Fate {
     let mut fate = Fate::Held;
     if let Some(deadline) = effects.timer {
         cx.timer(deadline.at, TimerKind::Neigh { addr, link, generation: deadline.generation });

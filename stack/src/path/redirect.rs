@@ -46,11 +46,8 @@ fn believes(ns: &Namespace, cx: &Cx<'_>, packet: &Packet, old: Ipv4Addr, new: Ip
     let Some(dev) = ns.devs.get(packet.iif) else { return false };
     let forwarding = dev.inet.conf[ConfKey::Forwarding] != 0;
     // IN_DEV_RX_REDIRECTS: a router needs "all" and the link, a host only one of them.
-    let accepts = if forwarding {
-        ns.conf_and(dev, ConfKey::AcceptRedirects)
-    } else {
-        ns.conf_or(dev, ConfKey::AcceptRedirects)
-    };
+    let accepts =
+        if forwarding { ns.conf_and(dev, ConfKey::AcceptRedirects) } else { ns.conf_or(dev, ConfKey::AcceptRedirects) };
     let plain = !new.is_multicast() && !new.is_broadcast() && new.octets()[0] != 0 && new != old;
     if !accepts || !plain {
         return false;

@@ -7,12 +7,10 @@ use core::ops::ControlFlow;
 use hopwise_devices::LinkFlags;
 use hopwise_protocols::fib::multipath::{self, HashPolicy};
 use hopwise_protocols::fib::{
-    FibErrno, FibError, FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE,
-    RT_TABLE_LOCAL, RTAX_MTU, RouteType,
+    FibErrno, FibError, FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL,
+    RTAX_MTU, RouteType,
 };
-use hopwise_protocols::wire::icmp::{
-    ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED,
-};
+use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED};
 use hopwise_protocols::wire::ipv4::{IPPROTO_TCP, IPPROTO_UDP};
 use hopwise_protocols::wire::{ipv4, split};
 use hopwise_sim_core::{Detail, DropReason, Errno, Fate, IfIndex, Packet, PacketType, Time};
@@ -118,10 +116,73 @@ impl Default for OutputFlow {
     }
 }
 
+/// The last few decisions about received packets, so that the packets of a flow are decided once. A decision holds
+/// until something is done in the namespace from outside the packet path ([`RouteMemo::forget`]); what the packet path
+/// itself changes (learned path MTUs) switches the memo off.
+#[derive(Clone, Debug, Default)]
+pub struct RouteMemo {
+    entries: Vec<(MemoKey, InputRoute)>,
+    next: usize,
+}
+
+/// How many flows are remembered: an echo and its reply, through two or three pairs of links.
+const MEMO: usize = 4;
+
+/// All that a decision depends on while only the default rules exist and flows are not shared by port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct MemoKey {
+    dst: Ipv4Addr,
+    src: Ipv4Addr,
+    iif: IfIndex,
+    mark: u32,
+    tos: u8,
+}
+
+impl RouteMemo {
+    /// Forgets everything: the namespace is being changed.
+    #[inline]
+    pub fn forget(&mut self) {
+        self.entries.clear();
+    }
+
+    fn get(&self, key: &MemoKey) -> Option<InputRoute> {
+        self.entries.iter().find(|(k, _)| k == key).map(|(_, route)| *route)
+    }
+
+    fn put(&mut self, key: MemoKey, route: InputRoute) {
+        if self.entries.len() < MEMO {
+            self.entries.push((key, route));
+        } else {
+            self.entries[self.next % MEMO] = (key, route);
+        }
+        self.next = (self.next + 1) % MEMO;
+    }
+}
+
+/// The decision of [`decide_input`], remembered for the next packet of the same flow.
+#[inline]
+fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet) -> Result<InputRoute, Refusal> {
+    let simple = packet.kind == PacketType::Host
+        && ns.pmtu.is_empty()
+        && !ns.fib.has_custom_rules()
+        && ns.sysctl[SysctlKey::FibMultipathHashPolicy] == 0;
+    let Some((header, _)) = split::<ipv4::Header>(packet.data()).ok().filter(|_| simple) else {
+        return decide_input(ns, now, packet);
+    };
+    let (dst, src, tos) = (header.dst(), header.src(), header.tos);
+    let key = MemoKey { dst, src, iif: packet.iif, mark: packet.mark, tos };
+    if let Some(route) = ns.memo.get(&key) {
+        return Ok(route);
+    }
+    let route = decide_input(ns, now, packet)?;
+    ns.memo.put(key, route);
+    Ok(route)
+}
+
 /// Decides where a received packet goes, or ends its life. `ip_route_input_slow`.
 #[inline]
 pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> ControlFlow<Fate, (Packet, InputRoute)> {
-    let decision = decide_input(ns, cx.now, &packet);
+    let decision = decide_flow(ns, cx.now, &packet);
     match decision {
         Ok(route) => {
             cx.note(&packet, || {
@@ -284,7 +345,8 @@ fn forward_route(
     // could reach itself.
     if out.index == dev.index && local_scope && packet.protocol == hopwise_protocols::wire::ethernet::ETH_P_IP {
         let shared = ns.conf_or(dev, ConfKey::SharedMedia);
-        let on_link = shared || dev.inet.addrs.iter().any(|a| a.covers(flow.src) && a.covers(route.gateway.unwrap_or(flow.dst)));
+        let on_link =
+            shared || dev.inet.addrs.iter().any(|a| a.covers(flow.src) && a.covers(route.gateway.unwrap_or(flow.dst)));
         route.redirect = on_link && sends_redirects(ns, dev);
     }
     Ok(InputRoute::Forward(route))
@@ -343,7 +405,13 @@ fn unicast(ns: &Namespace, now: Time, dst: Ipv4Addr, found: &FibResult<'_>, next
 /// Checks that `src` may be the source of a packet that came in through `dev` (and leaves through `oif`, if it is
 /// forwarded). True if the sender is on that very link. `fib_validate_source`.
 #[inline]
-fn validate_source(ns: &Namespace, dev: &Dev, src: Ipv4Addr, flow: &Flow, oif: Option<IfIndex>) -> Result<bool, Refusal> {
+fn validate_source(
+    ns: &Namespace,
+    dev: &Dev,
+    src: Ipv4Addr,
+    flow: &Flow,
+    oif: Option<IfIndex>,
+) -> Result<bool, Refusal> {
     let rp_filter = ns.conf_max(dev, ConfKey::RpFilter);
     let accept_local = dev.inet.conf[ConfKey::AcceptLocal] != 0 || dev.flags.contains(LinkFlags::LOOPBACK);
     let may_redirect = oif == Some(dev.index);
@@ -547,7 +615,8 @@ fn source_for(ns: &Namespace, found: &FibResult<'_>, nexthop: &NextHop, out: &De
         return src;
     }
     let towards = nexthop.via.unwrap_or(dst);
-    let scope = if found.route.scope == RT_SCOPE_LINK || nexthop.via.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
+    let scope =
+        if found.route.scope == RT_SCOPE_LINK || nexthop.via.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
     select_addr(ns, Some(out), towards, scope).unwrap_or(Ipv4Addr::UNSPECIFIED)
 }
 
