@@ -291,6 +291,17 @@ impl Fib {
     /// `local` and `main` as one table, then `default`.
     #[inline]
     fn lookup_default_rules(&self, flow: &Flow) -> Result<FibResult<'_>, FibError<'_>> {
+        match self.find_merged(flow) {
+            Some((table, Found { route, nexthop: Some(nexthop) })) => {
+                Ok(FibResult { route, nexthop, table, rule: None })
+            }
+            refused => self.lookup_default_table(flow, refused),
+        }
+    }
+
+    /// The best route of `local` and `main` together, and where it is.
+    #[inline]
+    fn find_merged(&self, flow: &Flow) -> Option<(u32, Found<'_>)> {
         let in_local = self.local.as_ref().and_then(|table| table.find(flow, &self.linkdown));
         let len = |found: &Found<'_>| found.route.dst.prefix_len();
         // Nothing is longer than a host route, and of equal ones that in `local` comes first.
@@ -298,14 +309,10 @@ impl Fib {
             Some(found) if len(found) == 32 => None,
             _ => self.main.as_ref().and_then(|table| table.find(flow, &self.linkdown)),
         };
-        let (found, table) = match (in_local, in_main) {
-            (Some(local), Some(main)) if len(&main) > len(&local) => (Some(main), RT_TABLE_MAIN),
-            (Some(local), _) => (Some(local), RT_TABLE_LOCAL),
-            (None, main) => (main, RT_TABLE_MAIN),
-        };
-        match found {
-            Some(Found { route, nexthop: Some(nexthop) }) => Ok(FibResult { route, nexthop, table, rule: None }),
-            refused => self.lookup_default_table(flow, refused, table),
+        match (in_local, in_main) {
+            (Some(local), Some(main)) if len(&main) > len(&local) => Some((RT_TABLE_MAIN, main)),
+            (Some(local), _) => Some((RT_TABLE_LOCAL, local)),
+            (None, main) => main.map(|main| (RT_TABLE_MAIN, main)),
         }
     }
 
@@ -314,14 +321,13 @@ impl Fib {
     fn lookup_default_table<'a>(
         &'a self,
         flow: &Flow,
-        refused: Option<Found<'a>>,
-        table: u32,
+        refused: Option<(u32, Found<'a>)>,
     ) -> Result<FibResult<'a>, FibError<'a>> {
-        let (found, table) = match self.table(RT_TABLE_DEFAULT) {
-            Some(default) => (default.find(flow, &self.linkdown), RT_TABLE_DEFAULT),
-            None => (refused, table),
+        let found = match self.table(RT_TABLE_DEFAULT) {
+            Some(default) => default.find(flow, &self.linkdown).map(|found| (RT_TABLE_DEFAULT, found)),
+            None => refused,
         };
-        answer(found, table, None).unwrap_or(Err(FibError::NoRoute))
+        found.and_then(|(table, found)| answer(found, table, None)).unwrap_or(Err(FibError::NoRoute))
     }
 
     /// `fib_rules_lookup`.
@@ -343,7 +349,8 @@ impl Fib {
                 Action::Lookup(id) => {
                     let found = self.table(id).and_then(|table| table.find(flow, &self.linkdown));
                     let suppressed = |f: &Found<'_>| f.nexthop.is_some() && rule.suppresses(f.route);
-                    if let Some(result) = answer(found.filter(|f| !suppressed(f)), id, Some(rule.priority)) {
+                    let answer = found.filter(|f| !suppressed(f)).and_then(|f| answer(f, id, Some(rule.priority)));
+                    if let Some(result) = answer {
                         return result;
                     }
                 }
@@ -353,17 +360,23 @@ impl Fib {
         Err(FibError::NoRoute)
     }
 
-    /// Looks up in one table only; nothing found and `throw` are both [`FibError::NoRoute`]. `fib_table_lookup`.
+    /// Looks up in one table only; nothing found and `throw` are both [`FibError::NoRoute`]. While only the default
+    /// rules exist, `local` and `main` are one table here too. `fib_table_lookup`.
     ///
     /// # Errors
     /// As [`Fib::lookup`].
     pub fn lookup_table(&self, id: u32, flow: &Flow) -> Result<FibResult<'_>, FibError<'_>> {
-        let found = self.table(id).and_then(|table| table.find(flow, &self.linkdown));
-        answer(found, id, None).unwrap_or(Err(FibError::NoRoute))
+        let merged = self.rules.is_none() && matches!(id, RT_TABLE_MAIN | RT_TABLE_LOCAL | RT_TABLE_UNSPEC);
+        let found = if merged {
+            self.find_merged(flow)
+        } else {
+            self.table(id).and_then(|table| table.find(flow, &self.linkdown)).map(|found| (id, found))
+        };
+        found.and_then(|(table, found)| answer(found, table, None)).unwrap_or(Err(FibError::NoRoute))
     }
 
-    /// What kind of address this is here; with `dev`, only routes through that link count. `inet_addr_type_table` and
-    /// `inet_dev_addr_type` (with table [`RT_TABLE_LOCAL`]).
+    /// What kind of address this is here; with `dev`, only routes through that link count. `inet_addr_type_table`
+    /// (usually for table [`RT_TABLE_LOCAL`]) and `inet_dev_addr_type`.
     pub fn addr_type(&self, addr: Ipv4Addr, dev: Option<IfIndex>, table: u32) -> RouteType {
         if addr.octets()[0] == 0 || addr == Ipv4Addr::BROADCAST {
             return RouteType::Broadcast;
@@ -438,8 +451,8 @@ impl Fib {
 }
 
 /// A table's answer as that of a lookup; `None`: the next rule decides.
-fn answer(found: Option<Found<'_>>, table: u32, rule: Option<u32>) -> Option<Result<FibResult<'_>, FibError<'_>>> {
-    match found? {
+fn answer(found: Found<'_>, table: u32, rule: Option<u32>) -> Option<Result<FibResult<'_>, FibError<'_>>> {
+    match found {
         Found { route, nexthop: Some(nexthop) } => Some(Ok(FibResult { route, nexthop, table, rule })),
         Found { route, .. } if route.kind == RouteType::Throw => None,
         Found { route, .. } => Some(Err(FibError::Route { route, table })),

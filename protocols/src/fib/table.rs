@@ -94,16 +94,18 @@ impl RouteSpec {
             && self.metrics.iter().all(|&(rtax, value)| route.rtax(rtax) == value)
     }
 
-    /// `fib_nh_match`.
+    /// `fib_nh_match`. Of several next hops there must be at least as many as the route has; more do no harm.
     fn matches_nexthops(&self, route: &Route) -> bool {
-        if self.multipath && self.nexthops.len() != route.nexthops.len() {
+        if self.multipath && self.nexthops.len() < route.nexthops.len() {
             return false;
         }
-        let mut ways = route.nexthops.iter();
-        self.nexthops.iter().all(|(via, dev)| {
-            let Some(nh) = ways.next() else { return !dev.is_some() && via.is_none() };
+        let matches = |(via, dev): &(Option<Ipv4Addr>, IfIndex), nh: &super::NextHop| {
             (!dev.is_some() || *dev == nh.dev) && (via.is_none() || *via == nh.via)
-        })
+        };
+        // A route that refuses has none, which counts as one without gateway and link.
+        let none = super::NextHop::new(None, IfIndex::NONE);
+        let ways = if route.nexthops.is_empty() { core::slice::from_ref(&none) } else { route.nexthops.as_slice() };
+        self.nexthops.iter().zip(ways).all(|(wanted, nh)| matches(wanted, nh))
     }
 }
 
