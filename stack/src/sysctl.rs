@@ -85,7 +85,8 @@ impl Sysctl {
 
     /// A link has another name: what was kept for it follows.
     pub fn rename_link(&mut self, old: &str, new: &str) {
-        let (moved, kept) = core::mem::take(&mut self.kept).into_iter().partition(|(key, _)| link_part(key) == Some(old));
+        let (moved, kept) =
+            core::mem::take(&mut self.kept).into_iter().partition(|(key, _)| link_part(key) == Some(old));
         self.kept = kept;
         let moved: std::collections::BTreeMap<Box<str>, Box<str>> = moved;
         for (key, value) in moved {

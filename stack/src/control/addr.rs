@@ -316,8 +316,8 @@ fn watch(cx: &mut Cx<'_>, addr: &IfAddr) {
 pub fn expire(space: &mut Namespace, cx: &mut Cx<'_>) {
     for link in space.devs.indices() {
         let now = cx.now;
-        let over = move |a: &Box<IfAddr>| a.valid_until.is_some_and(|t| t <= now);
-        while let Some(at) = space.devs.get(link).and_then(|d| d.inet.addrs.iter().position(over)) {
+        let over = move |a: &IfAddr| a.valid_until.is_some_and(|t| t <= now);
+        while let Some(at) = space.devs.get(link).and_then(|d| d.inet.addrs.iter().position(|a| over(a))) {
             remove(space, cx, link, at);
         }
     }

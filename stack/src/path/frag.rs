@@ -12,11 +12,11 @@ use crate::namespace::Namespace;
 use crate::path::icmp;
 use crate::sysctl::SysctlKey;
 
-/// Cuts a packet into fragments of at most `mtu` bytes. `Err`: the header leaves no room for eight bytes.
-pub fn split(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, mtu: usize) -> Result<Vec<Packet>, ()> {
-    let ip = ipv4::view(packet.data()).map_err(|_| ())?;
+/// Cuts a packet into fragments of at most `mtu` bytes. `None`: the header leaves no room for eight bytes.
+pub fn split(cx: &mut Cx<'_>, packet: &Packet, mtu: usize) -> Option<Vec<Packet>> {
+    let ip = ipv4::view(packet.data()).ok()?;
     let header_len = ip.header.header_len();
-    let room = mtu.checked_sub(header_len).filter(|room| *room >= 8).ok_or(())?;
+    let room = mtu.checked_sub(header_len).filter(|room| *room >= 8)?;
     let offset = ip.header.fragment_offset();
     let last_has_more = ip.header.more_fragments();
     let mut later_options = ip.options.to_vec();
@@ -42,8 +42,7 @@ pub fn split(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, mtu: usize) -
         cx.note(&fragment, || Detail::Born { by: "fragmentation", from: Some(packet.id) });
         fragments.push(fragment);
     }
-    let _ = ns;
-    Ok(fragments)
+    Some(fragments)
 }
 
 /// What a fragment, or a packet put together, takes over from the other one (`ip_copy_metadata`).

@@ -116,8 +116,8 @@ fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Packe
         return cx.drop(packet, DropReason::PktTooBig);
     }
     cx.note(&packet, || Detail::Fragmented { mtu: route.mtu });
-    match frag::split(ns, cx, &packet, route.mtu as usize) {
-        Ok(fragments) => {
+    match frag::split(cx, &packet, route.mtu as usize) {
+        Some(fragments) => {
             ns.snmp.frag_oks += 1;
             let mut fate = Fate::Consumed;
             for fragment in fragments {
@@ -127,7 +127,7 @@ fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Packe
             cx.consume(packet, "fragmentation");
             fate
         }
-        Err(()) => {
+        None => {
             ns.snmp.frag_fails += 1;
             cx.drop(packet, DropReason::PktTooBig)
         }

@@ -6,8 +6,8 @@ pub mod packet;
 pub mod raw;
 pub mod udp;
 
-use std::collections::VecDeque;
 use core::net::Ipv4Addr;
+use std::collections::VecDeque;
 
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{IfIndex, PacketId, PacketType, Time};
@@ -152,7 +152,9 @@ pub struct Socket {
 impl Socket {
     /// Queues something for the reader; false if there is no room (`sock_queue_rcv_skb`).
     pub fn enqueue(&mut self, datagram: Datagram) -> bool {
-        if self.queued + datagram.bytes.len() > RCVBUF * if matches!(self.kind, SocketKind::Packet { .. }) { 64 } else { 1 } {
+        if self.queued + datagram.bytes.len()
+            > RCVBUF * if matches!(self.kind, SocketKind::Packet { .. }) { 64 } else { 1 }
+        {
             self.dropped += 1;
             return false;
         }

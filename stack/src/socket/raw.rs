@@ -87,7 +87,9 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, pay
     let sent = output::send(ns, cx, route, spec, payload.len(), ("raw", None), |bytes| bytes.copy_from_slice(payload));
     match sent {
         Ok(_) => {
-            if protocol == IPPROTO_ICMP && let Some(&kind) = payload.first() {
+            if protocol == IPPROTO_ICMP
+                && let Some(&kind) = payload.first()
+            {
                 ns.snmp.icmp_sent(kind);
             }
             Ok(payload.len())

@@ -85,9 +85,13 @@ pub fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) -> Resu
 }
 
 fn in_use(ns: &Namespace, addr: Ipv4Addr, port: u16) -> bool {
-    ns.sockets.udp.get(&port).into_iter().flatten().filter_map(|&id| ns.sockets.get(id)).any(|s| {
-        s.local.0 == addr || s.local.0.is_unspecified() || addr.is_unspecified()
-    })
+    ns.sockets
+        .udp
+        .get(&port)
+        .into_iter()
+        .flatten()
+        .filter_map(|&id| ns.sockets.get(id))
+        .any(|s| s.local.0 == addr || s.local.0.is_unspecified() || addr.is_unspecified())
 }
 
 /// A free port of `ip_local_port_range`, beginning at a random one.
