@@ -158,6 +158,13 @@ impl NextHop {
         NextHop { via, dev, scope: RT_SCOPE_NOWHERE, weight: 1, flags: NhFlags::empty(), upper_bound: i32::MAX }
     }
 
+    /// The gateway that packets are really sent to: one that turned out to be an address of this host is passed over, and
+    /// the destination is taken to be on the link. `rt_set_nexthop`.
+    #[inline]
+    pub fn gateway(&self) -> Option<Ipv4Addr> {
+        self.via.filter(|_| self.scope != RT_SCOPE_HOST)
+    }
+
     /// The same way, as `nh_comp` sees it: state does not count.
     fn same_way(&self, other: &NextHop) -> bool {
         let wish = NhFlags::DEAD.union(NhFlags::LINKDOWN).complement();

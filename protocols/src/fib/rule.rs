@@ -127,10 +127,25 @@ impl Rule {
         self.suppress_prefixlength.is_some_and(|len| route.dst.prefix_len() <= len)
     }
 
-    /// The same conditions and action under another priority count as another rule.
-    fn same(&self, other: &Rule) -> bool {
-        // Who made it does not matter for `rule_exists`.
-        *self == Rule { proto: self.proto, ..other.clone() }
+    /// True if the kernel takes `new` for this rule again: what `new` leaves open in addresses and tos may be anything
+    /// here, and `not` and the target of `goto` do not count. `rule_exists`, `fib4_rule_compare`.
+    fn is_same_as(&self, new: &Rule) -> bool {
+        let action = match (self.action, new.action) {
+            (Action::Goto(_), Action::Goto(_)) => true,
+            (ours, theirs) => ours == theirs,
+        };
+        let name = |link: &Option<RuleLink>| link.as_ref().map(|link| link.name.clone());
+        action
+            && self.priority == new.priority
+            && name(&self.iif) == name(&new.iif)
+            && name(&self.oif) == name(&new.oif)
+            && (self.fwmark, self.fwmask) == (new.fwmark, new.fwmask)
+            && (self.ipproto, self.sport, self.dport) == (new.ipproto, new.sport, new.dport)
+            && (self.suppress_prefixlength, self.proto) == (new.suppress_prefixlength, new.proto)
+            && (new.from.is_none() || new.from == self.from)
+            && (new.to.is_none() || new.to == self.to)
+            && (new.tos == 0 || new.tos == self.tos)
+            && (new.dscp.is_none() || new.dscp == self.dscp)
     }
 }
 
@@ -178,7 +193,7 @@ impl Fib {
             Action::Lookup(super::RT_TABLE_UNSPEC) => return Err(RouteError::RuleWithoutTable),
             _ => {}
         }
-        if self.rules().iter().any(|other| other.same(&rule)) {
+        if self.rules().iter().any(|other| other.is_same_as(&rule)) {
             return Err(RouteError::Exists);
         }
         let rules = self.custom_rules();

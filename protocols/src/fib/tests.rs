@@ -156,6 +156,8 @@ fn linux_refuses_in_these_words() {
 fn what_linux_accepts() {
     let mut fib = router();
     add(&mut fib, via("10.9.0.0/16", "10.0.0.1")).expect("a gateway may be an address of this host");
+    let way = fib.lookup(&to("10.9.0.1")).unwrap().nexthop;
+    assert_eq!((way.via, way.gateway()), (ip("10.0.0.1"), None), "but is not used then");
     add(&mut fib, Route { prefsrc: ip("10.1.0.1"), ..dev("10.10.0.0/16", V0) }).expect("any local address as source");
     add(&mut fib, dev("10.11.0.0/16", BARE)).unwrap();
     assert_eq!(fib.lookup(&to("10.11.0.1")).unwrap().route.flags, NhFlags::LINKDOWN);
@@ -350,6 +352,17 @@ fn rules_are_numbered_backwards_and_asked_in_order() {
     assert_eq!(ask(&fib, "1.9.9.9"), Err(FibErrno::Invalid), "an unresolved goto does nothing");
     fib.add_rule(Rule::new(6, Action::Lookup(100))).unwrap();
     assert_eq!(ask(&fib, "1.9.9.9"), Ok((100, Some(6))), "now it jumps over the blackhole");
+}
+
+#[test]
+fn what_a_new_rule_leaves_open_may_be_anything_in_an_old_one() {
+    let mut fib = router();
+    let old = Rule { from: Some(net("1.2.3.0/24")), tos: 0x10, ..Rule::new(5, Action::Lookup(77)) };
+    fib.add_rule(old.clone()).unwrap();
+    assert_eq!(fib.add_rule(Rule::new(5, Action::Lookup(77))), Err(RouteError::Exists));
+    assert_eq!(fib.add_rule(Rule { invert: true, ..old.clone() }), Err(RouteError::Exists), "`not` does not count");
+    fib.add_rule(Rule { from: Some(net("1.2.4.0/24")), ..Rule::new(5, Action::Lookup(77)) }).unwrap();
+    fib.add_rule(Rule { suppress_prefixlength: Some(0), ..old }).unwrap();
 }
 
 #[test]
