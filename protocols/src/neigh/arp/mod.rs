@@ -331,3 +331,6 @@ pub fn constructor(addr: Ipv4Addr, kind: RouteType, link: &LinkLayer) -> Initial
         Initial::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
