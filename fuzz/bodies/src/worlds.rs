@@ -1,0 +1,87 @@
+//! Small worlds that targets start from.
+
+use std::net::Ipv4Addr;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use hopwise_machine::MachineId;
+use hopwise_sim_core::{IfIndex, NsId};
+use hopwise_stack::control::addr::AddrMode;
+use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec};
+use hopwise_stack::{IfAddr, Network};
+use hopwise_userland::World;
+
+/// A machine `host` that is a router (`r`) with a bridge in front of two pods (`a`, `b`) and an uplink to a far host (`f`).
+#[derive(Clone)]
+pub(crate) struct Router {
+    /// The world.
+    pub(crate) world: World,
+    /// Its machine.
+    pub(crate) machine: MachineId,
+    /// The router's links that frames are put into: both bridge ports and the uplink.
+    pub(crate) entries: Vec<(NsId, IfIndex)>,
+}
+
+/// The router: built once, a fork of it for every input.
+pub(crate) fn router() -> Router {
+    static ROUTER: OnceLock<Mutex<Router>> = OnceLock::new();
+    let router = ROUTER.get_or_init(|| match build() {
+        Ok(router) => Mutex::new(router),
+        Err(error) => panic!("the world of the fuzz targets cannot be built: {error:?}"),
+    });
+    router.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn build() -> Result<Router, hopwise_stack::NlError> {
+    let mut world = World::new(1);
+    let machine = world.add_machine("host");
+    let host = hopwise_userland::SimKernel::host_of(machine);
+    let names = ["r", "a", "b", "f"];
+    let spaces: Vec<NsId> = names.iter().map(|_| world.kernel.net.add_namespace(host)).collect();
+    if let Some(named) = world.kernel.names.first_mut() {
+        named.extend(names.iter().map(|n| (*n).to_owned()).zip(spaces.iter().copied()));
+    }
+    let [r, a, b, f] = spaces[..] else { unreachable!("four namespaces") };
+    let net = &mut world.kernel.net;
+    let bridge = net.link_add(r, LinkSpec::bridge("br0"))?;
+    let mut entries = Vec::new();
+    for (pod, name, last) in [(a, "port0", 2), (b, "port1", 3)] {
+        let port = veth(net, (r, name), (pod, "eth0"))?;
+        net.set_link_master(r, port, Some(bridge))?;
+        up(net, (pod, "eth0"), Some(Ipv4Addr::new(10, 0, 0, last)))?;
+        entries.push((r, port));
+    }
+    let uplink = veth(net, (r, "up0"), (f, "eth0"))?;
+    entries.push((r, uplink));
+    up(net, (r, "br0"), Some(Ipv4Addr::new(10, 0, 0, 1)))?;
+    up(net, (r, "up0"), Some(Ipv4Addr::new(10, 0, 1, 1)))?;
+    up(net, (f, "eth0"), Some(Ipv4Addr::new(10, 0, 1, 2)))?;
+    for port in ["port0", "port1"] {
+        up(net, (r, port), None)?;
+    }
+    for (name, value) in [("net.ipv4.ip_forward", "1"), ("net.ipv4.conf.up0.proxy_arp", "1")] {
+        let set = net.sysctl_set(r, name, value);
+        assert!(matches!(set, Some(Ok(()))), "{name} can be set");
+    }
+    Ok(Router { world, machine, entries })
+}
+
+fn veth(net: &mut Network, a: (NsId, &str), b: (NsId, &str)) -> Result<IfIndex, hopwise_stack::NlError> {
+    let peer = PeerSpec { name: Some(b.1.into()), ns: Some(b.0), ..PeerSpec::default() };
+    net.link_add(a.0, LinkSpec::new(Some(a.1), KindSpec::Veth(peer)))
+}
+
+fn up(net: &mut Network, at: (NsId, &str), addr: Option<Ipv4Addr>) -> Result<IfIndex, hopwise_stack::NlError> {
+    let link = net.ns(at.0).and_then(|n| n.devs.index_of(at.1)).unwrap_or(IfIndex::NONE);
+    net.set_link_up(at.0, link, true)?;
+    if let Some(addr) = addr {
+        net.addr_add(at.0, link, IfAddr::new(addr, 24), AddrMode::Add)?;
+    }
+    Ok(link)
+}
+
+/// Every packet that was born is somewhere or has ended.
+pub(crate) fn assert_conserved(net: &Network) {
+    let (flying, held) = net.in_flight_and_held();
+    let packets = net.packets();
+    assert_eq!(packets.alive(), flying + held, "packets were lost or doubled: {packets:?}, {flying} fly, {held} wait");
+}
