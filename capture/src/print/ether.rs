@@ -1,11 +1,12 @@
 //! Ethernet: II, 802.3 with LLC, 802.1Q tags in any number.
 
 use super::cx::{Bytes, Cx, Row, Truncated, hex_colon, name, put};
-use super::registry;
+use super::{llc, registry};
 
 pub(super) const IPV4: u16 = 0x0800;
 pub(super) const ARP: u16 = 0x0806;
 pub(super) const RARP: u16 = 0x8035;
+pub(super) const IPV6: u16 = 0x86dd;
 pub(super) const HEADER: usize = 14;
 /// A length/type field up to this is a length (IEEE 802.3).
 pub(super) const MAX_LENGTH: u16 = 1500;
@@ -29,11 +30,18 @@ pub(super) const ETHERTYPE_NAMES: &[Row] = &[
 
 /// Broadcast by name and the vendor, as without `-n`; the bare address with it.
 pub(super) fn address(numeric: bool, mac: [u8; 6]) -> String {
-    if mac == [0xff; 6] {
-        return "Broadcast".to_owned();
+    match (numeric, mac) {
+        (true, _) => hex_colon(&mac),
+        (false, BROADCAST) => "Broadcast".to_owned(),
+        (false, _) => format!("{} (oui {})", hex_colon(&mac), vendor(mac)),
     }
-    let text = hex_colon(&mac);
-    if numeric { text } else { format!("{text} (oui Unknown)") }
+}
+
+const BROADCAST: [u8; 6] = [0xff; 6];
+
+/// tcpdump knows only a handful of vendors.
+fn vendor([a, b, c, ..]: [u8; 6]) -> &'static str {
+    name(super::llc::ORGANIZATIONS, u32::from_be_bytes([0, a, b, c])).unwrap_or("Unknown")
 }
 
 /// The whole frame; gives the length of its headers.
@@ -72,7 +80,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Result<usize, 
         }
     }
     if length_type <= MAX_LENGTH {
-        return Ok(header);
+        return print_802_3(cx, bp, length, header, length_type, length_printed);
     }
     if cx.opts.link_header {
         print_length(cx, length, &mut length_printed);
@@ -89,6 +97,32 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Result<usize, 
         }
     }
     Ok(header)
+}
+
+/// A frame whose type field is a length: LLC follows, and then perhaps padding.
+fn print_802_3(
+    cx: &mut Cx<'_>,
+    bp: &[u8],
+    length: usize,
+    header: usize,
+    announced: u16,
+    length_printed: bool,
+) -> Result<usize, Truncated> {
+    let llc_length = (length - header).min(usize::from(announced));
+    let payload = bp.from(header).upto(llc_length);
+    if cx.opts.link_header {
+        cx.out.push_str(if length_printed { ", 802.3" } else { "" });
+        if !length_printed {
+            put!(cx, ", length {llc_length}: ");
+        }
+    }
+    let numeric = cx.opts.numeric;
+    let speakers = (address(numeric, bp.mac(6)?), address(numeric, bp.mac(0)?));
+    let printed = llc::print(cx, payload, llc_length, Some(speakers))?;
+    if printed.unknown {
+        cx.unknown(payload);
+    }
+    Ok(header + printed.header)
 }
 
 fn addresses(cx: &mut Cx<'_>, bp: &[u8]) -> Result<(), Truncated> {
@@ -116,7 +150,7 @@ fn print_length(cx: &mut Cx<'_>, length: usize, printed: &mut bool) {
 }
 
 /// A tag: VLAN, priority, drop eligible.
-fn tag_text(tag: u16) -> String {
+pub(super) fn tag_text(tag: u16) -> String {
     let eligible = if tag & 0x1000 == 0 { "" } else { ", DEI" };
     format!("vlan {}, p {}{eligible}", tag & 0xfff, tag >> 13)
 }

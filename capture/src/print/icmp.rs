@@ -80,7 +80,7 @@ fn describe(cx: &Cx<'_>, bp: &[u8], kind: u8, code: u8) -> Result<String, Trunca
                 1 => format!("redirect {destination} to host {gateway}"),
                 2 => format!("redirect-tos {destination} to net {gateway}"),
                 3 => format!("redirect-tos {destination} to host {gateway}"),
-                _ => format!("redirect-#{code} {destination} to net {gateway}"),
+                _ => format!("redirect-#{code} {destination} to {gateway}"),
             }
         }
         9 => router_advertisement(bp)?,
@@ -131,7 +131,7 @@ fn unreachable(cx: &Cx<'_>, bp: &[u8], code: u8) -> Result<String, Truncated> {
         },
         _ => match UNREACHABLE_CODES.iter().find(|row| row.0 == code) {
             Some((_, before, after)) => format!("{before}{destination}{after}"),
-            None => format!("#{code} {destination} unreachable"),
+            None => format!("{destination} unreachable - #{code}"),
         },
     })
 }

@@ -83,6 +83,7 @@ pub(super) fn any_version(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     }
     match bp.u8(0)? >> 4 {
         4 => print(cx, bp, length),
+        6 => super::ip6::print(cx, bp, length),
         version => {
             put!(cx, "unknown ip {version}");
             Ok(())
@@ -92,18 +93,14 @@ pub(super) fn any_version(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
 
 /// IP within IP (RFC 2003).
 pub(super) fn ipip(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Net<'_>) -> Done {
-    print(cx, bp, length)?;
-    if cx.opts.verbose == 0 {
-        cx.out.push_str(" (ipip-proto-4)");
-    }
-    Ok(())
+    print(cx, bp, length)
 }
 
 pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     cx.protocol = "ip";
     let version = bp.u8(0)? >> 4;
     if version != 4 {
-        put!(cx, "IP{version} ");
+        put!(cx, "IP{version}");
         if version == 6 {
             cx.out.push_str(", wrong link-layer encapsulation");
         }

@@ -5,16 +5,31 @@
 //! protocol and one table, `registry`, that says which number leads to which file.
 
 mod arp;
+mod bgp;
+mod bgp_attributes;
+mod bgp_names;
+mod bgp_nlri;
+mod bootp;
+mod cooked;
 mod cx;
+mod dhcp_options;
+mod dns;
 mod dump;
 mod ether;
 mod icmp;
+mod icmp6;
+mod igmp;
 mod ip;
+mod ip6;
 mod ip_options;
+mod llc;
 mod registry;
+mod stp;
 mod tcp;
 mod tcp_options;
+mod text;
 mod time;
+mod tunnel;
 mod udp;
 
 use cx::{Cx, put};

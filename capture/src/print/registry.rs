@@ -3,7 +3,7 @@
 
 use super::cx::{Cx, Done, Row, name, put};
 use super::ip::Net;
-use super::{arp, ether, icmp, ip, tcp, udp};
+use super::{arp, bgp, bootp, cooked, dns, ether, icmp, icmp6, igmp, ip, ip6, tcp, text, tunnel, udp};
 use crate::services;
 use crate::{Frame, LinkType};
 
@@ -28,18 +28,47 @@ const LINKS: &[(LinkType, Link)] = &[
     (LinkType::RAW, ip::raw),
     (LinkType::IPV4, ip::raw),
     (LinkType::IPV6, ip::raw),
+    (LinkType::LINUX_SLL, cooked::version1),
+    (LinkType::LINUX_SLL2, cooked::version2),
+    (LinkType::NULL, cooked::loopback),
 ];
 
-const ETHERTYPES: &[(u16, Network)] = &[(ether::IPV4, ip::print), (ether::ARP, arp::print), (ether::RARP, arp::print)];
+const ETHERTYPES: &[(u16, Network)] =
+    &[(ether::IPV4, ip::print), (ether::ARP, arp::print), (ether::RARP, arp::print), (ether::IPV6, ip6::print)];
 
-const IP_PROTOCOLS: &[(u8, Transport)] =
-    &[(1, icmp::print), (4, ip::ipip), (ip::TCP, tcp::print), (ip::UDP, udp::print)];
+const IP_PROTOCOLS: &[(u8, Transport)] = &[
+    (1, icmp::print),
+    (2, igmp::print),
+    (4, ip::ipip),
+    (ip::TCP, tcp::print),
+    (ip::UDP, udp::print),
+    (41, ip6::within_ip),
+    (47, tunnel::gre),
+    (50, tunnel::esp),
+    (51, tunnel::ah),
+    (58, icmp6::print),
+];
 
 /// UDP applications in the order tcpdump tries them: a row matches when either port is one of its ports.
-const UDP_PORTS: &[(&[u16], Application)] = &[];
+const UDP_PORTS: &[(&[u16], Application)] = &[
+    (&[53], dns::unicast),
+    (&[67, 68], bootp::print),
+    (&[5353], dns::multicast),
+    (&[4789], tunnel::vxlan),
+    (&[6081], tunnel::geneve),
+];
 
 /// TCP applications, likewise.
-const TCP_PORTS: &[(&[u16], Application)] = &[];
+const TCP_PORTS: &[(&[u16], Application)] = &[
+    (&[25], text::smtp),
+    (&[179], bgp::print),
+    (&[22], text::ssh),
+    (&[21], text::ftp),
+    (&[80, 8080, 3128], text::http),
+    (&[554, 8554], text::rtsp),
+    (&[53], dns::over_tcp),
+    (&[43], text::whois),
+];
 
 /// Names of IP protocols as `-v` shows them (`ipproto_values`).
 pub(super) const IP_PROTOCOL_NAMES: &[Row] = &[

@@ -18,7 +18,7 @@ const NAMES: &[Row] = &[
     (8, "TS"),
     (11, "cc"),
     (12, "ccnew"),
-    (13, "ccecho"),
+    (13, ""),
     (19, "md5"),
     (20, "scps"),
     (28, "uto"),
@@ -135,23 +135,78 @@ fn print_value(
             put!(cx, " ecr {}", value.u32(4)?);
         }
         28 => {
+            // RFC 5482: minutes or seconds.
             need(2)?;
             let timeout = value.u16(0)?;
-            let unit = if timeout & 0x8000 == 0 { "" } else { "0x8000" };
-            put!(cx, " {unit}{}", timeout & 0x7fff);
+            let unit = if timeout & 0x8000 == 0 { 1 } else { 60 };
+            put!(cx, " 0x{timeout:x} {}", u32::from(timeout & 0x7fff) * unit);
+        }
+        19 => {
+            need(len)?;
+            cx.out.push_str(" shared secret not supplied with -M, can't check - ");
+            push_hex(cx, value.take(0, len)?);
+        }
+        20 => {
+            need(2)?;
+            put!(cx, " cap {:02x} id {}", value.u8(0)?, value.u8(1)?);
+        }
+        29 => {
+            need(len)?;
+            if len < 2 {
+                cx.invalid();
+            } else {
+                put!(cx, " keyid {} rnextkeyid {}", value.u8(0)?, value.u8(1)?);
+                if len > 2 {
+                    cx.out.push_str(" mac 0x");
+                    push_hex(cx, value.take(2, len - 2)?);
+                }
+            }
+        }
+        34 => fast_open(cx, value, len, need)?,
+        254 => {
+            const FAST_OPEN: u16 = 0xf989;
+            need(len)?;
+            if len < 2 {
+                cx.out.push_str(" bad");
+            } else if value.u16(0)? == FAST_OPEN {
+                cx.out.push_str("-tfo");
+                let cookie = value.take(2, len - 2)?;
+                cx.out.push_str(if cookie.is_empty() { " cookiereq" } else { " cookie " });
+                push_hex(cx, cookie);
+            } else {
+                put!(cx, "-0x{:04x}", value.u16(0)?);
+            }
         }
         END | NOP | 4 => {}
         _ => {
             need(len)?;
             if len > 0 {
-                cx.out.push(' ');
+                cx.out.push_str(" 0x");
             }
-            for byte in value.take(0, len)? {
-                put!(cx, "{byte:02x}");
-            }
+            push_hex(cx, value.take(0, len)?);
         }
     }
     Ok(used)
+}
+
+fn push_hex(cx: &mut Cx<'_>, bytes: &[u8]) {
+    for byte in bytes {
+        put!(cx, "{byte:02x}");
+    }
+}
+
+/// TCP Fast Open (RFC 7413).
+fn fast_open(cx: &mut Cx<'_>, value: &[u8], len: usize, need: impl Fn(usize) -> Result<(), Stop>) -> Result<(), Stop> {
+    need(len)?;
+    if len == 0 {
+        cx.out.push_str("  cookiereq");
+    } else if len % 2 != 0 || !(4..=16).contains(&len) {
+        return Err(Stop::Bad);
+    } else {
+        cx.out.push_str("  cookie ");
+        push_hex(cx, value.take(0, len)?);
+    }
+    Ok(())
 }
 
 /// Selective acknowledgements (RFC 2018).
@@ -163,7 +218,7 @@ fn sack(
     numbers: &Numbers,
 ) -> Result<(), Stop> {
     if !len.is_multiple_of(8) {
-        cx.out.push_str(" malformed sack ");
+        cx.out.push_str(" invalid sack");
         return Ok(());
     }
     put!(cx, " {} ", len / 8);

@@ -65,3 +65,19 @@ pub(super) fn date(days: u64) -> String {
     let year = era * 400 + year + u64::from(month <= 2);
     format!("{year:04}-{month:02}-{day_of_month:02}")
 }
+
+/// A number of seconds in the largest units that fit: `1d2h`.
+pub(super) fn duration(mut seconds: u32) -> String {
+    const UNITS: &[(u32, &str)] = &[(31_536_000, "y"), (604_800, "w"), (86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    if seconds == 0 {
+        return "0s".to_owned();
+    }
+    let mut text = String::new();
+    for (unit, letter) in UNITS {
+        if seconds >= *unit {
+            text.push_str(&format!("{}{letter}", seconds / unit));
+            seconds %= unit;
+        }
+    }
+    text
+}

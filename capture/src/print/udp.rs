@@ -36,7 +36,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], mut length: usize, net: &Net<'_>
         cx.trunc();
         return Ok(());
     }
-    if cx.opts.verbose > 0 && !cx.opts.no_checksums && !net.fragmented {
+    if cx.opts.verbose > 1 && !cx.opts.no_checksums && !net.fragmented {
         print_checksum(cx, bp, length, net)?;
     }
     match registry::udp_application(&ports) {
