@@ -16,6 +16,13 @@ pub const fn fold(sum: u64) -> u16 {
     sum as u16
 }
 
+/// The same for a sum of a few 16-bit words.
+#[inline]
+const fn fold_small(sum: u32) -> u16 {
+    let sum = (sum & 0xffff) + (sum >> 16);
+    ((sum & 0xffff) + (sum >> 16)) as u16
+}
+
 /// The ones' complement sum of `bytes`; an odd last byte is followed by a zero. The kernel's `csum_partial`, folded.
 #[inline]
 pub fn sum(bytes: &[u8]) -> u16 {
@@ -33,7 +40,7 @@ pub fn sum(bytes: &[u8]) -> u16 {
 /// The sum of two sums, the second one over bytes that begin at an even offset.
 #[inline]
 pub const fn add(a: u16, b: u16) -> u16 {
-    fold(a as u64 + b as u64)
+    fold_small(a as u32 + b as u32)
 }
 
 /// The checksum of `bytes` whose checksum field is zero; 0 if it is computed over bytes with a right one.
@@ -54,7 +61,7 @@ pub fn pseudo_header(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: u16) -> u1
 /// The checksum after a 16-bit word changed from `old` to `new`: RFC 1624, equation 3. `csum_replace2`.
 #[inline]
 pub const fn update16(check: u16, old: u16, new: u16) -> u16 {
-    !fold(!check as u64 + !old as u64 + new as u64)
+    !fold_small(!check as u32 + !old as u32 + new as u32)
 }
 
 /// The checksum after a 32-bit word (an address) at an even offset changed. `csum_replace4`.

@@ -183,12 +183,14 @@ impl Header {
         self.frag_off.get() & (IP_MF | IP_OFFSET) != 0
     }
 
-    /// Takes one hop off the TTL and corrects the checksum. Gives the new TTL. `ip_decrease_ttl`.
+    /// Takes one hop off the TTL (which stays at 0) and corrects the checksum. Gives the new TTL. `ip_decrease_ttl`.
     #[inline]
     pub fn decrease_ttl(&mut self) -> u8 {
-        let ttl = self.ttl.saturating_sub(1);
-        let word = |ttl: u8, protocol: u8| u16::from_be_bytes([ttl, protocol]);
-        self.check.set(update16(self.check.get(), word(self.ttl, self.protocol), word(ttl, self.protocol)));
+        let Some(ttl) = self.ttl.checked_sub(1) else { return 0 };
+        // One less in the upper byte of a word is 0x100 more in the checksum, with the carry brought around; 0xffff
+        // cannot be the checksum of a header, so it becomes the other zero.
+        let check = u32::from(self.check.get()) + 0x0100;
+        self.check.set((check + u32::from(check >= 0xffff)) as u16);
         self.ttl = ttl;
         ttl
     }
