@@ -1,5 +1,7 @@
 //! The settings of `net.ipv4.conf.*` (`struct ipv4_devconf`): one row each.
 
+use std::sync::Arc;
+
 macro_rules! conf {
     ($($(#[$doc:meta])* $key:ident = $name:literal, $default:literal;)*) => {
         /// A setting of `net.ipv4.conf.{all,default,LINK}`; see `ip-sysctl.rst` of the kernel's documentation.
@@ -57,10 +59,11 @@ conf! {
     Tag = "tag", 0;
 }
 
-/// The values of one `net.ipv4.conf` folder.
+/// The values of one `net.ipv4.conf` folder. Those of a new link are shared with the defaults until they are changed:
+/// a hundred thousand idle links need no table each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Conf {
-    values: [i32; ConfKey::ALL.len()],
+    values: Arc<[i32; ConfKey::ALL.len()]>,
     /// Bit `key`: set for this folder, so that it does not follow `default` any more (`ipv4_devconf.state`).
     held: u64,
 }
@@ -68,7 +71,7 @@ pub struct Conf {
 impl Default for Conf {
     /// The kernel's `net.ipv4.conf.all`.
     fn default() -> Self {
-        Conf { values: DEFAULTS, held: 0 }
+        Conf { values: Arc::new(DEFAULTS), held: 0 }
     }
 }
 
@@ -76,20 +79,20 @@ impl Conf {
     /// The kernel's `net.ipv4.conf.default`: as `all`, but source routes are accepted by the link.
     pub fn for_links() -> Self {
         let mut conf = Conf::default();
-        conf.values[ConfKey::AcceptSourceRoute as usize] = 1;
+        Arc::make_mut(&mut conf.values)[ConfKey::AcceptSourceRoute as usize] = 1;
         conf
     }
 
     /// Sets a value by hand: this folder no longer follows `default` there (`ipv4_devconf_set`).
     pub fn set(&mut self, key: ConfKey, value: i32) {
-        self.values[key as usize] = value;
+        self[key] = value;
         self.held |= 1 << key as u64;
     }
 
     /// Takes over a new value of `default` unless the setting is held.
     pub fn follow(&mut self, key: ConfKey, value: i32) {
         if self.held & (1 << key as u64) == 0 {
-            self.values[key as usize] = value;
+            self[key] = value;
         }
     }
 
@@ -109,7 +112,7 @@ impl core::ops::Index<ConfKey> for Conf {
 
 impl core::ops::IndexMut<ConfKey> for Conf {
     fn index_mut(&mut self, key: ConfKey) -> &mut i32 {
-        &mut self.values[key as usize]
+        &mut Arc::make_mut(&mut self.values)[key as usize]
     }
 }
 

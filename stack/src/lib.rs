@@ -14,6 +14,7 @@ pub mod inet;
 pub mod linkwatch;
 pub mod namespace;
 pub mod network;
+pub mod nsid;
 pub mod path;
 pub mod snmp;
 pub mod socket;

@@ -11,14 +11,29 @@ use rustc_hash::FxHashMap;
 
 use crate::conf::{Conf, ConfKey};
 use crate::dev::{Dev, DevTable};
+use crate::nsid::NsIdTable;
 use crate::path::arp::ProxyQueue;
 use crate::path::route::RouteMemo;
-use crate::snmp::Snmp;
+use crate::snmp::LazySnmp;
 use crate::socket::SocketTable;
 use crate::sysctl::Sysctl;
 
 /// At most this many lines of kernel log are kept.
 const MAX_LOG: usize = 10_000;
+
+/// The settings that every new namespace begins with, in one place so that idle namespaces share them.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    conf_all: Conf,
+    conf_default: Conf,
+    sysctl: Sysctl,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Defaults { conf_all: Conf::default(), conf_default: Conf::for_links(), sysctl: Sysctl::default() }
+    }
+}
 
 /// Everything of one namespace. Nothing in it refers to another namespace but a veth's `peer`, which is only an address
 /// to send to.
@@ -57,11 +72,11 @@ pub struct Namespace {
     /// The open sockets.
     pub sockets: SocketTable,
     /// Counters of `/proc/net/snmp` and `/proc/net/netstat`.
-    pub snmp: Box<Snmp>,
+    pub snmp: LazySnmp,
     /// Random decisions of this namespace's protocols.
     pub rng: Rng,
     /// The numbers by which this namespace knows others (`ip netns list-id`): see `Network::nsid`.
-    pub nsids: Vec<Option<NsId>>,
+    pub nsids: NsIdTable,
     /// The last decisions about received packets.
     pub memo: RouteMemo,
     /// Seed of the hash that shares flows among the next hops of a route.
@@ -76,7 +91,7 @@ pub struct Namespace {
 
 impl Namespace {
     /// An empty namespace: the caller adds `lo`.
-    pub fn new(id: NsId, host: HostId, seed: u64) -> Self {
+    pub fn new(id: NsId, host: HostId, seed: u64, defaults: &Defaults) -> Self {
         let mut rng = Rng::stream(seed, "namespace", u64::from(id.0));
         let ip_id = rng.next_u32() as u16;
         Namespace {
@@ -88,9 +103,9 @@ impl Namespace {
             hash_seed: rng.next_u64(),
             neigh: NeighTable::default(),
             neigh_default: NeighParms::default(),
-            conf_all: Conf::default(),
-            conf_default: Conf::for_links(),
-            sysctl: Sysctl::default(),
+            conf_all: defaults.conf_all.clone(),
+            conf_default: defaults.conf_default.clone(),
+            sysctl: defaults.sysctl.clone(),
             local_addrs: FxHashMap::default(),
             frags: Box::default(),
             pmtu: PmtuCache::default(),
@@ -98,9 +113,9 @@ impl Namespace {
             redirect_limits: RedirectLimits::default(),
             proxy_queue: ProxyQueue::default(),
             sockets: SocketTable::default(),
-            snmp: Box::default(),
+            snmp: LazySnmp::default(),
             rng,
-            nsids: Vec::new(),
+            nsids: NsIdTable::default(),
             ip_id,
             log: Vec::new(),
             neigh_gc_at: None,

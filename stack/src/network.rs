@@ -9,7 +9,7 @@ use crate::cx::{Cx, Event, EventKind, TimerKind};
 use crate::dev::Dev;
 use crate::inet::InetDev;
 use crate::linkwatch::{self, LinkWatch};
-use crate::namespace::Namespace;
+use crate::namespace::{Defaults, Namespace};
 use crate::path;
 
 /// A machine as the network sees it: a root namespace and the order of its events.
@@ -70,6 +70,7 @@ pub struct Network {
     pub capture_new_links: bool,
     wakeups: Vec<u64>,
     macs: Rng,
+    defaults: Defaults,
     arrivals: (u64, u64),
     events: u64,
     digest: u64,
@@ -90,6 +91,7 @@ impl Network {
             capture_new_links: false,
             wakeups: Vec::new(),
             macs: Rng::stream(seed, "mac", 0),
+            defaults: Defaults::default(),
             arrivals: (0, 0),
             events: 0,
             digest: 0,
@@ -136,7 +138,7 @@ impl Network {
     /// Adds a namespace to a host: `lo` only, and down.
     pub fn add_namespace(&mut self, host: HostId) -> NsId {
         let id = NsId(self.namespaces.len() as u32);
-        self.namespaces.push(Some(Box::new(Namespace::new(id, host, self.seed))));
+        self.namespaces.push(Some(Box::new(Namespace::new(id, host, self.seed, &self.defaults))));
         let mut lo = Link::new(Kind::Loopback);
         lo.name = "lo".into();
         self.register(id, lo, IfIndex::NONE);

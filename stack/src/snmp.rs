@@ -13,6 +13,13 @@ macro_rules! counters {
         }
 
         impl Snmp {
+            /// All counters at zero.
+            const NONE: Snmp = Snmp {
+                $($($field: 0,)*)*
+                icmp_in: std::collections::BTreeMap::new(),
+                icmp_out: std::collections::BTreeMap::new(),
+            };
+
             /// Group, name and value of every counter, in the order of the file.
             pub fn rows(&self) -> Vec<(&'static str, &'static str, u64)> {
                 vec![$($(($group, $name, self.$field),)*)*]
@@ -122,5 +129,26 @@ impl Snmp {
             14 => self.icmp_out_timestamp_reps += 1,
             _ => {}
         }
+    }
+}
+
+/// The counters of a namespace, made when the first one is raised: most namespaces of a large world are idle.
+#[derive(Clone, Debug, Default)]
+pub struct LazySnmp(Option<Box<Snmp>>);
+
+static NOTHING: Snmp = Snmp::NONE;
+
+impl core::ops::Deref for LazySnmp {
+    type Target = Snmp;
+    #[inline]
+    fn deref(&self) -> &Snmp {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl core::ops::DerefMut for LazySnmp {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Snmp {
+        self.0.get_or_insert_default()
     }
 }

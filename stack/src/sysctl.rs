@@ -1,5 +1,7 @@
 //! The settings of a namespace that are not per link: one row each, with the kernel's default.
 
+use std::sync::Arc;
+
 macro_rules! sysctls {
     ($($key:ident = $name:literal, $default:literal;)*) => {
         /// A numeric setting; see `ip-sysctl.rst` of the kernel's documentation.
@@ -50,7 +52,8 @@ sysctls! {
 /// The values of one namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Sysctl {
-    numbers: Box<[i64; SysctlKey::ALL.len()]>,
+    /// Shared with other namespaces until one is changed.
+    numbers: Arc<[i64; SysctlKey::ALL.len()]>,
     /// `net.ipv4.ip_local_port_range`.
     pub local_ports: (u16, u16),
     /// Settings that are kept but have no effect, by name, as far as they were set.
@@ -59,7 +62,7 @@ pub struct Sysctl {
 
 impl Default for Sysctl {
     fn default() -> Self {
-        Sysctl { numbers: Box::new(DEFAULTS), local_ports: (32768, 60999), kept: Default::default() }
+        Sysctl { numbers: Arc::new(DEFAULTS), local_ports: (32768, 60999), kept: Default::default() }
     }
 }
 
@@ -73,7 +76,7 @@ impl core::ops::Index<SysctlKey> for Sysctl {
 
 impl core::ops::IndexMut<SysctlKey> for Sysctl {
     fn index_mut(&mut self, key: SysctlKey) -> &mut i64 {
-        &mut self.numbers[key as usize]
+        &mut Arc::make_mut(&mut self.numbers)[key as usize]
     }
 }
 

@@ -45,9 +45,11 @@ impl Network {
             let state = master.kind.bridge().ok_or(Errno::EOPNOTSUPP)?;
             let dev = space.devs.get(link).ok_or(Errno::ENODEV)?;
             may_join(&dev.kind, dev.addr)?;
-            let taken = |n: u16| state.ports.iter().any(|p| port_number(space.devs.get(*p)) == Some(n));
-            // As many ports as there are make the first number free that is tried last.
-            (1..=MAX_PORTS as u16).find(|n| !taken(*n)).ok_or(Errno::EXFULL)?
+            let mut taken = [false; MAX_PORTS + 1];
+            for number in state.ports.iter().filter_map(|p| port_number(space.devs.get(*p))) {
+                taken[usize::from(number)] = true;
+            }
+            (1..=MAX_PORTS as u16).find(|n| !taken[usize::from(*n)]).ok_or(Errno::EXFULL)?
         };
         let Some(dev) = self.link_mut(ns, link) else { return Err(Errno::ENODEV.into()) };
         let mut port = Port::new(bridge, number);
@@ -59,6 +61,7 @@ impl Network {
         let addr = dev.addr;
         if let Some(state) = self.bridge_mut(ns, bridge) {
             state.ports.insert(0, link);
+            state.had_ports = true;
         }
         self.add_local_address(ns, bridge, link, addr);
         self.recalculate_bridge_id(ns, bridge);
@@ -125,6 +128,7 @@ impl Network {
         if let Some(state) = self.bridge_mut(ns, bridge) {
             // br_fdb_change_mac_address: the old entry goes if it belongs to no port.
             state.remove_local(old, IfIndex::NONE, None);
+            state.id_addr = addr;
         }
         self.add_local_address(ns, bridge, IfIndex::NONE, addr);
         self.select_port_states(ns, bridge);
@@ -132,6 +136,10 @@ impl Network {
 
     /// A bridge was made with an address of its own (`br_dev_newlink`): as if it had changed.
     pub(super) fn bridge_id_changed(&mut self, ns: NsId, bridge: IfIndex) {
+        let addr = self.ns(ns).and_then(|n| n.devs.get(bridge)).map(|d| d.addr);
+        if let (Some(addr), Some(state)) = (addr, self.bridge_mut(ns, bridge)) {
+            state.id_addr = addr;
+        }
         self.select_port_states(ns, bridge);
     }
 

@@ -48,8 +48,6 @@ pub struct LinkSpec {
     pub index: Option<IfIndex>,
     /// Length of the transmit queue.
     pub txqlen: Option<u32>,
-    /// Alias.
-    pub alias: Option<String>,
     /// Device group.
     pub group: Option<u32>,
     /// Set up at once.
@@ -86,7 +84,7 @@ pub struct PeerSpec {
     pub index: Option<IfIndex>,
     /// Length of its transmit queue.
     pub txqlen: Option<u32>,
-    /// Set up at once.
+    /// Set up at once: refused with ENOTCONN, as Linux does.
     pub up: bool,
 }
 
@@ -120,7 +118,6 @@ impl LinkSpec {
             broadcast: None,
             index: None,
             txqlen: None,
-            alias: None,
             group: None,
             up: false,
             flags: Vec::new(),
@@ -205,6 +202,10 @@ impl Network {
 
     /// `veth_newlink`, its first half: the peer.
     fn veth_peer(&mut self, ns: NsId, spec: &PeerSpec) -> Result<(NsId, IfIndex), NlError> {
+        if spec.up {
+            // veth_open: the peer is set up before it knows its other end.
+            return Err(Errno::ENOTCONN.into());
+        }
         let ns = spec.ns.unwrap_or(ns);
         let wanted = Wanted {
             name: spec.name.as_deref(),
@@ -216,9 +217,6 @@ impl Network {
         let kind = Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None }));
         let link = self.register_link(ns, kind, "veth%d", &wanted)?;
         linkwatch::fire(self, ns, link);
-        if spec.up {
-            self.open(ns, link);
-        }
         Ok((ns, link))
     }
 
@@ -247,7 +245,6 @@ impl Network {
         if let Some(dev) = self.link_mut(ns, link) {
             dev.broadcast = spec.broadcast.unwrap_or(dev.broadcast);
             dev.group = spec.group.unwrap_or(dev.group);
-            dev.alias = spec.alias.as_deref().map(Into::into);
         }
         for (flag, on) in &spec.flags {
             self.change_flag(ns, link, *flag, *on);

@@ -53,26 +53,20 @@ impl Network {
         if ns == other || self.ns(other).is_none() {
             return None;
         }
-        if let Some(id) = self.nsid_of(ns, other) {
-            return Some(id);
+        match self.nsid_of(ns, other) {
+            Some(id) => Some(id),
+            None => Some(self.ns_mut(ns)?.nsids.assign(other)),
         }
-        let ids = &mut self.ns_mut(ns)?.nsids;
-        let free = ids.iter().position(Option::is_none).unwrap_or(ids.len());
-        if free == ids.len() {
-            ids.push(None);
-        }
-        *ids.get_mut(free)? = Some(other);
-        Some(free as u32)
     }
 
     /// The number by which `ns` knows `other`, if it has one (`peernet2id`).
     pub fn nsid_of(&self, ns: NsId, other: NsId) -> Option<u32> {
-        Some(self.ns(ns)?.nsids.iter().position(|id| *id == Some(other))? as u32)
+        self.ns(ns)?.nsids.find(other)
     }
 
     /// The namespace that `ns` knows by a number.
     pub fn ns_of_nsid(&self, ns: NsId, id: u32) -> Option<NsId> {
-        *self.ns(ns)?.nsids.get(id as usize)?
+        self.ns(ns)?.nsids.get(id)
     }
 
     /// `ip netns set NAME NUMBER`: `ns` shall know `other` by that number.
@@ -86,22 +80,16 @@ impl Network {
         if id >= MAX_NSID || self.ns_of_nsid(ns, id).is_some() {
             return Err(NlError::with(Errno::ENOSPC, "The specified nsid is already used"));
         }
-        let ids = &mut self.ns_mut(ns).ok_or(Errno::ENOENT)?.nsids;
-        if ids.len() <= id as usize {
-            ids.resize(id as usize + 1, None);
-        }
-        if let Some(place) = ids.get_mut(id as usize) {
-            *place = Some(other);
-        }
+        self.ns_mut(ns).ok_or(Errno::ENOENT)?.nsids.set(id, other);
         Ok(())
     }
 
     /// Nobody knows a deleted namespace by a number any more (`unhash_nsid`).
     fn forget_nsid(&mut self, gone: NsId) {
-        let known: Vec<NsId> = self.namespaces().filter(|n| n.nsids.contains(&Some(gone))).map(|n| n.id).collect();
+        let known: Vec<NsId> = self.namespaces().filter(|n| n.nsids.find(gone).is_some()).map(|n| n.id).collect();
         for ns in known {
             if let Some(space) = self.ns_mut(ns) {
-                space.nsids.iter_mut().filter(|id| **id == Some(gone)).for_each(|id| *id = None);
+                space.nsids.forget(gone);
             }
         }
     }
