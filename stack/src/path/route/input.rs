@@ -1,19 +1,14 @@
-//! Where a packet goes. Models `ip_route_input_slow`, `ip_route_output_key_hash_rcu`, `fib_validate_source` and
-//! `inet_select_addr`.
+//! Where a received packet goes. Models `ip_route_input_slow` and `fib_validate_source`.
 
 use core::net::Ipv4Addr;
 use core::ops::ControlFlow;
 
 use hopwise_devices::LinkFlags;
-use hopwise_protocols::fib::multipath::{self, HashPolicy};
-use hopwise_protocols::fib::{
-    FibErrno, FibError, FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL,
-    RTAX_MTU, RouteType,
-};
+use hopwise_protocols::fib::{FibErrno, FibError, FibResult, Flow, RT_SCOPE_HOST, RouteType};
 use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED};
 use hopwise_protocols::wire::ipv4::{IPPROTO_TCP, IPPROTO_UDP};
 use hopwise_protocols::wire::{ipv4, split};
-use hopwise_sim_core::{Detail, DropReason, Errno, Fate, IfIndex, Packet, PacketType, Time};
+use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType, Time};
 
 use crate::conf::ConfKey;
 use crate::cx::Cx;
@@ -22,99 +17,7 @@ use crate::namespace::Namespace;
 use crate::path::icmp;
 use crate::sysctl::SysctlKey;
 
-/// What sort of destination a route leads to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RouteKind {
-    /// To one host, over a gateway or straight.
-    Unicast,
-    /// To this host.
-    Local,
-    /// To all on a link.
-    Broadcast,
-    /// To a group.
-    Multicast,
-}
-
-/// A decided route (`struct rtable`), small enough to be passed along by value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Route {
-    /// Sort of destination.
-    pub kind: RouteKind,
-    /// The link to leave through ([`IfIndex::LO`] for local packets made here, the incoming link for received ones).
-    pub oif: IfIndex,
-    /// The gateway, if there is one.
-    pub gateway: Option<Ipv4Addr>,
-    /// Source address for packets that have none yet.
-    pub src: Ipv4Addr,
-    /// The largest packet, in bytes from the IPv4 header on.
-    pub mtu: u32,
-    /// Whether the MTU must not be lowered by what is learned.
-    pub mtu_locked: bool,
-    /// Whether the sender should be told of a better way.
-    pub redirect: bool,
-    /// Table that answered.
-    pub table: u32,
-    /// Rule that led to it (`u32::MAX`: only default rules exist).
-    pub rule: u32,
-    /// Prefix that matched.
-    pub prefix: (Ipv4Addr, u8),
-}
-
-impl Route {
-    /// What the journey tells of it.
-    pub fn detail(&self, dst: Ipv4Addr) -> Detail {
-        let kind = match self.kind {
-            RouteKind::Unicast => "unicast",
-            RouteKind::Local => "local",
-            RouteKind::Broadcast => "broadcast",
-            RouteKind::Multicast => "multicast",
-        };
-        let (table, rule, prefix) = (self.table, self.rule, self.prefix);
-        Detail::Route { dst, table, rule, prefix, kind, via: self.gateway, oif: self.oif }
-    }
-}
-
-/// Where a received packet goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InputRoute {
-    /// To this host.
-    Local(Route),
-    /// On, through another link.
-    Forward(Route),
-}
-
-/// What a locally made packet is routed by (`struct flowi4`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct OutputFlow {
-    /// Destination.
-    pub dst: Ipv4Addr,
-    /// Source, if it is fixed already.
-    pub src: Option<Ipv4Addr>,
-    /// The link it must leave through.
-    pub oif: IfIndex,
-    /// TOS byte.
-    pub tos: u8,
-    /// Mark.
-    pub mark: u32,
-    /// IP protocol number.
-    pub protocol: u8,
-    /// Source and destination port.
-    pub ports: (u16, u16),
-}
-
-impl Default for OutputFlow {
-    fn default() -> Self {
-        OutputFlow {
-            dst: Ipv4Addr::UNSPECIFIED,
-            src: None,
-            oif: IfIndex::NONE,
-            tos: 0,
-            mark: 0,
-            protocol: 0,
-            ports: (0, 0),
-        }
-    }
-}
+use super::{InputRoute, RouteKind, received, select_nexthop, unicast};
 
 /// The last few decisions about received packets, so that the packets of a flow are decided once. A decision holds
 /// until something is done in the namespace from outside the packet path ([`RouteMemo::forget`]); what the packet path
@@ -306,22 +209,6 @@ fn input_flow(packet: &Packet, header: &ipv4::Header, dst: Ipv4Addr, src: Ipv4Ad
     flow
 }
 
-/// The route of a packet that ends here.
-fn received(kind: RouteKind, dev: &Dev, dst: Ipv4Addr, found: Option<&FibResult<'_>>) -> Route {
-    Route {
-        kind,
-        oif: dev.index,
-        gateway: None,
-        src: dst,
-        mtu: dev.mtu,
-        mtu_locked: false,
-        redirect: false,
-        table: found.map_or(RT_TABLE_LOCAL, |f| f.table),
-        rule: found.and_then(|f| f.rule).unwrap_or(u32::MAX),
-        prefix: found.map_or((dst, 32), |f| (f.prefix().addr(), f.prefix().prefix_len())),
-    }
-}
-
 /// The route of a packet for somebody else. `__mkroute_input`.
 #[inline]
 fn forward_route(
@@ -355,51 +242,6 @@ fn forward_route(
 /// Whether redirects are sent through a link (`IN_DEV_TX_REDIRECTS`).
 fn sends_redirects(ns: &Namespace, dev: &Dev) -> bool {
     ns.conf_or(dev, ConfKey::SendRedirects)
-}
-
-/// The next hop of a route, chosen by the flow's hash if there are several. `fib_select_path`.
-#[inline]
-fn select_nexthop<'a>(ns: &Namespace, flow: &Flow, found: &FibResult<'a>, preferred: Option<Ipv4Addr>) -> &'a NextHop {
-    if found.route.nexthops.len() < 2 {
-        return found.nexthop;
-    }
-    let policy =
-        if ns.sysctl[SysctlKey::FibMultipathHashPolicy] == 1 { HashPolicy::Layer4 } else { HashPolicy::Layer3 };
-    let hash = multipath::hash(flow, policy, ns.hash_seed);
-    let own = |nh: &NextHop| {
-        preferred.is_some_and(|src| ns.devs.get(nh.dev).is_some_and(|d| d.inet.addrs.iter().any(|a| a.local == src)))
-    };
-    multipath::select(found.route, hash, own).unwrap_or(found.nexthop)
-}
-
-/// Puts a unicast route together: MTU of the route, the link, or what was learned for the destination.
-#[inline]
-fn unicast(ns: &Namespace, now: Time, dst: Ipv4Addr, found: &FibResult<'_>, nexthop: &NextHop, out: &Dev) -> Route {
-    let route = found.route;
-    let fixed = if route.metrics.is_some() { route.rtax(RTAX_MTU) } else { 0 };
-    let locked = fixed != 0 && route.metrics.as_ref().is_some_and(|m| m.is_locked(RTAX_MTU));
-    let mut mtu = if fixed != 0 { fixed.min(ipv4::IP_MAX_LEN as u32) } else { out.mtu };
-    let mut gateway = nexthop.via;
-    if !ns.pmtu.is_empty()
-        && let Some(learned) = ns.pmtu.lookup(now, dst)
-    {
-        if !locked && let Some(pmtu) = learned.mtu {
-            mtu = mtu.min(pmtu);
-        }
-        gateway = learned.gateway.or(gateway);
-    }
-    Route {
-        kind: RouteKind::Unicast,
-        oif: out.index,
-        gateway,
-        src: Ipv4Addr::UNSPECIFIED,
-        mtu,
-        mtu_locked: locked,
-        redirect: false,
-        table: found.table,
-        rule: found.rule.unwrap_or(u32::MAX),
-        prefix: (route.dst.addr(), route.dst.prefix_len()),
-    }
 }
 
 /// Checks that `src` may be the source of a packet that came in through `dev` (and leaves through `oif`, if it is
@@ -515,160 +357,4 @@ fn log_martian(ns: &mut Namespace, cx: &Cx<'_>, packet: &Packet) {
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else { return };
     let text = format!("IPv4: martian source {} from {}, on dev {}", header.dst(), header.src(), dev.name);
     ns.log(cx.now, text);
-}
-
-/// Decides where a packet made here goes, and with which source address. `ip_route_output_key_hash_rcu`.
-///
-/// Errors: `EINVAL` for sources and destinations that cannot be, `ENETUNREACH` without a route, `EHOSTUNREACH`,
-/// `EACCES`, `EINVAL` by the routes that refuse, `ENODEV`, `ENETDOWN`.
-pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Route, Errno> {
-    if let Some(src) = flow.src
-        && (src.is_multicast() || src.is_broadcast() || src.octets()[0] == 0)
-    {
-        return Err(Errno::EINVAL);
-    }
-    if let Some(src) = flow.src
-        && !flow.oif.is_some()
-        && !ns.is_own(src)
-        && ns.fib.addr_type(src, None, RT_TABLE_LOCAL) != RouteType::Local
-    {
-        return Err(Errno::EINVAL);
-    }
-    if flow.oif.is_some() {
-        let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
-        if !dev.is_up() {
-            return Err(Errno::ENETUNREACH);
-        }
-        if flow.dst.is_multicast() || flow.dst.is_broadcast() {
-            return Ok(group_route(ns, flow, dev));
-        }
-    }
-    // 0.0.0.0 means this host itself.
-    let dst = match (flow.dst.is_unspecified(), flow.src) {
-        (true, Some(src)) => src,
-        (true, None) => Ipv4Addr::LOCALHOST,
-        (false, _) => flow.dst,
-    };
-    let query = Flow {
-        dst,
-        src: flow.src.unwrap_or(Ipv4Addr::UNSPECIFIED),
-        tos: flow.tos,
-        mark: flow.mark,
-        oif: flow.oif,
-        proto: flow.protocol,
-        sport: flow.ports.0,
-        dport: flow.ports.1,
-        ..Flow::default()
-    };
-    match ns.fib.lookup(&query) {
-        Ok(found) => output_route(ns, now, flow, dst, &query, &found),
-        // Nobody said how, but which link is known: the destination is taken to be on it.
-        Err(why) if flow.oif.is_some() && why.errno() == FibErrno::NetUnreach => {
-            let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
-            let src = flow.src.or_else(|| select_addr(ns, Some(dev), Ipv4Addr::UNSPECIFIED, RT_SCOPE_LINK));
-            Ok(Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(RouteKind::Unicast, dev, dst) })
-        }
-        Err(why) => Err(errno(why.errno())),
-    }
-}
-
-/// The error number of a failed lookup.
-pub const fn errno(why: FibErrno) -> Errno {
-    match why {
-        FibErrno::NetUnreach => Errno::ENETUNREACH,
-        FibErrno::HostUnreach => Errno::EHOSTUNREACH,
-        FibErrno::Access => Errno::EACCES,
-        FibErrno::Invalid => Errno::EINVAL,
-    }
-}
-
-fn output_route(
-    ns: &Namespace,
-    now: Time,
-    flow: &OutputFlow,
-    dst: Ipv4Addr,
-    query: &Flow,
-    found: &FibResult<'_>,
-) -> Result<Route, Errno> {
-    if found.kind() == RouteType::Local {
-        let src = flow.src.or(found.route.prefsrc).unwrap_or(dst);
-        let lo = ns.devs.get(IfIndex::LO).ok_or(Errno::ENODEV)?;
-        let base = received(RouteKind::Local, lo, dst, Some(found));
-        return Ok(Route { src, ..base });
-    }
-    let nexthop = select_nexthop(ns, query, found, flow.src);
-    let out = ns.devs.get(nexthop.dev).ok_or(Errno::ENODEV)?;
-    let src = flow.src.unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
-    let kind = match found.kind() {
-        RouteType::Broadcast => RouteKind::Broadcast,
-        RouteType::Multicast => RouteKind::Multicast,
-        _ if dst.is_multicast() => RouteKind::Multicast,
-        _ if dst.is_broadcast() => RouteKind::Broadcast,
-        _ => RouteKind::Unicast,
-    };
-    Ok(Route { kind, src, ..unicast(ns, now, dst, found, nexthop, out) })
-}
-
-/// The source address that a route implies (`fib_result_prefsrc`, `fib_info_update_nhc_saddr`).
-fn source_for(ns: &Namespace, found: &FibResult<'_>, nexthop: &NextHop, out: &Dev, dst: Ipv4Addr) -> Ipv4Addr {
-    if let Some(src) = found.route.prefsrc {
-        return src;
-    }
-    let towards = nexthop.via.unwrap_or(dst);
-    let scope =
-        if found.route.scope == RT_SCOPE_LINK || nexthop.via.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
-    select_addr(ns, Some(out), towards, scope).unwrap_or(Ipv4Addr::UNSPECIFIED)
-}
-
-fn group_route(ns: &Namespace, flow: &OutputFlow, dev: &Dev) -> Route {
-    let kind = if flow.dst.is_multicast() { RouteKind::Multicast } else { RouteKind::Broadcast };
-    let src = flow.src.or_else(|| select_addr(ns, Some(dev), flow.dst, RT_SCOPE_LINK));
-    Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(kind, dev, flow.dst) }
-}
-
-/// A route without a table: straight onto a link.
-fn on_link(kind: RouteKind, dev: &Dev, dst: Ipv4Addr) -> Route {
-    Route { kind, ..received(kind, dev, dst, None) }
-}
-
-/// An address of this host to speak from: of `dev` if it has a fitting one, else of any link. `inet_select_addr`.
-///
-/// `towards`: an address in whose subnet ours should be; `scope`: how near (numerically at most) it may be.
-pub fn select_addr(ns: &Namespace, dev: Option<&Dev>, towards: Ipv4Addr, scope: u8) -> Option<Ipv4Addr> {
-    if let Some(dev) = dev {
-        let usable = || dev.inet.addrs.iter().filter(|a| !a.secondary && a.scope.min(RT_SCOPE_HOST) <= scope);
-        let near = usable().find(|a| towards.is_unspecified() || a.covers(towards));
-        if let Some(addr) = near.or_else(|| usable().next()) {
-            return Some(addr.local);
-        }
-    }
-    // No address on that link: any address of this host that may be shown outside.
-    ns.devs
-        .iter()
-        .filter(|d| dev.is_none_or(|own| d.index != own.index))
-        .flat_map(|d| d.inet.addrs.iter())
-        .find(|a| !a.secondary && a.scope != RT_SCOPE_LINK && a.scope <= scope)
-        .map(|a| a.local)
-}
-
-/// Whether an address is the broadcast address of one of this host's subnets.
-pub fn is_broadcast(ns: &Namespace, addr: Ipv4Addr) -> bool {
-    ns.fib.addr_type(addr, None, RT_TABLE_LOCAL) == RouteType::Broadcast
-}
-
-/// The address that answers a packet sent to a group: the one of the link it came in through (`fib_compute_spec_dst`).
-pub fn specific_destination(ns: &Namespace, packet: &Packet) -> Option<Ipv4Addr> {
-    let dev = ns.devs.get(packet.iif)?;
-    let src = split::<ipv4::Header>(packet.data()).map(|(h, _)| h.src()).ok()?;
-    select_addr(ns, Some(dev), src, RT_SCOPE_LINK)
-}
-
-/// Remembers the MTU that an ICMP error told for a destination. `__ip_rt_update_pmtu`.
-pub fn learn_path_mtu(ns: &mut Namespace, now: Time, dst: Ipv4Addr, mtu: u32) {
-    let Ok(route) = route_output(ns, now, &OutputFlow { dst, ..OutputFlow::default() }) else { return };
-    if route.mtu_locked || route.kind != RouteKind::Unicast {
-        return;
-    }
-    let (min, expires) = (ns.sysctl[SysctlKey::MinPmtu], ns.sysctl[SysctlKey::MtuExpires]);
-    ns.pmtu.learn_mtu(now, dst, mtu, route.mtu, min as u32, core::time::Duration::from_secs(expires.unsigned_abs()));
 }

@@ -1,0 +1,185 @@
+//! Where a packet goes: [`input`] for those that came in, [`output`] for those made here, and what both share. Models
+//! `net/ipv4/route.c` and `inet_select_addr`.
+
+pub mod input;
+pub mod output;
+
+use core::net::Ipv4Addr;
+
+use hopwise_protocols::fib::multipath::{self, HashPolicy};
+use hopwise_protocols::fib::{
+    FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_LOCAL, RTAX_MTU, RouteType,
+};
+use hopwise_protocols::wire::{ipv4, split};
+use hopwise_sim_core::{Detail, IfIndex, Packet, Time};
+
+use crate::dev::Dev;
+use crate::namespace::Namespace;
+use crate::sysctl::SysctlKey;
+
+pub use input::{Refusal, RouteMemo, decide_input, lookup_input, route_input};
+pub use output::{OutputFlow, errno, route_output};
+
+/// What sort of destination a route leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteKind {
+    /// To one host, over a gateway or straight.
+    Unicast,
+    /// To this host.
+    Local,
+    /// To all on a link.
+    Broadcast,
+    /// To a group.
+    Multicast,
+}
+
+/// A decided route (`struct rtable`), small enough to be passed along by value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Sort of destination.
+    pub kind: RouteKind,
+    /// The link to leave through ([`IfIndex::LO`] for local packets made here, the incoming link for received ones).
+    pub oif: IfIndex,
+    /// The gateway, if there is one.
+    pub gateway: Option<Ipv4Addr>,
+    /// Source address for packets that have none yet.
+    pub src: Ipv4Addr,
+    /// The largest packet, in bytes from the IPv4 header on.
+    pub mtu: u32,
+    /// Whether the MTU must not be lowered by what is learned.
+    pub mtu_locked: bool,
+    /// Whether the sender should be told of a better way.
+    pub redirect: bool,
+    /// Table that answered.
+    pub table: u32,
+    /// Rule that led to it (`u32::MAX`: only default rules exist).
+    pub rule: u32,
+    /// Prefix that matched.
+    pub prefix: (Ipv4Addr, u8),
+}
+
+impl Route {
+    /// What the journey tells of it.
+    pub fn detail(&self, dst: Ipv4Addr) -> Detail {
+        let kind = match self.kind {
+            RouteKind::Unicast => "unicast",
+            RouteKind::Local => "local",
+            RouteKind::Broadcast => "broadcast",
+            RouteKind::Multicast => "multicast",
+        };
+        let (table, rule, prefix) = (self.table, self.rule, self.prefix);
+        Detail::Route { dst, table, rule, prefix, kind, via: self.gateway, oif: self.oif }
+    }
+}
+
+/// Where a received packet goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InputRoute {
+    /// To this host.
+    Local(Route),
+    /// On, through another link.
+    Forward(Route),
+}
+
+/// The route of a packet that ends here.
+fn received(kind: RouteKind, dev: &Dev, dst: Ipv4Addr, found: Option<&FibResult<'_>>) -> Route {
+    Route {
+        kind,
+        oif: dev.index,
+        gateway: None,
+        src: dst,
+        mtu: dev.mtu,
+        mtu_locked: false,
+        redirect: false,
+        table: found.map_or(RT_TABLE_LOCAL, |f| f.table),
+        rule: found.and_then(|f| f.rule).unwrap_or(u32::MAX),
+        prefix: found.map_or((dst, 32), |f| (f.prefix().addr(), f.prefix().prefix_len())),
+    }
+}
+
+/// The next hop of a route, chosen by the flow's hash if there are several. `fib_select_path`.
+#[inline]
+fn select_nexthop<'a>(ns: &Namespace, flow: &Flow, found: &FibResult<'a>, preferred: Option<Ipv4Addr>) -> &'a NextHop {
+    if found.route.nexthops.len() < 2 {
+        return found.nexthop;
+    }
+    let policy =
+        if ns.sysctl[SysctlKey::FibMultipathHashPolicy] == 1 { HashPolicy::Layer4 } else { HashPolicy::Layer3 };
+    let hash = multipath::hash(flow, policy, ns.hash_seed);
+    let own = |nh: &NextHop| {
+        preferred.is_some_and(|src| ns.devs.get(nh.dev).is_some_and(|d| d.inet.addrs.iter().any(|a| a.local == src)))
+    };
+    multipath::select(found.route, hash, own).unwrap_or(found.nexthop)
+}
+
+/// Puts a unicast route together: MTU of the route, the link, or what was learned for the destination.
+#[inline]
+fn unicast(ns: &Namespace, now: Time, dst: Ipv4Addr, found: &FibResult<'_>, nexthop: &NextHop, out: &Dev) -> Route {
+    let route = found.route;
+    let fixed = if route.metrics.is_some() { route.rtax(RTAX_MTU) } else { 0 };
+    let locked = fixed != 0 && route.metrics.as_ref().is_some_and(|m| m.is_locked(RTAX_MTU));
+    let mut mtu = if fixed != 0 { fixed.min(ipv4::IP_MAX_LEN as u32) } else { out.mtu };
+    let mut gateway = nexthop.via;
+    if !ns.pmtu.is_empty()
+        && let Some(learned) = ns.pmtu.lookup(now, dst)
+    {
+        if !locked && let Some(pmtu) = learned.mtu {
+            mtu = mtu.min(pmtu);
+        }
+        gateway = learned.gateway.or(gateway);
+    }
+    Route {
+        kind: RouteKind::Unicast,
+        oif: out.index,
+        gateway,
+        src: Ipv4Addr::UNSPECIFIED,
+        mtu,
+        mtu_locked: locked,
+        redirect: false,
+        table: found.table,
+        rule: found.rule.unwrap_or(u32::MAX),
+        prefix: (route.dst.addr(), route.dst.prefix_len()),
+    }
+}
+
+/// An address of this host to speak from: of `dev` if it has a fitting one, else of any link. `inet_select_addr`.
+///
+/// `towards`: an address in whose subnet ours should be; `scope`: how near (numerically at most) it may be.
+pub fn select_addr(ns: &Namespace, dev: Option<&Dev>, towards: Ipv4Addr, scope: u8) -> Option<Ipv4Addr> {
+    if let Some(dev) = dev {
+        let usable = || dev.inet.addrs.iter().filter(|a| !a.secondary && a.scope.min(RT_SCOPE_HOST) <= scope);
+        let near = usable().find(|a| towards.is_unspecified() || a.covers(towards));
+        if let Some(addr) = near.or_else(|| usable().next()) {
+            return Some(addr.local);
+        }
+    }
+    // No address on that link: any address of this host that may be shown outside.
+    ns.devs
+        .iter()
+        .filter(|d| dev.is_none_or(|own| d.index != own.index))
+        .flat_map(|d| d.inet.addrs.iter())
+        .find(|a| !a.secondary && a.scope != RT_SCOPE_LINK && a.scope <= scope)
+        .map(|a| a.local)
+}
+
+/// Whether an address is the broadcast address of one of this host's subnets.
+pub fn is_broadcast(ns: &Namespace, addr: Ipv4Addr) -> bool {
+    ns.fib.addr_type(addr, None, RT_TABLE_LOCAL) == RouteType::Broadcast
+}
+
+/// The address that answers a packet sent to a group: the one of the link it came in through (`fib_compute_spec_dst`).
+pub fn specific_destination(ns: &Namespace, packet: &Packet) -> Option<Ipv4Addr> {
+    let dev = ns.devs.get(packet.iif)?;
+    let src = split::<ipv4::Header>(packet.data()).map(|(h, _)| h.src()).ok()?;
+    select_addr(ns, Some(dev), src, RT_SCOPE_LINK)
+}
+
+/// Remembers the MTU that an ICMP error told for a destination. `__ip_rt_update_pmtu`.
+pub fn learn_path_mtu(ns: &mut Namespace, now: Time, dst: Ipv4Addr, mtu: u32) {
+    let Ok(route) = route_output(ns, now, &OutputFlow { dst, ..OutputFlow::default() }) else { return };
+    if route.mtu_locked || route.kind != RouteKind::Unicast {
+        return;
+    }
+    let (min, expires) = (ns.sysctl[SysctlKey::MinPmtu], ns.sysctl[SysctlKey::MtuExpires]);
+    ns.pmtu.learn_mtu(now, dst, mtu, route.mtu, min as u32, core::time::Duration::from_secs(expires.unsigned_abs()));
+}

@@ -1,0 +1,160 @@
+//! Where a packet made here goes, and with which source address. Models `ip_route_output_key_hash_rcu`.
+
+use core::net::Ipv4Addr;
+
+use hopwise_protocols::fib::{
+    FibErrno, FibResult, Flow, NextHop, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RouteType,
+};
+use hopwise_sim_core::{Errno, IfIndex, Time};
+
+use crate::dev::Dev;
+use crate::namespace::Namespace;
+
+use super::{Route, RouteKind, received, select_addr, select_nexthop, unicast};
+
+/// What a locally made packet is routed by (`struct flowi4`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutputFlow {
+    /// Destination.
+    pub dst: Ipv4Addr,
+    /// Source, if it is fixed already.
+    pub src: Option<Ipv4Addr>,
+    /// The link it must leave through.
+    pub oif: IfIndex,
+    /// TOS byte.
+    pub tos: u8,
+    /// Mark.
+    pub mark: u32,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Source and destination port.
+    pub ports: (u16, u16),
+}
+
+impl Default for OutputFlow {
+    fn default() -> Self {
+        OutputFlow {
+            dst: Ipv4Addr::UNSPECIFIED,
+            src: None,
+            oif: IfIndex::NONE,
+            tos: 0,
+            mark: 0,
+            protocol: 0,
+            ports: (0, 0),
+        }
+    }
+}
+
+/// Decides where a packet made here goes, and with which source address. `ip_route_output_key_hash_rcu`.
+///
+/// Errors: `EINVAL` for sources and destinations that cannot be, `ENETUNREACH` without a route, `EHOSTUNREACH`,
+/// `EACCES`, `EINVAL` by the routes that refuse, `ENODEV`, `ENETDOWN`.
+pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Route, Errno> {
+    if let Some(src) = flow.src
+        && (src.is_multicast() || src.is_broadcast() || src.octets()[0] == 0)
+    {
+        return Err(Errno::EINVAL);
+    }
+    if let Some(src) = flow.src
+        && !flow.oif.is_some()
+        && !ns.is_own(src)
+        && ns.fib.addr_type(src, None, RT_TABLE_LOCAL) != RouteType::Local
+    {
+        return Err(Errno::EINVAL);
+    }
+    if flow.oif.is_some() {
+        let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
+        if !dev.is_up() {
+            return Err(Errno::ENETUNREACH);
+        }
+        if flow.dst.is_multicast() || flow.dst.is_broadcast() {
+            return Ok(group_route(ns, flow, dev));
+        }
+    }
+    // 0.0.0.0 means this host itself.
+    let dst = match (flow.dst.is_unspecified(), flow.src) {
+        (true, Some(src)) => src,
+        (true, None) => Ipv4Addr::LOCALHOST,
+        (false, _) => flow.dst,
+    };
+    let query = Flow {
+        dst,
+        src: flow.src.unwrap_or(Ipv4Addr::UNSPECIFIED),
+        tos: flow.tos,
+        mark: flow.mark,
+        oif: flow.oif,
+        proto: flow.protocol,
+        sport: flow.ports.0,
+        dport: flow.ports.1,
+        ..Flow::default()
+    };
+    match ns.fib.lookup(&query) {
+        Ok(found) => output_route(ns, now, flow, dst, &query, &found),
+        // Nobody said how, but which link is known: the destination is taken to be on it.
+        Err(why) if flow.oif.is_some() && why.errno() == FibErrno::NetUnreach => {
+            let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
+            let src = flow.src.or_else(|| select_addr(ns, Some(dev), Ipv4Addr::UNSPECIFIED, RT_SCOPE_LINK));
+            Ok(Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(RouteKind::Unicast, dev, dst) })
+        }
+        Err(why) => Err(errno(why.errno())),
+    }
+}
+
+/// The error number of a failed lookup.
+pub const fn errno(why: FibErrno) -> Errno {
+    match why {
+        FibErrno::NetUnreach => Errno::ENETUNREACH,
+        FibErrno::HostUnreach => Errno::EHOSTUNREACH,
+        FibErrno::Access => Errno::EACCES,
+        FibErrno::Invalid => Errno::EINVAL,
+    }
+}
+
+fn output_route(
+    ns: &Namespace,
+    now: Time,
+    flow: &OutputFlow,
+    dst: Ipv4Addr,
+    query: &Flow,
+    found: &FibResult<'_>,
+) -> Result<Route, Errno> {
+    if found.kind() == RouteType::Local {
+        let src = flow.src.or(found.route.prefsrc).unwrap_or(dst);
+        let lo = ns.devs.get(IfIndex::LO).ok_or(Errno::ENODEV)?;
+        let base = received(RouteKind::Local, lo, dst, Some(found));
+        return Ok(Route { src, ..base });
+    }
+    let nexthop = select_nexthop(ns, query, found, flow.src);
+    let out = ns.devs.get(nexthop.dev).ok_or(Errno::ENODEV)?;
+    let src = flow.src.unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
+    let kind = match found.kind() {
+        RouteType::Broadcast => RouteKind::Broadcast,
+        RouteType::Multicast => RouteKind::Multicast,
+        _ if dst.is_multicast() => RouteKind::Multicast,
+        _ if dst.is_broadcast() => RouteKind::Broadcast,
+        _ => RouteKind::Unicast,
+    };
+    Ok(Route { kind, src, ..unicast(ns, now, dst, found, nexthop, out) })
+}
+
+/// The source address that a route implies (`fib_result_prefsrc`, `fib_info_update_nhc_saddr`).
+fn source_for(ns: &Namespace, found: &FibResult<'_>, nexthop: &NextHop, out: &Dev, dst: Ipv4Addr) -> Ipv4Addr {
+    if let Some(src) = found.route.prefsrc {
+        return src;
+    }
+    let towards = nexthop.via.unwrap_or(dst);
+    let scope =
+        if found.route.scope == RT_SCOPE_LINK || nexthop.via.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
+    select_addr(ns, Some(out), towards, scope).unwrap_or(Ipv4Addr::UNSPECIFIED)
+}
+
+fn group_route(ns: &Namespace, flow: &OutputFlow, dev: &Dev) -> Route {
+    let kind = if flow.dst.is_multicast() { RouteKind::Multicast } else { RouteKind::Broadcast };
+    let src = flow.src.or_else(|| select_addr(ns, Some(dev), flow.dst, RT_SCOPE_LINK));
+    Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(kind, dev, flow.dst) }
+}
+
+/// A route without a table: straight onto a link.
+fn on_link(kind: RouteKind, dev: &Dev, dst: Ipv4Addr) -> Route {
+    Route { kind, ..received(kind, dev, dst, None) }
+}
