@@ -37,8 +37,33 @@ impl Limits {
 /// How many messages to one host may follow each other at once: this many times what one costs. `XRLIM_BURST_FACTOR`.
 const BURST: u32 = 6;
 
-/// More hosts than this are remembered only while they are limited.
+/// More hosts than this are remembered only while they are limited. `inet_peer_threshold` is of this order.
 const MAX_PEERS: usize = 4096;
+
+/// What is remembered of each host, swept now and then: the next time when there are twice as many as were left, so
+/// that a flood from made-up addresses costs no more than memory for its last seconds.
+#[derive(Clone, Debug)]
+struct Peers<T> {
+    map: FxHashMap<Ipv4Addr, T>,
+    sweep_at: usize,
+}
+
+impl<T> Default for Peers<T> {
+    fn default() -> Self {
+        Peers { map: FxHashMap::default(), sweep_at: MAX_PEERS }
+    }
+}
+
+impl<T> Peers<T> {
+    /// What is remembered of a host, which begins with `new`; `keep` says what must not be forgotten.
+    fn entry(&mut self, host: Ipv4Addr, new: T, keep: impl Fn(&T) -> bool) -> &mut T {
+        if self.map.len() >= self.sweep_at {
+            self.map.retain(|_, peer| keep(peer));
+            self.sweep_at = MAX_PEERS.max(self.map.len() * 2);
+        }
+        self.map.entry(host).or_insert(new)
+    }
+}
 
 /// Credit that grows with time. `inet_peer`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +75,7 @@ struct Bucket {
 /// The credit for ICMP messages. Time is the credit: a message costs `icmp_ratelimit`.
 #[derive(Clone, Debug, Default)]
 pub struct IcmpLimits {
-    peers: FxHashMap<Ipv4Addr, Bucket>,
+    peers: Peers<Bucket>,
     /// Credit of all hosts together, in messages; `None` before the first one.
     global: Option<(u32, Time)>,
 }
@@ -88,10 +113,8 @@ impl IcmpLimits {
         }
         let cost = Duration::from_millis(u64::from(limits.ratelimit_ms));
         let full = cost * BURST;
-        if self.peers.len() >= MAX_PEERS {
-            self.peers.retain(|_, bucket| bucket.tokens + (now - bucket.last) < full);
-        }
-        let bucket = self.peers.entry(dst).or_insert(Bucket { tokens: full, last: now });
+        let limited = |bucket: &Bucket| bucket.tokens + (now - bucket.last) < full;
+        let bucket = self.peers.entry(dst, Bucket { tokens: full, last: now }, limited);
         let tokens = (bucket.tokens + (now - bucket.last)).min(full);
         let allowed = tokens >= cost;
         *bucket = Bucket { tokens: if allowed { tokens - cost } else { tokens }, last: now };
@@ -114,16 +137,13 @@ const REDIRECT_SILENCE: Duration = Duration::from_millis(20 << (REDIRECT_NUMBER 
 #[derive(Clone, Debug, Default)]
 pub struct RedirectLimits {
     /// How many were sent, and when the last one (or the last packet, once it was given up).
-    hosts: FxHashMap<Ipv4Addr, (u32, Time)>,
+    hosts: Peers<(u32, Time)>,
 }
 
 impl RedirectLimits {
     /// Whether the sender of a packet that should have taken another way is told so now.
     pub fn allow(&mut self, now: Time, host: Ipv4Addr) -> bool {
-        if self.hosts.len() >= MAX_PEERS {
-            self.hosts.retain(|_, (_, last)| now <= *last + REDIRECT_SILENCE);
-        }
-        let (sent, last) = self.hosts.entry(host).or_insert((0, now));
+        let (sent, last) = self.hosts.entry(host, (0, now), |(_, last)| now <= *last + REDIRECT_SILENCE);
         if now > *last + REDIRECT_SILENCE {
             *sent = 0;
         }
@@ -183,6 +203,15 @@ mod tests {
         assert!(!ask(19, 30), "no sooner than after 20 ms");
         assert_eq!((40..60).filter(|&n| ask(30, n)).count(), 3);
         assert_eq!((60..80).filter(|&n| ask(5000, n)).count(), 5, "never more than the burst");
+    }
+
+    #[test]
+    fn a_flood_of_made_up_hosts_is_forgotten() {
+        let (mut state, limits) = (IcmpLimits::default(), Limits::default());
+        for n in 0..100_000u32 {
+            assert!(state.allow_peer(at(u64::from(n)), &limits, n.into(), ICMP_TIME_EXCEEDED, 0));
+        }
+        assert!(state.peers.map.len() < 3 * MAX_PEERS, "{}", state.peers.map.len());
     }
 
     #[test]
