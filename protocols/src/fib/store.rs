@@ -189,6 +189,10 @@ impl Store {
         match self {
             Store::List(list) => {
                 let start = Self::run(list, key(&route)).start;
+                if list.len() == list.capacity() {
+                    // Namespaces are many and their tables short: no room is kept for routes that do not come.
+                    list.reserve_exact(2);
+                }
                 list.insert(start + at, route);
             }
             Store::Hash(hashed, len) => {
