@@ -1,0 +1,39 @@
+//! What the packet path and an idle namespace take from the allocator. (The crate `allocation-counter` is the global
+//! allocator of this test and counts per thread.)
+
+use allocation_counter::measure;
+use hopwise_benches::{Chain, ChainOptions, Crowd, Switch};
+
+#[test]
+fn a_forwarded_packet_allocates_nothing() {
+    let options = ChainOptions { hops: 8, routes: 1_000, ..ChainOptions::default() };
+    let mut chain = Chain::new(options).unwrap();
+    chain.send(512);
+    let counted = measure(|| {
+        assert_eq!(chain.send(500), 500);
+    });
+    assert_eq!(counted.count_total, 0, "4,000 hops made {} allocations", counted.count_total);
+}
+
+#[test]
+fn a_frame_through_a_bridge_allocates_nothing() {
+    let mut switch = Switch::new(16, 1500).unwrap();
+    switch.send_flood(512);
+    let counted = measure(|| {
+        assert_eq!(switch.send_unicast(100), 100);
+        switch.send_flood(100);
+    });
+    assert_eq!(counted.count_total, 0, "200 frames made {} allocations", counted.count_total);
+}
+
+/// The budget for an idle namespace with a veth, an address and two routes is 2 KiB, at most 4 KiB; both ends of the
+/// veth and the bridge port are counted.
+#[test]
+fn an_idle_namespace_is_small() {
+    const MANY: u32 = 1_000;
+    let mut crowd = None;
+    let counted = measure(|| crowd = Some(Crowd::new(MANY).unwrap()));
+    let each = counted.bytes_current / i64::from(MANY);
+    println!("{each} bytes per namespace, {} allocations", counted.count_current / i64::from(MANY));
+    assert!(each <= 4096, "an idle namespace takes {each} bytes");
+}
