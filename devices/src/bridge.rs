@@ -67,6 +67,10 @@ pub struct Bridge {
     pub ports: Vec<IfIndex>,
     /// How long a learned address stays (`ageing_time`, 300 s).
     pub ageing_time: Duration,
+    /// The address in the bridge's id: zero until the bridge's address first changes.
+    pub id_addr: MacAddr,
+    /// A port has joined it at some time.
+    pub had_ports: bool,
     /// `forward_delay`; without STP it has no effect.
     pub forward_delay: Duration,
     /// `hello_time`.
@@ -93,6 +97,8 @@ impl Default for Bridge {
             fdb: IndexMap::default(),
             learned: 0,
             ports: Vec::new(),
+            id_addr: MacAddr::ZERO,
+            had_ports: false,
             ageing_time: Duration::from_secs(300),
             forward_delay: Duration::from_secs(15),
             hello_time: Duration::from_secs(2),
@@ -377,8 +383,8 @@ impl Bridge {
     }
 
     /// The eight bytes of the bridge id as `brctl show` prints them: `8000.0a0b0c0d0e0f`.
-    pub fn id_text(&self, addr: MacAddr) -> String {
-        let hex: String = addr.0.iter().map(|b| format!("{b:02x}")).collect();
+    pub fn id_text(&self) -> String {
+        let hex: String = self.id_addr.0.iter().map(|b| format!("{b:02x}")).collect();
         format!("{:04x}.{hex}", self.priority)
     }
 }

@@ -174,6 +174,8 @@ pub struct Link {
     pub mode_dormant: bool,
     /// Addresses that it receives besides its own (`bridge fdb add ... self`).
     pub extra_addrs: Vec<MacAddr>,
+    /// How IPv6 addresses would be made; kept and shown only.
+    pub addrgenmode: &'static str,
     /// Counters.
     pub stats: LinkStats,
 }
@@ -205,6 +207,7 @@ impl Link {
             taps: 0,
             mode_dormant: false,
             extra_addrs: Vec::new(),
+            addrgenmode: "eui64",
             stats: LinkStats::default(),
         };
         (link.kind.ops().setup)(&mut link);

@@ -160,7 +160,7 @@ impl Bridge {
 /// iproute2's `bridge_print_opt`.
 pub(super) fn describe(link: &Link, d: &mut Describe) {
     let Some(bridge) = link.kind.bridge() else { return };
-    let id = short_id(bridge.priority, link.addr);
+    let id = short_id(bridge.priority, bridge.id_addr);
     for row in OPTIONS {
         let value = bridge.option(row);
         match row.word {

@@ -26,7 +26,8 @@ impl Network {
             }
             return Ok(link);
         }
-        let name = self.name_there(&dev.name, to, new_name)?;
+        let old = dev.name.clone();
+        let name = self.name_there(&old, to, new_name)?;
         self.close(ns, link);
         self.leave_layers(ns, link);
         self.nsid(ns, to);
@@ -37,8 +38,8 @@ impl Network {
         }
         linkwatch::after(self);
         // Renaming comes after moving: if it fails, the link has moved.
-        if let Some(name) = new_name {
-            self.set_link_name(to, index, name)?;
+        if let Some(new_name) = new_name.filter(|_| *name == *old) {
+            self.set_link_name(to, index, new_name)?;
         }
         Ok(index)
     }

@@ -56,6 +56,9 @@ impl Network {
                 }));
             }
         }
+        // The machines have been running for a while when somebody looks.
+        self.sync_link(a.0, first);
+        self.sync_link(b.0, second);
         Ok((first, second))
     }
 }

@@ -1,0 +1,245 @@
+//! A link as `ip link` and `ip address` print it: `print_linkinfo` of iproute2's `ipaddress.c`.
+
+use hopwise_devices::describe::{Attr, Describe, Value};
+use hopwise_devices::{Kind, LinkFlags};
+use hopwise_sim_core::{IfIndex, NsId};
+use hopwise_stack::Dev;
+
+use super::stats;
+use crate::ip::out::{Json, Out};
+use crate::ip::{Ip, netns};
+
+/// The link below (a veth's peer), as netlink names it.
+struct Below {
+    index: IfIndex,
+    /// Its name and whether it is up, if it is in the same namespace.
+    here: Option<(String, bool)>,
+    /// The number of its namespace, and its name if it has one.
+    elsewhere: Option<(u32, Option<String>)>,
+}
+
+/// Prints a link. `as_link`: for `ip link`, with the link mode and statistics; else for `ip address`, which prints its
+/// addresses after it.
+pub fn link(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
+    let below = below(ip, link);
+    let Ip { sys, opt, out, ns, .. } = ip;
+    let Some(space) = sys.kernel.net.ns(*ns) else { return };
+    let Some(dev) = space.devs.get(link) else { return };
+    if as_link {
+        out.open_object(None);
+    }
+    out.any("ifindex", format_args!("{}: ", dev.index), dev.index.0);
+    let m_down = name_and_link(out, dev, below.as_ref(), false);
+    flags(out, dev, m_down);
+    out.any("mtu", format_args!("mtu {} ", dev.mtu), dev.mtu);
+    out.any("qdisc", format_args!("qdisc {} ", dev.qdisc.name()), dev.qdisc.name());
+    if let Some(master) = space.devs.get(dev.master) {
+        out.any("master", format_args!("master {} ", master.name), &*master.name);
+    }
+    let state = dev.operstate_shown().name();
+    out.any("operstate", format_args!("state {state} "), state);
+    if as_link {
+        let mode = if dev.mode_dormant { "DORMANT" } else { "DEFAULT" };
+        out.any("linkmode", format_args!("mode {mode} "), mode);
+    }
+    let group = group_name(dev.group);
+    out.any("group", format_args!("group {group} "), group.as_str());
+    if dev.tx_queue_len > 0 {
+        out.any("txqlen", format_args!("qlen {}", dev.tx_queue_len), dev.tx_queue_len);
+    }
+    let only_inet = matches!(opt.family, crate::ip::Family::Inet) && !as_link;
+    if !only_inet || opt.details > 0 {
+        out.line();
+        addresses(out, dev);
+    }
+    if let Some(Below { elsewhere: Some((id, name)), .. }) = &below {
+        out.field("link_netnsid", *id);
+        match name {
+            Some(name) => out.text(format_args!(" link-netns {name}")),
+            None => out.text(format_args!(" link-netnsid {id}")),
+        }
+    }
+    if opt.details > 0 {
+        details(out, dev, space.devs.get(dev.master), as_link);
+    }
+    if let Some(alias) = dev.alias.as_deref().filter(|_| as_link || opt.details > 0) {
+        out.line();
+        out.any("ifalias", format_args!("    alias {alias}"), alias);
+    }
+    if as_link && opt.stats > 0 {
+        out.line();
+        stats::print(out, dev, opt);
+    }
+    out.end_record();
+    if as_link {
+        out.close_object();
+    }
+}
+
+/// Prints a link with `-br`; `as_link`: with address and flags, else `ip address` goes on with the addresses.
+pub fn brief(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
+    let below = below(ip, link);
+    let Ip { sys, out, ns, .. } = ip;
+    let Some(dev) = sys.kernel.net.ns(*ns).and_then(|n| n.devs.get(link)) else { return };
+    if as_link {
+        out.open_object(None);
+    }
+    let m_down = name_and_link(out, dev, below.as_ref(), true);
+    let state = dev.operstate_shown().name();
+    out.any("operstate", format_args!("{state:<14} "), state);
+    if as_link {
+        let addr = dev.addr.to_string();
+        out.any("address", format_args!("{addr} "), addr.as_str());
+        flags(out, dev, m_down);
+        out.end_record();
+        out.close_object();
+    }
+}
+
+/// The link below, if there is one. To be named, a namespace gets a number in this one.
+fn below(ip: &mut Ip<'_, '_>, link: IfIndex) -> Option<Below> {
+    let ns = ip.ns;
+    let (peer_ns, index) = ip.net().peer_of(ns, link).filter(|(_, peer)| peer.is_some())?;
+    if peer_ns == ns {
+        let here = ip.dev(index).map(|d| (d.name.to_string(), d.is_up()));
+        return Some(Below { index, here, elsewhere: None });
+    }
+    Some(Below { index, here: None, elsewhere: far(ip, ns, peer_ns) })
+}
+
+fn far(ip: &mut Ip<'_, '_>, ns: NsId, peer_ns: NsId) -> Option<(u32, Option<String>)> {
+    let id = ip.net().nsid(ns, peer_ns)?;
+    Some((id, netns::name_of_nsid(ip.sys, ns, id)))
+}
+
+/// `NAME` or `NAME@BELOW`. Gives whether the link below is known to be down (`M-DOWN`).
+fn name_and_link(out: &mut Out, dev: &Dev, below: Option<&Below>, brief: bool) -> bool {
+    let (mut name, mut m_down) = (dev.name.to_string(), false);
+    match below {
+        Some(Below { elsewhere: Some(_), index, .. }) => {
+            out.field("link_index", index.0);
+            name.push_str(&format!("@if{index}"));
+        }
+        Some(Below { here: Some((below, up)), .. }) => {
+            out.field("link", below.as_str());
+            name.push_str(&format!("@{below}"));
+            m_down = !up;
+        }
+        _ => {}
+    }
+    if out.is_json() {
+        out.field("ifname", &*dev.name);
+    } else if brief {
+        out.text(format_args!("{name:<16} "));
+    } else {
+        out.text(format_args!("{name}: "));
+    }
+    m_down
+}
+
+/// The flags that have names, in iproute2's order (`print_link_flags`).
+const FLAGS: &[(LinkFlags, &str)] = &[
+    (LinkFlags::LOOPBACK, "LOOPBACK"),
+    (LinkFlags::BROADCAST, "BROADCAST"),
+    (LinkFlags::POINTOPOINT, "POINTOPOINT"),
+    (LinkFlags::MULTICAST, "MULTICAST"),
+    (LinkFlags::NOARP, "NOARP"),
+    (LinkFlags::ALLMULTI, "ALLMULTI"),
+    (LinkFlags::PROMISC, "PROMISC"),
+    (LinkFlags::DYNAMIC, "DYNAMIC"),
+    (LinkFlags::UP, "UP"),
+    (LinkFlags::LOWER_UP, "LOWER_UP"),
+];
+
+/// Prints `<FLAG,FLAG> `.
+pub fn flags(out: &mut Out, dev: &Dev, m_down: bool) {
+    let shown = dev.flags_shown();
+    let no_carrier = shown.contains(LinkFlags::UP) && !shown.contains(LinkFlags::RUNNING);
+    let names = no_carrier
+        .then_some("NO-CARRIER")
+        .into_iter()
+        .chain(FLAGS.iter().filter(|(flag, _)| shown.contains(*flag)).map(|(_, name)| *name))
+        .chain(m_down.then_some("M-DOWN"));
+    let names: Vec<&str> = names.collect();
+    out.array(Some("flags"), |out| {
+        if out.is_json() {
+            names.iter().for_each(|name| out.item("", *name));
+        }
+    });
+    out.text(format_args!("<{}> ", names.join(",")));
+}
+
+/// The name of a device group.
+pub fn group_name(group: u32) -> String {
+    if group == 0 { "default".into() } else { group.to_string() }
+}
+
+fn addresses(out: &mut Out, dev: &Dev) {
+    let kind = if matches!(dev.kind, Kind::Loopback) { "loopback" } else { "ether" };
+    let (addr, brd) = (dev.addr.to_string(), dev.broadcast.to_string());
+    out.any("link_type", format_args!("    link/{kind} "), kind);
+    out.any("address", &addr, addr.as_str());
+    out.any("broadcast", format_args!(" brd {brd}"), brd.as_str());
+}
+
+/// What `-d` adds.
+fn details(out: &mut Out, dev: &Dev, master: Option<&Dev>, as_link: bool) {
+    let ops = dev.kind.ops();
+    out.any("promiscuity", format_args!(" promiscuity {} ", dev.promiscuity), dev.promiscuity);
+    out.any("allmulti", format_args!(" allmulti {} ", dev.allmulti), dev.allmulti);
+    out.any("min_mtu", format_args!("minmtu {} ", ops.mtu.0), ops.mtu.0);
+    out.any("max_mtu", format_args!("maxmtu {} ", ops.mtu.1), ops.mtu.1);
+    if !ops.name.is_empty() {
+        out.object(Some("linkinfo"), |out| kind_info(out, dev, master));
+    }
+    if as_link {
+        let mode = dev.addrgenmode;
+        out.any("inet6_addr_gen_mode", format_args!("addrgenmode {mode} "), mode);
+    }
+    // A bridge takes the limit of its ports, once it has had one (br_set_gso_limits).
+    let tso_max = if dev.kind.bridge().is_some_and(|b| !b.had_ports) { 65536 } else { 524_280 };
+    for (key, word, value) in [
+        ("num_tx_queues", "numtxqueues", ops.queues.0),
+        ("num_rx_queues", "numrxqueues", ops.queues.1),
+        ("gso_max_size", "gso_max_size", 65536),
+        ("gso_max_segs", "gso_max_segs", 65535),
+        ("tso_max_size", "tso_max_size", tso_max),
+        ("tso_max_segs", "tso_max_segs", 65535),
+        ("gro_max_size", "gro_max_size", 65536),
+    ] {
+        out.any(key, format_args!("{word} {value} "), value);
+    }
+}
+
+fn kind_info(out: &mut Out, dev: &Dev, master: Option<&Dev>) {
+    let ops = dev.kind.ops();
+    out.line();
+    out.any("info_kind", format_args!("    {} ", ops.name), ops.name);
+    let mut about = Describe::default();
+    (ops.describe)(dev, &mut about);
+    if !about.attrs.is_empty() {
+        out.object(Some("info_data"), |out| attributes(out, &about.attrs));
+    }
+    if let (Some(port), Some(bridge)) = (dev.port.as_deref(), master) {
+        out.line();
+        out.any("info_slave_kind", "    bridge_slave ", "bridge");
+        let attrs = super::kinds::port_attributes(port, bridge);
+        out.object(Some("info_slave_data"), |out| attributes(out, &attrs));
+    }
+}
+
+fn attributes(out: &mut Out, attrs: &[Attr]) {
+    for attr in attrs {
+        if attr.key.is_empty() {
+            out.text(&attr.text);
+            continue;
+        }
+        let value = match &attr.value {
+            Value::Number(n) => Json::Uint(*n),
+            Value::Text(text) => Json::Text(text.clone()),
+            Value::Bool(b) => Json::Bool(*b),
+            Value::Decimal(text) => Json::Raw(text.clone()),
+        };
+        out.any(attr.key, &attr.text, value);
+    }
+}

@@ -1,0 +1,137 @@
+//! `ip link set`: what was asked for is done in the order of the kernel's `do_setlink`; if something is refused, what
+//! came before it stays done.
+
+use hopwise_devices::bridge::options::OptionRow;
+use hopwise_sim_core::{Errno, IfIndex, NsId};
+use hopwise_stack::NlError;
+use hopwise_stack::control::bridge::PortOption;
+
+use super::kinds::{self, Change};
+use super::spec::Spec;
+use crate::ip::Ip;
+use crate::ip::args::{self, Args, Done, Fail};
+
+/// The arguments behind `type`.
+enum Kind {
+    None,
+    Bridge(Vec<Change<OptionRow>>),
+    Port(Vec<Change<PortOption>>),
+}
+
+pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let spec = Spec::parse(ip, args)?;
+    let kind = match spec.kind.as_deref() {
+        Some("bridge") => Kind::Bridge(kinds::bridge(args)?),
+        Some("bridge_slave") => Kind::Port(kinds::bridge_slave(args)?),
+        Some("veth") => {
+            kinds::veth(ip, args)?;
+            Kind::None
+        }
+        _ => match args.peek() {
+            None => Kind::None,
+            Some(word) if args::matches(word, "help") => return Err(super::usage()),
+            Some(word) => {
+                let text = format!("Garbage instead of arguments \"{word} ...\". Try \"ip link help\".");
+                return Err(Fail::new(1, text));
+            }
+        },
+    };
+    let ns = ip.ns;
+    let Some(name) = &spec.dev else {
+        // `ip link set group N ...`: all links of the group.
+        let Some(group) = spec.group else {
+            return Err(Fail::new(255, "Not enough information: \"dev\" argument is required."));
+        };
+        let members: Vec<IfIndex> = ip.space()?.devs.iter().filter(|d| d.group == group).map(|d| d.index).collect();
+        let spec = Spec { group: None, ..spec };
+        return members.into_iter().try_for_each(|link| apply(ip, ns, link, &spec, &kind));
+    };
+    let link = ip.need_link(name)?;
+    apply(ip, ns, link, &spec, &kind)
+}
+
+fn apply(ip: &mut Ip<'_, '_>, mut ns: NsId, mut link: IfIndex, spec: &Spec, kind: &Kind) -> Done {
+    change_kind(ip, ns, link, kind)?;
+    let net = ip.net();
+    if let Some(to) = spec.netns {
+        link = net.move_link(ns, link, to, spec.name.as_deref())?;
+        ns = to;
+    }
+    if let Some(addr) = spec.addr {
+        net.set_link_addr(ns, link, addr)?;
+    }
+    if let Some(mtu) = spec.mtu {
+        net.set_link_mtu(ns, link, mtu)?;
+    }
+    if let Some(group) = spec.group {
+        net.set_link_group(ns, link, group)?;
+    }
+    if let Some(name) = &spec.name {
+        net.set_link_name(ns, link, name)?;
+    }
+    if let Some(alias) = &spec.alias {
+        net.set_link_alias(ns, link, alias)?;
+    }
+    if let Some(addr) = spec.broadcast {
+        net.set_link_broadcast(ns, link, addr)?;
+    }
+    if let Some(master) = spec.master {
+        net.set_link_master(ns, link, Some(master).filter(|m| m.is_some()))?;
+    }
+    for (flag, on) in &spec.flags {
+        net.set_link_flags(ns, link, *flag, *on)?;
+    }
+    if let Some(up) = spec.up {
+        net.set_link_up(ns, link, up)?;
+    }
+    if let Some(on) = spec.carrier {
+        net.set_link_carrier(ns, link, on)?;
+    }
+    if let Some(length) = spec.txqlen {
+        net.set_link_txqlen(ns, link, length)?;
+    }
+    if let Some(dormant) = spec.dormant {
+        net.set_link_mode(ns, link, dormant)?;
+    }
+    if spec.vf {
+        return Err(NlError::from(Errno::EOPNOTSUPP).into());
+    }
+    if let Some(mode) = spec.addrgenmode
+        && let Some(dev) = net.ns_mut(ns).and_then(|n| n.devs.get_mut(link))
+    {
+        dev.addrgenmode = mode;
+    }
+    if spec.protodown {
+        return Err(NlError::with(Errno::EOPNOTSUPP, "Protodown not supported by device").into());
+    }
+    Ok(())
+}
+
+/// `rtnl_changelink`: options of the kind, or of the port.
+fn change_kind(ip: &mut Ip<'_, '_>, ns: NsId, link: IfIndex, kind: &Kind) -> Done {
+    let net = ip.net();
+    let dev = net.ns(ns).and_then(|n| n.devs.get(link)).ok_or(NlError::from(Errno::ENODEV))?;
+    let (is_bridge, master) = (dev.kind.bridge().is_some(), dev.master);
+    match kind {
+        Kind::None => {}
+        Kind::Bridge(_) if !is_bridge => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
+        Kind::Bridge(changes) => {
+            for change in changes {
+                match change {
+                    Change::Set(row, value) => net.set_bridge_option(ns, link, row, *value)?,
+                    Change::Flush => net.bridge_flush(ns, link, None)?,
+                }
+            }
+        }
+        Kind::Port(_) if !master.is_some() => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
+        Kind::Port(changes) => {
+            for change in changes {
+                match change {
+                    Change::Set(option, value) => net.set_port_option(ns, link, option, *value)?,
+                    Change::Flush => net.bridge_flush(ns, master, Some(link))?,
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! The words of `ip link add`, `set` and of a veth's `peer`: `iplink_parse` of iproute2's `iplink.c`.
+
+use hopwise_protocols::wire::ethernet::{MacAddr, ParseMacError};
+use hopwise_sim_core::{IfIndex, NsId};
+use hopwise_stack::control::link::FlagChange;
+
+use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, netns};
+
+/// What was asked for.
+#[derive(Default, Debug)]
+pub(super) struct Spec {
+    /// The link, by the word that is no option or by `dev`.
+    pub(super) dev: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) index: Option<IfIndex>,
+    pub(super) addr: Option<MacAddr>,
+    pub(super) broadcast: Option<MacAddr>,
+    pub(super) txqlen: Option<u32>,
+    pub(super) mtu: Option<u32>,
+    pub(super) netns: Option<NsId>,
+    pub(super) up: Option<bool>,
+    pub(super) flags: Vec<(FlagChange, bool)>,
+    pub(super) carrier: Option<bool>,
+    pub(super) alias: Option<String>,
+    pub(super) group: Option<u32>,
+    /// `mode dormant`.
+    pub(super) dormant: Option<bool>,
+    /// `Some(NONE)`: `nomaster`.
+    pub(super) master: Option<IfIndex>,
+    pub(super) addrgenmode: Option<&'static str>,
+    pub(super) protodown: bool,
+    /// `vf`, which no link here has.
+    pub(super) vf: bool,
+    /// The word after `type`; the words behind it are still to be read.
+    pub(super) kind: Option<String>,
+}
+
+/// The modes of making IPv6 addresses. There is no IPv6 here: they are kept and shown.
+const ADDRGENMODES: [&str; 4] = ["eui64", "none", "stable_secret", "random"];
+
+impl Spec {
+    /// Reads words up to the arguments of a type.
+    pub(super) fn parse(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<Spec> {
+        let mut spec = Spec::default();
+        while let Some(word) = args.next() {
+            if spec.word(ip, args, &word)? {
+                break;
+            }
+        }
+        Ok(spec)
+    }
+
+    /// The name of a new link: `name NAME`, or the word without option.
+    pub(super) fn wanted_name(&self) -> Option<&str> {
+        self.name.as_deref().or(self.dev.as_deref())
+    }
+
+    /// Reads one option with its argument; true if the rest belongs to a type.
+    fn word(&mut self, ip: &mut Ip<'_, '_>, args: &mut Args, word: &str) -> Done<bool> {
+        let is = |full| args::matches(word, full);
+        match word {
+            "up" => self.up = Some(true),
+            "down" => self.up = Some(false),
+            "name" => self.set_name(args.need()?)?,
+            "index" => self.set_index(args)?,
+            _ if is("address") => self.addr = Some(lladdr(&args.need()?)?),
+            _ if is("broadcast") || word == "brd" => self.broadcast = Some(lladdr(&args.need()?)?),
+            _ if is("txqueuelen") || word == "qlen" || is("txqlen") => {
+                let text = args.need()?;
+                if self.txqlen.is_some() {
+                    return Err(args::duparg("txqueuelen", &text));
+                }
+                self.txqlen = Some(number(&text, "txqueuelen")?);
+            }
+            "mtu" => {
+                let text = args.need()?;
+                if self.mtu.is_some() {
+                    return Err(args::duparg("mtu", &text));
+                }
+                self.mtu = Some(number(&text, "mtu")?);
+            }
+            "netns" => {
+                let text = args.need()?;
+                if self.netns.is_some() {
+                    return Err(args::duparg("netns", &text));
+                }
+                self.netns = Some(netns::name_or_pid(ip.sys, &text)?);
+            }
+            _ if self.switch(args, word)? => {}
+            _ if is("type") => {
+                let text = args.need()?;
+                if self.kind.is_some() {
+                    return Err(args::duparg("type", &text));
+                }
+                self.kind = Some(text);
+                return Ok(true);
+            }
+            _ if is("alias") => self.alias = Some(args.need()?),
+            "group" => {
+                let text = args.peek().unwrap_or_default().to_owned();
+                if self.group.is_some() {
+                    return Err(args::duparg("group", &text));
+                }
+                self.group = Some(group(args)?);
+            }
+            _ => self.rare_word(ip, args, word)?,
+        }
+        Ok(false)
+    }
+
+    /// `multicast on` and its kin.
+    fn switch(&mut self, args: &mut Args, word: &str) -> Done<bool> {
+        let flag = match word {
+            "multicast" => FlagChange::Multicast,
+            "allmulticast" => FlagChange::AllMulti,
+            "promisc" => FlagChange::Promisc,
+            "arp" => FlagChange::Arp,
+            "dynamic" => FlagChange::Dynamic,
+            "carrier" => {
+                self.carrier = Some(on_off(args, word)?);
+                return Ok(true);
+            }
+            // Trailers are history: the flag has no effect on Linux either.
+            "trailers" => {
+                on_off(args, word)?;
+                return Ok(true);
+            }
+            _ => return Ok(false),
+        };
+        self.flags.push((flag, on_off(args, word)?));
+        Ok(true)
+    }
+
+    fn rare_word(&mut self, ip: &mut Ip<'_, '_>, args: &mut Args, word: &str) -> Done {
+        match word {
+            "master" => {
+                let name = args.need()?;
+                let master = ip.link(&name).ok_or_else(|| args::invarg("Device does not exist\n", &name))?;
+                self.master = Some(master);
+            }
+            "vrf" => return Err(args::invarg("Not a valid VRF name\n", &args.need()?)),
+            "nomaster" => self.master = Some(IfIndex::NONE),
+            "mode" => {
+                let text = args.need()?;
+                self.dormant = Some(match text.to_ascii_uppercase().as_str() {
+                    "DEFAULT" => false,
+                    "DORMANT" => true,
+                    _ => return Err(args::invarg("Invalid link mode\n", &text)),
+                });
+            }
+            "addrgenmode" => {
+                let text = args.need()?;
+                let known = ADDRGENMODES.iter().copied().find(|m| *m == text);
+                let mode = known.ok_or_else(|| args::invarg("Invalid address generation mode\n", &text))?;
+                self.addrgenmode = Some(mode);
+            }
+            "protodown" => {
+                on_off(args, word)?;
+                self.protodown = true;
+            }
+            // `xdp off` on a link without a program.
+            "xdp" if args.peek() == Some("off") => {
+                args.next();
+            }
+            "vf" => {
+                args.rest();
+                self.vf = true;
+            }
+            _ => {
+                let dev = if word == "dev" { args.need()? } else { word.to_owned() };
+                if word != "dev" && args::matches(word, "help") {
+                    return Err(super::usage());
+                }
+                self.set_dev(dev)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_dev(&mut self, dev: String) -> Done {
+        // iproute2 lets the name be given twice, as `name` and without.
+        if self.dev.is_some() {
+            return Err(args::duparg2("dev", &dev));
+        }
+        if !plausible(&dev) {
+            return Err(args::invarg("\"dev\" not a valid ifname", &dev));
+        }
+        self.dev = Some(dev);
+        Ok(())
+    }
+
+    fn set_name(&mut self, name: String) -> Done {
+        if self.name.is_some() {
+            return Err(args::duparg("name", &name));
+        }
+        if !plausible(&name) || name.len() > 15 {
+            return Err(args::invarg("\"name\" not a valid ifname", &name));
+        }
+        self.name = Some(name);
+        Ok(())
+    }
+
+    fn set_index(&mut self, args: &mut Args) -> Done {
+        let text = args.need()?;
+        if self.index.is_some() {
+            return Err(args::duparg("index", &text));
+        }
+        let index = args::unsigned(&text).filter(|n| (1..=0x7fff_ffff).contains(n));
+        self.index = Some(IfIndex(index.ok_or_else(|| args::invarg("Invalid \"index\" value", &text))? as u32));
+        Ok(())
+    }
+}
+
+/// `check_ifname` without the length.
+fn plausible(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c == '/' || c.is_whitespace())
+}
+
+/// A number that may be negative for iproute2 and then is a huge one for the kernel.
+fn number(text: &str, key: &str) -> Done<u32> {
+    let negative = text.strip_prefix('-').and_then(args::unsigned).map(|n| (n as u32).wrapping_neg());
+    let positive = args::unsigned(text).filter(|n| *n <= 0x7fff_ffff).map(|n| n as u32);
+    positive.or(negative).ok_or_else(|| args::invarg(&format!("Invalid \"{key}\" value\n"), text))
+}
+
+/// The number of a device group, or the name `default`.
+pub(super) fn group(args: &mut Args) -> Done<u32> {
+    let text = args.need()?;
+    if text == "default" {
+        return Ok(0);
+    }
+    let number = args::unsigned(&text).and_then(|n| u32::try_from(n).ok());
+    number.ok_or_else(|| args::invarg("Invalid \"group\" value\n", &text))
+}
+
+/// A link-layer address (`ll_addr_a2n`).
+pub(crate) fn lladdr(text: &str) -> Done<MacAddr> {
+    text.parse().map_err(|error| match error {
+        ParseMacError::Invalid => Fail::new(1, format!("\"{text}\" is invalid lladdr.")),
+        ParseMacError::Length(_) => Fail::new(1, error.to_string()),
+    })
+}
+
+/// `on` or `off`, in the words of `ip link`.
+fn on_off(args: &mut Args, key: &str) -> Done<bool> {
+    match &*args.need()? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(Fail::new(1, format!("Error: argument of \"{key}\" must be \"on\" or \"off\", not \"{other}\""))),
+    }
+}
