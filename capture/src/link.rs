@@ -13,6 +13,7 @@ struct Row(LinkType, &'static str, &'static str);
 const NAMES: &[Row] = &[
     Row(LinkType::NULL, "NULL", "BSD loopback"),
     Row(LinkType::ETHERNET, "EN10MB", "Ethernet"),
+    Row(LinkType::PPP, "PPP", "PPP"),
     Row(LinkType::RAW, "RAW", "Raw IP"),
     Row(LinkType::LINUX_SLL, "LINUX_SLL", "Linux cooked v1"),
     Row(LinkType::IPV4, "IPV4", "Raw IPv4"),
@@ -25,6 +26,8 @@ impl LinkType {
     pub const NULL: LinkType = LinkType(0);
     /// Ethernet II and 802.3, without the frame check sequence.
     pub const ETHERNET: LinkType = LinkType(1);
+    /// PPP, with or without address and control fields.
+    pub const PPP: LinkType = LinkType(9);
     /// No link header at all: IPv4 or IPv6 by the version nibble (tun, ipip).
     pub const RAW: LinkType = LinkType(101);
     /// The "cooked" header of `tcpdump -i any` before libpcap 1.10, 16 bytes.

@@ -21,7 +21,7 @@ pub(super) enum Framing {
     Loopback,
     Cooked1,
     Cooked2,
-    /// Inside a PPPoE session.
+    /// PPP, as a link or inside a PPPoE session.
     Ppp,
 }
 
@@ -49,6 +49,7 @@ impl Layers {
             LinkType::IPV4 => (Framing::RawOnly(IPV4), 0, 0),
             LinkType::IPV6 => (Framing::RawOnly(IPV6), 0, 0),
             LinkType::NULL => (Framing::Loopback, 0, 4),
+            LinkType::PPP => (Framing::Ppp, 2, 4),
             LinkType::LINUX_SLL => (Framing::Cooked1, 14, 16),
             LinkType::LINUX_SLL2 => (Framing::Cooked2, 0, 20),
             other => return Err(FilterError::meaning(format!("unknown data link type {}", other.0))),

@@ -15,7 +15,6 @@ const UPDATE: u8 = 2;
 const NOTIFICATION: u8 = 3;
 const KEEPALIVE: u8 = 4;
 const ROUTE_REFRESH: u8 = 5;
-const UPDATE_SMALLEST: usize = 23;
 
 pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Ports) -> Done {
     cx.protocol = "bgp";
@@ -188,7 +187,8 @@ fn print_update(cx: &mut Cx<'_>, message: &[u8]) -> Done {
     }
     let attributes_length = usize::from(message.u16(at)?);
     at += 2;
-    if attributes_length == 0 && withdrawn_length == 0 && message.len() == UPDATE_SMALLEST {
+    // Nothing more: the end of the table, or (as tcpdump takes it) of a message that only withdraws.
+    if attributes_length == 0 && at >= message.len() {
         cx.out.push_str("\n\t  End-of-Rib Marker (empty NLRI)");
         return Ok(());
     }

@@ -70,7 +70,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Ports) -> Don
         DHCP_COOKIE => dhcp_options::print(cx, bp.from(VENDOR)),
         0 => Ok(()),
         other => {
-            put!(cx, "\n\t  Vendor-#0x{other:08x}");
+            put!(cx, "\n\t  Vendor-#0x{other:x}");
             Ok(())
         }
     }

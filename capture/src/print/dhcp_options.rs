@@ -152,6 +152,10 @@ const MESSAGES: &[Row] = &[
     (6, "NACK"),
     (7, "Release"),
     (8, "Inform"),
+    (10, "LeaseQuery"),
+    (11, "LeaseUnassigned"),
+    (12, "LeaseUnknown"),
+    (13, "LeaseActive"),
 ];
 
 const NODES: &[Row] = &[(1, "b-node"), (2, "p-node"), (4, "m-node"), (8, "h-node")];
@@ -187,7 +191,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8]) -> Done {
             at += more;
         }
         let Ok(value) = bp.take(at, len) else {
-            put!(cx, "[|bootp]");
+            cx.trunc();
             return Ok(());
         };
         at += len;

@@ -54,8 +54,8 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, net: &Net<'_>) ->
             put!(cx, " (wrong icmp cksum {found:x} (->{:x})!)", should_be(found, wrong));
         }
     }
-    // What is not an inquiry or its answer quotes the datagram it is about.
-    if !matches!(kind, 0 | 8 | 9 | 10 | 13..=18) {
+    // Errors quote the datagram they are about.
+    if matches!(kind, 3 | 4 | 5 | 11 | 12) {
         cx.out.push_str("\n\t");
         let quoted = bp.from(QUOTED);
         let quoted_length = usize::from(quoted.u16(2)?);

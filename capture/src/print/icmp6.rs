@@ -35,7 +35,7 @@ const TYPES: &[Row] = &[
 
 const UNREACHABLE: &[Row] = &[
     (0, "unreachable route"),
-    (1, "unreachable prohibited"),
+    (1, " unreachable prohibited"),
     (2, "beyond scope"),
     (3, "unreachable address"),
     (4, "unreachable port"),
@@ -92,7 +92,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, net: &Net<'_>) ->
     if !print_body(cx, bp, length, kind, code)? {
         return Ok(());
     }
-    if cx.opts.verbose == 0 || !length_first {
+    if cx.opts.verbose == 0 {
         put!(cx, ", length {length}");
     }
     Ok(())

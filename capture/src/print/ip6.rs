@@ -20,6 +20,7 @@ pub(super) fn within_ip(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Net<'_>) 
 pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     cx.protocol = "ip6";
     if length < HEADER {
+        bp.take(0, HEADER)?;
         put!(cx, "truncated-ip6 {length}");
         return Ok(());
     }
@@ -61,7 +62,7 @@ fn print_header(cx: &mut Cx<'_>, bp: &[u8], payload: usize) -> Done {
     }
     let next = bp.u8(6)?;
     let name = registry::ip_protocol_name(next);
-    put!(cx, "hlim {}, next-header {name} ({next}), payload length: {payload}) ", bp.u8(7)?);
+    put!(cx, "hlim {}, next-header {name} ({next}) payload length: {payload}) ", bp.u8(7)?);
     Ok(())
 }
 

@@ -11,8 +11,9 @@ const UNNUMBERED_INFORMATION: u16 = 0x03;
 const GROUP_BIT: u8 = 1;
 
 const SAPS: &[Row] = &[
-    (0x00, "NULL"),
+    (0x00, "Null"),
     (0xff, "Global"),
+    (0x04, "SNA"),
     (0x02, "802.1B I"),
     (0x03, "802.1B G"),
     (0x06, "IP"),
@@ -120,22 +121,22 @@ pub(super) fn print(
         if let Some((source, destination)) = &addresses {
             put!(cx, "{source} ");
             if ssap != dsap {
-                put!(cx, "{} ", sap_name(ssap));
+                put!(cx, "{} ", sap_name("SSAP", ssap));
             }
-            put!(cx, "> {destination} {} ", sap_name(dsap));
+            put!(cx, "> {destination} {} ", sap_name("DSAP", dsap));
         } else if ssap == dsap {
-            put!(cx, "{} ", sap_name(dsap));
+            put!(cx, "{} ", sap_name("DSAP", dsap));
         } else {
-            put!(cx, "{} > {} ", sap_name(ssap), sap_name(dsap));
+            put!(cx, "{} > {} ", sap_name("SSAP", ssap), sap_name("DSAP", dsap));
         }
     }
     frame_kind(cx, payload, length, header, control, ssap_field & GROUP_BIT)
 }
 
-fn sap_name(sap: u8) -> String {
+fn sap_name(which: &str, sap: u8) -> String {
     match super::cx::name(SAPS, sap) {
         Some(name) => name.to_owned(),
-        None => format!("Unknown DSAP 0x{sap:02x}"),
+        None => format!("Unknown {which} 0x{sap:02x}"),
     }
 }
 

@@ -23,6 +23,8 @@ mod ip;
 mod ip6;
 mod ip_options;
 mod llc;
+mod ntp;
+mod ppp;
 mod registry;
 mod stp;
 mod tcp;

@@ -3,7 +3,7 @@
 
 use super::cx::{Cx, Done, Row, name, put};
 use super::ip::Net;
-use super::{arp, bgp, bootp, cooked, dns, ether, icmp, icmp6, igmp, ip, ip6, tcp, text, tunnel, udp};
+use super::{arp, bgp, bootp, cooked, dns, ether, icmp, icmp6, igmp, ip, ip6, ntp, ppp, tcp, text, tunnel, udp};
 use crate::services;
 use crate::{Frame, LinkType};
 
@@ -31,6 +31,7 @@ const LINKS: &[(LinkType, Link)] = &[
     (LinkType::LINUX_SLL, cooked::version1),
     (LinkType::LINUX_SLL2, cooked::version2),
     (LinkType::NULL, cooked::loopback),
+    (LinkType::PPP, ppp::frame),
 ];
 
 const ETHERTYPES: &[(u16, Network)] =
@@ -49,10 +50,14 @@ const IP_PROTOCOLS: &[(u8, Transport)] = &[
     (58, icmp6::print),
 ];
 
+/// IPv6's way of saying that nothing follows; tcpdump says so in IPv4 too.
+const NO_NEXT_HEADER: u8 = 59;
+
 /// UDP applications in the order tcpdump tries them: a row matches when either port is one of its ports.
 const UDP_PORTS: &[(&[u16], Application)] = &[
     (&[53], dns::unicast),
     (&[67, 68], bootp::print),
+    (&[123], ntp::print),
     (&[5353], dns::multicast),
     (&[4789], tunnel::vxlan),
     (&[6081], tunnel::geneve),
@@ -88,7 +93,6 @@ pub(super) const IP_PROTOCOL_NAMES: &[Row] = &[
     (51, "AH"),
     (55, "Mobile IP"),
     (58, "ICMPv6"),
-    (60, "Options"),
     (88, "EIGRP"),
     (89, "OSPF"),
     (103, "PIM"),
@@ -124,6 +128,10 @@ pub(super) fn print_ethertype(cx: &mut Cx<'_>, ethertype: u16, bp: &[u8], length
 pub(super) fn print_ip_protocol(cx: &mut Cx<'_>, next: u8, bp: &[u8], length: usize, net: &Net<'_>) -> Done {
     match IP_PROTOCOLS.iter().find(|row| row.0 == next) {
         Some((_, print)) => cx.nested(|cx| print(cx, bp, length, net)),
+        None if next == NO_NEXT_HEADER => {
+            cx.out.push_str("no next header");
+            Ok(())
+        }
         None => {
             put!(cx, " {} {length}", protocol_label(cx, next));
             Ok(())

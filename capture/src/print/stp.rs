@@ -22,7 +22,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     const SMALLEST: usize = 4;
     cx.protocol = "stp";
     if length < SMALLEST {
-        cx.trunc();
+        cx.invalid();
         return Ok(());
     }
     cx.out.push_str("STP");
@@ -45,10 +45,10 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         None => put!(cx, ", Unknown BPDU Type (0x{kind:02x})"),
     }
     match kind {
-        CONFIG if length < 35 => cx.trunc(),
+        CONFIG if length < 35 => cx.invalid(),
         CONFIG => print_config(cx, bp, length, kind)?,
         RAPID if version == 3 || version == 4 => print_multiple(cx, bp, length, version)?,
-        RAPID if length < 36 => cx.trunc(),
+        RAPID if length < 36 => cx.invalid(),
         RAPID => print_config(cx, bp, length, kind)?,
         _ => {}
     }
@@ -76,7 +76,7 @@ fn print_multiple(cx: &mut Cx<'_>, bp: &[u8], length: usize, version: u8) -> Don
     const MST_CONFIGURATION: usize = 38;
     const SPB_EXTRA: usize = 106;
     if length < 36 {
-        cx.trunc();
+        cx.invalid();
         return Ok(());
     }
     if length < 102 {

@@ -135,11 +135,11 @@ fn print_value(
             put!(cx, " ecr {}", value.u32(4)?);
         }
         28 => {
-            // RFC 5482: minutes or seconds.
+            // RFC 5482: minutes or seconds, told apart by the first bit; tcpdump looks at the last.
             need(2)?;
             let timeout = value.u16(0)?;
-            let unit = if timeout & 0x8000 == 0 { 1 } else { 60 };
-            put!(cx, " 0x{timeout:x} {}", u32::from(timeout & 0x7fff) * unit);
+            let unit = if timeout & 1 == 0 { 1 } else { 60 };
+            put!(cx, " 0x{timeout:x} {}", u32::from(timeout >> 1) * unit);
         }
         19 => {
             need(len)?;

@@ -53,7 +53,17 @@ impl Clock {
 /// The day `days` after 1970-01-01 as `YYYY-MM-DD`: years are counted from March, so that the leap day is the last
 /// day of a year, and in eras of 400 years, after which the calendar repeats.
 pub(super) fn date(days: u64) -> String {
-    const DAYS_FROM_0000_03_01: u64 = 719_468;
+    const FROM_1900: u64 = 25_567;
+    calendar(days + FROM_1900)
+}
+
+/// The same, counted from 1900-01-01.
+pub(super) fn date_from_1900(days: i64) -> String {
+    calendar(u64::try_from(days).unwrap_or(0))
+}
+
+fn calendar(days: u64) -> String {
+    const DAYS_FROM_0000_03_01: u64 = 693_901; // to 1900-01-01
     const DAYS_PER_ERA: u64 = 146_097;
     let days = days + DAYS_FROM_0000_03_01;
     let (era, day) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);

@@ -52,7 +52,7 @@ pub(super) fn geneve(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Ports) -> Do
         put!(cx, ", rsvd2 0x{:x}", bp.u8(7)?);
     }
     let protocol = bp.u16(2)?;
-    if cx.opts.verbose > 0 {
+    if cx.opts.link_header {
         put!(cx, ", proto {} (0x{protocol:04x})", ethertype(protocol));
     }
     let options = usize::from(first & 0x3f) * 4;
@@ -188,7 +188,7 @@ impl Fields<'_> {
 
 fn print_gre_flags(cx: &mut Cx<'_>, flags: u16) {
     if cx.opts.verbose > 0 {
-        put!(cx, ", Flags [{}]", bits(GRE_FLAGS, flags, ",", "none"));
+        put!(cx, ", Flags [{}]", bits(GRE_FLAGS, flags, ", ", "none"));
     }
 }
 
@@ -259,7 +259,11 @@ fn gre1(cx: &mut Cx<'_>, bp: &[u8], length: usize, flags: u16) -> Done {
         put!(cx, ", proto {} (0x{protocol:04x})", gre_protocol(protocol));
     }
     put!(cx, ", length {length}");
-    cx.out.push_str(": ");
+    if cx.opts.verbose < 1 {
+        cx.out.push_str(": ");
+    } else {
+        cx.out.push_str("\n\t");
+    }
     put!(cx, "gre-proto-0x{protocol:x}");
     Ok(())
 }
@@ -286,9 +290,6 @@ pub(super) fn ah(cx: &mut Cx<'_>, bp: &[u8], length: usize, net: &Net<'_>) -> Do
         put!(cx, "reserved[0x{reserved:04x}],");
     }
     put!(cx, "spi=0x{:08x},", bp.u32(4)?);
-    if cx.opts.verbose > 0 {
-        put!(cx, "sumlen={},", header.saturating_sub(12));
-    }
     put!(cx, "seq=0x{:x},icv=0x", bp.u32(8)?);
     for byte in bp.take(12, header.saturating_sub(12))? {
         put!(cx, "{byte:02x}");

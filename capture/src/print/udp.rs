@@ -36,7 +36,9 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], mut length: usize, net: &Net<'_>
         cx.trunc();
         return Ok(());
     }
-    if cx.opts.verbose > 1 && !cx.opts.no_checksums && !net.fragmented {
+    // IPv6 has no other checksum, and no datagrams without one.
+    let enough = if net.version == 4 { 2 } else { 1 };
+    if cx.opts.verbose >= enough && !cx.opts.no_checksums && !net.fragmented {
         print_checksum(cx, bp, length, net)?;
     }
     match registry::udp_application(&ports) {
@@ -54,7 +56,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], mut length: usize, net: &Net<'_>
 
 fn print_checksum(cx: &mut Cx<'_>, bp: &[u8], length: usize, net: &Net<'_>) -> Done {
     let found = bp.u16(6)?;
-    if found == 0 {
+    if found == 0 && net.version == 4 {
         cx.out.push_str("[no cksum] ");
     } else if let Ok(datagram) = bp.take(0, HEADER + length) {
         match net.residue(ip::UDP, datagram, HEADER + length)? {
