@@ -1,9 +1,13 @@
 //! `lo`, the loopback link: what is sent comes back in. Models `drivers/net/loopback.c`.
 
 use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_sim_core::Duration;
 
 use crate::kind::KindOps;
 use crate::link::{Link, LinkFlags};
+
+/// How long a packet takes to come back in: the order of a softirq.
+pub const CROSSING: Duration = Duration::from_micros(5);
 
 /// The row of this kind.
 pub static OPS: KindOps = KindOps {

@@ -153,10 +153,12 @@ impl Network {
         link.index = if index.is_some() { index } else { space.devs.next_index() };
         link.taps += u32::from(captured);
         let index = link.index;
+        let mut neigh = space.neigh_default.clone();
+        neigh.draw_reachable_time(&mut space.rng);
         let dev = Dev {
             link,
             inet: InetDev { addrs: smallvec::SmallVec::new(), conf: space.conf_default.clone() },
-            neigh: space.neigh_default.clone(),
+            neigh,
             captured,
             watched: false,
         };

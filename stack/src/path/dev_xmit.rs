@@ -1,10 +1,10 @@
 //! A frame is given to a link: captured, counted, and handed on in the way of the link's kind. Models
 //! `__dev_queue_xmit` and each kind's `ndo_start_xmit`.
 
-use hopwise_devices::Kind;
 use hopwise_devices::veth::Sent;
+use hopwise_devices::{Kind, lo};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
-use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, Packet, PacketType};
+use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
 use crate::cx::Cx;
@@ -50,7 +50,7 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
             // loopback_xmit counts after eth_type_trans has taken the header off.
             dev.stats.tx_bytes -= ETH_HLEN as u64;
             packet.depth = 0;
-            cx.send(Duration::ZERO, cx.ns, link, packet);
+            cx.send(lo::CROSSING, cx.ns, link, packet);
             Fate::Sent
         }
         Kind::Dummy => {

@@ -302,7 +302,7 @@ fn full_check(
     }
     let through_dev = found.route.nexthops.iter().any(|nh| nh.dev == dev.index);
     if through_dev || dev.flags.contains(LinkFlags::LOOPBACK) {
-        return Ok(found.nexthop.scope >= RT_SCOPE_HOST || found.nexthop.via.is_none());
+        return Ok(found.nexthop.scope >= RT_SCOPE_HOST || found.nexthop.gateway().is_none());
     }
     if rp_filter == 1 {
         return refuse(DropReason::IpRpFilter);

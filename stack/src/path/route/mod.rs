@@ -119,7 +119,7 @@ fn unicast(ns: &Namespace, now: Time, dst: Ipv4Addr, found: &FibResult<'_>, next
     let fixed = if route.metrics.is_some() { route.rtax(RTAX_MTU) } else { 0 };
     let locked = fixed != 0 && route.metrics.as_ref().is_some_and(|m| m.is_locked(RTAX_MTU));
     let mut mtu = if fixed != 0 { fixed.min(ipv4::IP_MAX_LEN as u32) } else { out.mtu };
-    let mut gateway = nexthop.via;
+    let mut gateway = nexthop.gateway();
     if !ns.pmtu.is_empty()
         && let Some(learned) = ns.pmtu.lookup(now, dst)
     {

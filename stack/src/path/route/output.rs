@@ -142,9 +142,12 @@ fn source_for(ns: &Namespace, found: &FibResult<'_>, nexthop: &NextHop, out: &De
     if let Some(src) = found.route.prefsrc {
         return src;
     }
-    let towards = nexthop.via.unwrap_or(dst);
-    let scope =
-        if found.route.scope == RT_SCOPE_LINK || nexthop.via.is_none() { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
+    let towards = nexthop.gateway().unwrap_or(dst);
+    let scope = if found.route.scope == RT_SCOPE_LINK || nexthop.gateway().is_none() {
+        RT_SCOPE_LINK
+    } else {
+        RT_SCOPE_UNIVERSE
+    };
     select_addr(ns, Some(out), towards, scope).unwrap_or(Ipv4Addr::UNSPECIFIED)
 }
 
