@@ -9,14 +9,16 @@
 //! let mut kernel = NoNetwork;
 //! let mut machines: Machines<NoNetwork> = Machines::new(ProgramTable::default(), 1);
 //! let host = machines.add_machine("host", ());
-//! let command = machines.submit(host, "echo done").unwrap();
+//! let command = machines.submit(host, "sleep 3600; echo done").unwrap();
 //! run_until_idle(&mut machines, &mut kernel);
 //! assert_eq!(machines.output(command), b"done\n");
 //! assert_eq!(machines.status(command), Some(0));
 //! ```
 
 pub mod bash;
+mod clock;
 pub mod files;
+mod format;
 mod io;
 mod kernel;
 mod machine;
@@ -25,10 +27,12 @@ mod process;
 mod procfs;
 mod program;
 pub mod programs;
+mod regexp;
 mod signal;
 mod sys;
 mod sys_files;
 
+pub use files::FileKind;
 pub use hopwise_sim_core::Errno;
 pub use io::Read;
 pub use kernel::{DirEntry, Kernel, MachineId, NoNetwork, Pid};

@@ -177,7 +177,8 @@ impl<K: Kernel> Machine<K> {
         if process.ended.is_some() {
             return;
         }
-        process.program = Some(program);
+        // The step may have put another program in its place.
+        process.program.get_or_insert(program);
         match outcome {
             Step::Exit(code) => {
                 process.exiting = Some((code & 0xff) as u8);

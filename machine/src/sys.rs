@@ -481,6 +481,13 @@ impl<K: Kernel> Sys<'_, K> {
         Ok(())
     }
 
+    /// Goes on as another state machine after this step (same arguments, same descriptors).
+    pub fn become_program(&mut self, program: Box<dyn Program<K>>) {
+        if let Some(process) = self.m.processes.get_mut(&self.number) {
+            process.program = Some(program);
+        }
+    }
+
     /// Starts a child process. It inherits descriptors, environment, working folder, namespace.
     ///
     /// # Errors

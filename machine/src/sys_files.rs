@@ -239,6 +239,21 @@ impl<K: Kernel> Sys<'_, K> {
         Ok(new)
     }
 
+    /// The descriptor stays open in programs that are started.
+    pub(crate) fn keep_on_exec(&mut self, fd: u32) {
+        if let Some(entry) = self.fds().and_then(|fds| fds.get_mut(&fd)) {
+            entry.close_on_exec = false;
+        }
+    }
+
+    /// Standard output and error become the collected output of a typed command.
+    pub(crate) fn set_output(&mut self, number: u32) {
+        let desc = self.m.add_desc(Target::Output(number));
+        self.place(1, FdEntry { desc, close_on_exec: false });
+        let desc = self.m.hold_desc(desc);
+        self.place(2, FdEntry { desc, close_on_exec: false });
+    }
+
     /// Whether a descriptor is open.
     pub fn is_open(&self, fd: u32) -> bool {
         self.fd_entry(fd).is_some()

@@ -1,54 +1,131 @@
-//! bash: placeholder that runs one program; the interpreter follows.
+//! bash 5.2: the grammar is `brush-parser`'s, everything after it is here.
+//!
+//! The interpreter is a process like any other: a stack of frames ([`frame`]) that is advanced a little at a time, so that it can wait for
+//! children, be cloned in the middle of a loop, and never calls the real operating system.
 
-use crate::{Kernel, Program, Spawn, Step, Sys, Wait};
+mod arith;
+mod ast;
+mod brace;
+mod builtins;
+mod expand;
+mod frame;
+mod jobs;
+mod options;
+mod params;
+mod parse;
+mod pattern;
+mod pipeline;
+mod quote;
+mod redirect;
+mod scan;
+mod shell;
+mod simple;
+mod vars;
+mod word;
 
-#[derive(Clone)]
-struct Stub {
-    text: Option<String>,
-    child: Option<u32>,
-    session: bool,
-    number: u32,
-}
+use crate::{Kernel, Program, Sys, once};
+use shell::{Begin, Naming, Shell};
 
-impl<K: Kernel> Program<K> for Stub {
-    fn step(&mut self, sys: &mut Sys<'_, K>) -> Step {
-        if let Some(child) = self.child {
-            let Ok(Some(status)) = sys.reap(child) else { return Step::Block(Wait::event()) };
-            self.child = None;
-            if !self.session {
-                return Step::Exit(status.shell_code());
-            }
-            sys.m.command_done(self.number, status.shell_code());
-        }
-        let text = if self.session {
-            let Some((number, text)) = sys.m.next_typed(sys.number) else { return Step::Block(Wait::event()) };
-            self.number = number;
-            text.to_string()
-        } else {
-            self.text.clone().unwrap_or_default()
-        };
-        match sys.spawn(Spawn::new(text.split_whitespace().map(str::to_owned).collect())) {
-            Ok(child) => self.child = Some(child),
-            Err(errno) => {
-                sys.err(&format!("bash: {errno}\n"));
-                return Step::Exit(127);
-            }
-        }
-        Step::Again
-    }
+/// The builtins' names and what they do, for the support table.
+pub fn builtins() -> impl Iterator<Item = (&'static str, &'static str)> {
+    builtins::TABLE.iter().copied()
 }
 
 /// A session that waits for typed commands.
 pub(crate) fn session<K: Kernel>() -> Box<dyn Program<K>> {
-    Box::new(Stub { text: None, child: None, session: true, number: 0 })
+    Box::new(Shell::new(Naming::Session, "-bash", Vec::new(), Begin::Session))
 }
 
 /// A shell that runs a file.
-pub(crate) fn script<K: Kernel>(path: &str, _args: &[String]) -> Box<dyn Program<K>> {
-    text("bash", path)
+pub(crate) fn script<K: Kernel>(path: &str, args: &[String]) -> Box<dyn Program<K>> {
+    Box::new(Shell::new(Naming::Script(path.to_owned()), path, args.to_vec(), Begin::File(path.to_owned())))
 }
 
-/// A shell that runs this text.
-pub(crate) fn text<K: Kernel>(_name: &str, text: &str) -> Box<dyn Program<K>> {
-    Box::new(Stub { text: Some(text.to_owned()), child: None, session: false, number: 0 })
+/// A shell that runs this text under a script's name.
+pub(crate) fn text<K: Kernel>(name: &str, text: &str) -> Box<dyn Program<K>> {
+    Box::new(Shell::new(Naming::Script(name.to_owned()), name, Vec::new(), Begin::Text(text.to_owned())))
+}
+
+/// `bash [-eux...] [-o OPTION] [-c TEXT | FILE] [ARG...]`
+pub(crate) fn start<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
+    let mut options = options::Options::default();
+    let mut command = false;
+    let mut at = 0;
+    while let Some(arg) = args.get(at) {
+        let on = arg.starts_with('-');
+        let Some(letters) = arg.strip_prefix(['-', '+']).filter(|l| !l.is_empty()) else { break };
+        at += 1;
+        if letters == "-" {
+            break;
+        }
+        if ["-norc", "-noprofile", "-login", "-posix"].contains(&letters) {
+            continue;
+        }
+        for letter in letters.chars() {
+            match letter {
+                'c' => command = true,
+                's' | 'l' | 'i' => {}
+                'o' => {
+                    if let Some(name) = args.get(at) {
+                        options.set(name, on);
+                    }
+                    at += 1;
+                }
+                letter => match options::Options::of_letter(letter) {
+                    Some(name) => {
+                        options.set(name, on);
+                    }
+                    None => return refuse(arg),
+                },
+            }
+        }
+    }
+    let rest = args.get(at..).unwrap_or(&[]);
+    let mut shell = if command {
+        let Some((text, rest)) = rest.split_first() else {
+            return once(|sys: &mut Sys<'_, K>| {
+                sys.err("bash: -c: option requires an argument\n");
+                2
+            });
+        };
+        let name = rest.first().map_or("bash", String::as_str);
+        Shell::new(
+            Naming::Script(name.to_owned()),
+            name,
+            rest.get(1..).unwrap_or(&[]).to_vec(),
+            Begin::Text(text.clone()),
+        )
+    } else if let Some((file, rest)) = rest.split_first() {
+        Shell::new(Naming::Script(file.clone()), file, rest.to_vec(), Begin::File(file.clone()))
+    } else {
+        Shell::new(Naming::Script("bash".to_owned()), "bash", Vec::new(), Begin::Stdin(Vec::new()))
+    };
+    shell.options = options;
+    shell.may_exec = command;
+    Box::new(shell)
+}
+
+fn refuse<K: Kernel>(option: &str) -> Box<dyn Program<K>> {
+    let text = format!(
+        "bash: {option}: invalid option\nUsage:\tbash [GNU long option] [option] ...\n\tbash [GNU long option] [option] script-file ...\n"
+    );
+    once(move |sys: &mut Sys<'_, K>| {
+        sys.err(&text);
+        2
+    })
+}
+
+/// One escape sequence of `printf` after its backslash; gives how many bytes it used.
+pub(crate) fn escape(text: &str, out: &mut Vec<u8>) -> usize {
+    quote::escape(text, out, false)
+}
+
+/// Whether a character is in a POSIX class.
+pub(crate) fn in_class(c: char, class: &str) -> bool {
+    pattern::in_class(c, class)
+}
+
+/// Whether a whole text matches a shell pattern.
+pub(crate) fn matches_pattern(pattern: &str, text: &str) -> bool {
+    pattern::Pattern::new(pattern).matches(text)
 }

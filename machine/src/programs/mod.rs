@@ -1,18 +1,136 @@
-//! The everyday programs. One line each in [`table`].
+//! The everyday programs. Adding one is a file (or a function in a file) and one line in [`table`].
 
-mod basic;
+mod awk;
+mod dump;
+mod files;
+mod filter;
+mod grep;
+mod opts;
+mod process;
+mod sed;
+mod small;
+mod sort;
+mod text;
 
-use crate::{Kernel, Place, ProgramEntry, Start};
+use crate::{Kernel, Place, Program, ProgramEntry, Start};
+
+pub use opts::{Opts, getopt, refuse};
+
+/// A builtin of bash as a program of its own (`/usr/bin/printf`, for `xargs` and `env`).
+fn through_bash<K: Kernel>(name: &'static str, args: &[String]) -> Box<dyn Program<K>> {
+    let mut argv = vec!["-c".to_owned(), format!("{name} \"$@\""), name.to_owned()];
+    argv.extend(args.iter().cloned());
+    crate::bash::start(&argv)
+}
+
+fn echo<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
+    through_bash("echo", args)
+}
+fn printf<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
+    through_bash("printf", args)
+}
+fn test<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
+    through_bash("test", args)
+}
+fn bracket<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
+    through_bash("[", args)
+}
+fn pwd<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
+    through_bash("pwd", args)
+}
+fn succeed<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
+    crate::once(|_| 0)
+}
+fn fail<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
+    crate::once(|_| 1)
+}
+fn jq<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
+    refuse("jq: not supported by hopwise\n".to_owned(), 2)
+}
+fn watch<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
+    refuse("watch: not supported by hopwise: it never ends and needs a terminal\n".to_owned(), 1)
+}
 
 /// All programs of this crate.
 pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
-    let row =
-        |name, about, start: Start<K>| ProgramEntry { name, place: Place::Bin, package: "coreutils", about, start };
+    let row = |package, name, about, start: Start<K>| ProgramEntry { name, place: Place::Bin, package, about, start };
+    let core = |name, about, start: Start<K>| row("coreutils", name, about, start);
     vec![
-        row("cat", "concatenate files and print them", basic::cat),
-        row("echo", "display a line of text", basic::echo),
-        row("false", "do nothing, unsuccessfully", basic::fail),
-        row("sleep", "delay for a specified amount of time", basic::sleep),
-        row("true", "do nothing, successfully", basic::succeed),
+        row("bash", "bash", "the GNU Bourne-Again shell", crate::bash::start),
+        row("bash", "sh", "the shell (bash)", crate::bash::start),
+        core("[", "evaluate a condition", bracket),
+        row("mawk", "awk", "pattern scanning and processing", awk::start),
+        core("basename", "strip folder and suffix from names", small::basename),
+        core("cat", "concatenate files and print them", files::cat),
+        core("chmod", "change permission bits", files::chmod),
+        row("ncurses-bin", "clear", "clear the terminal", small::clear),
+        row("bsdextrautils", "column", "arrange lines in columns (-t)", small::column),
+        core("cp", "copy files", files::cp),
+        core("cut", "print parts of lines", text::cut),
+        core("date", "print the (virtual) date", small::date),
+        core("dirname", "strip the last part of names", small::dirname),
+        core("echo", "display a line of text", echo),
+        row("grep", "egrep", "print lines that match (-E)", grep::extended),
+        core("env", "run a program in a changed environment", process::env),
+        core("expr", "evaluate an expression", small::expr),
+        core("false", "do nothing, unsuccessfully", fail),
+        row("grep", "fgrep", "print lines that match (-F)", grep::plain),
+        row("findutils", "find", "search for files", files::find),
+        row("mawk", "gawk", "pattern scanning and processing (mawk)", awk::start),
+        row("grep", "grep", "print lines that match a pattern", grep::start),
+        core("head", "print the first part of files", text::head),
+        row("bsdextrautils", "hexdump", "print bytes (-C)", dump::hexdump),
+        row("hostname", "hostname", "show or set the machine's name", small::hostname),
+        core("id", "print user and groups", small::id),
+        row("jq", "jq", "refused", jq),
+        row("procps", "kill", "send a signal", process::kill),
+        row("psmisc", "killall", "send a signal by name", process::killall),
+        core("ln", "make links", files::ln),
+        core("ls", "list folders", files::ls),
+        row("mawk", "mawk", "pattern scanning and processing", awk::start),
+        core("mkdir", "make folders", files::mkdir),
+        core("mktemp", "make a temporary file or folder", small::mktemp),
+        core("mv", "move files", files::mv),
+        core("nl", "number lines", text::nl),
+        core("nohup", "run a program immune to hangups", process::nohup),
+        core("nproc", "print the number of processors", small::nproc),
+        core("od", "print bytes (-t x1)", dump::od),
+        core("paste", "join lines of files", text::paste),
+        row("procps", "pgrep", "look processes up by name", process::pgrep),
+        row("procps", "pkill", "send a signal by name", process::pkill),
+        core("printenv", "print the environment", small::printenv),
+        core("printf", "print formatted", printf),
+        row("procps", "ps", "list processes", process::ps),
+        core("pwd", "print the working folder", pwd),
+        core("readlink", "print where a link points", files::readlink),
+        core("realpath", "print the resolved path", files::realpath),
+        row("bsdextrautils", "rev", "reverse lines", text::rev),
+        core("rm", "remove files", files::rm),
+        core("rmdir", "remove empty folders", files::rmdir),
+        row("sed", "sed", "edit a stream", sed::start),
+        core("seq", "print numbers", small::seq),
+        core("sleep", "wait (virtual time)", small::sleep),
+        core("sort", "sort lines", sort::start),
+        core("stat", "show what is known of a file", files::stat),
+        row("sudo", "sudo", "run a program as root (as all are)", process::sudo),
+        core("tac", "print lines last to first", text::tac),
+        core("tail", "print the last part of files", text::tail),
+        core("tee", "copy input to files and output", text::tee),
+        core("test", "evaluate a condition", test),
+        core("timeout", "run a program with a time limit", process::timeout),
+        core("touch", "make files, change time stamps", files::touch),
+        core("tr", "translate characters", text::tr),
+        core("true", "do nothing, successfully", succeed),
+        core("truncate", "change a file's size", files::truncate),
+        core("tty", "print the terminal's name", small::tty),
+        core("uname", "print system information", small::uname),
+        core("uniq", "drop repeated lines", text::uniq),
+        row("procps", "watch", "refused", watch),
+        core("wc", "count lines, words, bytes", text::wc),
+        row("debianutils", "which", "locate a program", small::which),
+        core("whoami", "print the user's name", small::whoami),
+        row("findutils", "xargs", "build and run command lines", process::xargs),
+        row("xxd", "xxd", "print bytes", dump::xxd),
+        core("yes", "print a line for ever", small::yes),
     ]
 }

@@ -1,0 +1,725 @@
+//! The stack of the interpreter: one frame for each construct under way. A frame is advanced a little at a time; it asks for another frame to
+//! be run on top of it, ends with a status, or waits. Nothing here calls itself, so that the shell can stop at any place and be cloned.
+
+use std::sync::Arc;
+
+use super::ast::{AndOr, CaseThen, Command, Kind as Node, List, Pipeline};
+use super::expand::{Memo, Stop};
+use super::parse::Script;
+use super::pattern::Pattern;
+use super::shell::Shell;
+use super::simple::Simple;
+use crate::{Kernel, Read, Spawn, Sys, Wait};
+
+/// A construct under way, and what has to be put back when it ends.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) kind: Kind,
+    /// Outputs of `$(...)` for the expansion this frame is at.
+    pub(super) memo: Memo,
+    /// Descriptors that redirections replaced: (descriptor, where its former self is kept).
+    pub(super) saved: Vec<(u32, Option<u32>)>,
+    /// This frame made errexit not count.
+    pub(super) ignores_errexit: bool,
+    /// This frame opened a scope of variables.
+    pub(super) scope: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// A text's units, and its syntax error at the end.
+    Script {
+        script: Arc<Script>,
+        at: usize,
+    },
+    List {
+        list: Arc<List>,
+        at: usize,
+    },
+    AndOr {
+        node: Arc<AndOr>,
+        at: usize,
+    },
+    Pipeline {
+        node: Arc<Pipeline>,
+        state: PipelineState,
+    },
+    /// A command with its redirections: how many are done.
+    Command {
+        node: Arc<Command>,
+        redirects: usize,
+        begun: bool,
+    },
+    If {
+        node: Arc<Command>,
+        arm: usize,
+        in_condition: bool,
+    },
+    Loop {
+        node: Arc<Command>,
+        in_condition: bool,
+        ran: bool,
+        last: i32,
+    },
+    For {
+        node: Arc<Command>,
+        words: Option<Vec<String>>,
+        at: usize,
+    },
+    ArithFor {
+        node: Arc<Command>,
+        phase: Phase,
+        last: i32,
+    },
+    Case {
+        node: Arc<Command>,
+        subject: Option<String>,
+        item: usize,
+        pattern: usize,
+        run: bool,
+    },
+    Simple(Box<Simple>),
+    /// A function's call: the caller's arguments.
+    Call {
+        name: String,
+        args: Vec<String>,
+    },
+    /// A sourced file: the arguments to put back, if it was given own ones.
+    Source {
+        args: Option<Vec<String>>,
+    },
+    /// A `$(...)` whose output is being read; it goes to the frame below.
+    Substitution {
+        pid: u32,
+        fd: u32,
+        output: Vec<u8>,
+        ended: bool,
+    },
+    /// Waits for a foreground process.
+    Foreground {
+        pid: u32,
+    },
+    /// A builtin that waits: `read`, `wait`, `mapfile`.
+    Waiting(Box<super::builtins::Waiting>),
+    /// A signal's trap: the status to put back.
+    Trap {
+        status: i32,
+    },
+    ExitTrap {
+        status: i32,
+    },
+    Nothing,
+}
+
+/// Where a pipeline is.
+#[derive(Clone, Debug)]
+pub(super) enum PipelineState {
+    Start,
+    /// One command, in this shell.
+    Single {
+        began: hopwise_sim_core::Time,
+    },
+    /// Children, first to last.
+    Children {
+        pids: Vec<u32>,
+        began: hopwise_sim_core::Time,
+    },
+}
+
+/// Where a `for ((;;))` is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    Init,
+    Condition,
+    Body,
+    Update,
+}
+
+/// What a frame wants after being advanced.
+pub(super) enum Next {
+    /// To be advanced again.
+    Stay,
+    /// This on top of it; it is advanced again when that is done.
+    Push(Kind),
+    /// It is done.
+    Done(i32),
+    Block(Wait),
+    Jump(Jump),
+    /// The whole process becomes a program.
+    Exec(Vec<String>),
+}
+
+/// Leaving constructs in other ways than by their end.
+#[derive(Clone, Debug)]
+pub(super) enum Jump {
+    Break(usize),
+    Continue(usize),
+    Return(i32),
+    Exit(i32),
+    /// To the next command of the script, after an error in an expansion.
+    Discard,
+    /// To the prompt, after Ctrl-C.
+    Abandon,
+}
+
+impl Frame {
+    pub(super) fn new(kind: Kind) -> Self {
+        Frame { kind, memo: Memo::default(), saved: Vec::new(), ignores_errexit: false, scope: false }
+    }
+
+    /// Whether traps may run now.
+    pub(super) fn is_between_commands(&self) -> bool {
+        matches!(self.kind, Kind::Script { .. } | Kind::List { .. } | Kind::Nothing)
+    }
+}
+
+impl Shell {
+    /// Goes on with a frame that was taken from the stack.
+    pub(super) fn advance<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+        match &mut frame.kind {
+            Kind::Nothing => Next::Done(self.status),
+            Kind::Script { script, at } => {
+                let script = script.clone();
+                *at += 1;
+                if let Some(unit) = script.units.get(*at - 1) {
+                    return Next::Push(Kind::List { list: unit.clone(), at: 0 });
+                }
+                match &script.failure {
+                    None => Next::Done(self.status),
+                    Some(failure) => {
+                        self.line = failure.line;
+                        for part in failure.message.split("\n\0") {
+                            self.complain(sys, part);
+                        }
+                        if self.is_session() { Next::Done(2) } else { Next::Jump(Jump::Exit(2)) }
+                    }
+                }
+            }
+            Kind::List { list, at } => {
+                let list = list.clone();
+                *at += 1;
+                match list.items.get(*at - 1) {
+                    None => Next::Done(self.status),
+                    Some(item) if item.background => self.start_background(sys, &item.node),
+                    Some(item) => Next::Push(Kind::AndOr { node: item.node.clone(), at: 0 }),
+                }
+            }
+            Kind::AndOr { .. } => self.advance_and_or(frame),
+            Kind::Pipeline { .. } => self.advance_pipeline(sys, frame),
+            Kind::Command { .. } => self.advance_command(sys, frame),
+            Kind::If { .. } | Kind::Loop { .. } => self.advance_condition(sys, frame),
+            Kind::For { .. } => self.advance_for(sys, frame),
+            Kind::ArithFor { .. } => self.advance_arith_for(sys, frame),
+            Kind::Case { .. } => self.advance_case(sys, frame),
+            Kind::Simple(_) => self.advance_simple(sys, frame),
+            Kind::Call { .. } => Next::Done(self.status),
+            Kind::Source { .. } => self.advance_source(),
+            Kind::Substitution { .. } => self.advance_substitution(sys, frame),
+            Kind::Foreground { pid } => match self.jobs.take_status(*pid) {
+                Some(status) => Next::Done(status.shell_code()),
+                None => Next::Block(Wait::event()),
+            },
+            Kind::Waiting(_) => self.advance_waiting(sys, frame),
+            Kind::Trap { status } => Next::Done(*status),
+            Kind::ExitTrap { status } => Next::Jump(Jump::Exit(*status)),
+        }
+    }
+
+    /// Whether this frame catches the jump (it then goes on running); the counts of `break 2` go down on the way.
+    pub(super) fn catches<K: Kernel>(&mut self, _sys: &mut Sys<'_, K>, frame: &mut Frame, jump: &mut Jump) -> bool {
+        let is_loop = matches!(frame.kind, Kind::Loop { .. } | Kind::For { .. } | Kind::ArithFor { .. });
+        match jump {
+            Jump::Break(levels) if is_loop => {
+                *levels -= 1;
+                if *levels == 0 {
+                    self.status = 0;
+                    frame.kind = Kind::Nothing;
+                }
+                *levels == 0
+            }
+            Jump::Continue(levels) if is_loop => {
+                *levels -= 1;
+                if *levels > 0 {
+                    return false;
+                }
+                self.status = 0;
+                if let Kind::Loop { in_condition, ran, .. } = &mut frame.kind {
+                    *in_condition = false;
+                    *ran = true;
+                }
+                true
+            }
+            Jump::Break(_) | Jump::Continue(_) => {
+                let stops = matches!(frame.kind, Kind::Call { .. } | Kind::Trap { .. });
+                if stops {
+                    self.status = 0;
+                }
+                stops
+            }
+            Jump::Return(status) if matches!(frame.kind, Kind::Call { .. } | Kind::Source { .. }) => {
+                self.status = *status;
+                true
+            }
+            Jump::Discard
+                if matches!(frame.kind, Kind::Script { .. })
+                    && !self.frames.iter().any(|f| matches!(f.kind, Kind::Script { .. })) =>
+            {
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Undoes what a frame set up.
+    pub(super) fn clean_up<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: Frame) {
+        for (fd, saved) in frame.saved.into_iter().rev() {
+            self.put_back(sys, fd, saved);
+        }
+        if frame.ignores_errexit {
+            self.ignore_errexit -= 1;
+        }
+        match frame.kind {
+            Kind::Call { args, .. } => {
+                self.args = args;
+                self.vars.pop_scope();
+            }
+            Kind::Source { args: Some(args) } => self.args = args,
+            Kind::Simple(simple) => {
+                for fd in simple.process_substitutions {
+                    sys.close(fd);
+                }
+            }
+            Kind::Substitution { fd, .. } => sys.close(fd),
+            _ => {}
+        }
+        if frame.scope {
+            self.vars.pop_scope();
+        }
+    }
+
+    fn advance_and_or(&mut self, frame: &mut Frame) -> Next {
+        let Kind::AndOr { node, at } = &mut frame.kind else { return Next::Stay };
+        while let Some((and, _)) = node.parts.get(*at)
+            && *at > 0
+            && *and != (self.status == 0)
+        {
+            *at += 1;
+        }
+        let Some((_, pipeline)) = node.parts.get(*at) else { return Next::Done(self.status) };
+        let pipeline = pipeline.clone();
+        *at += 1;
+        // All but the last may fail under `set -e`.
+        let ignore = *at < node.parts.len();
+        if ignore != frame.ignores_errexit {
+            frame.ignores_errexit = ignore;
+            if ignore { self.ignore_errexit += 1 } else { self.ignore_errexit -= 1 }
+        }
+        Next::Push(Kind::Pipeline { node: pipeline, state: PipelineState::Start })
+    }
+
+    /// A command: its redirections one by one, then what it does.
+    fn advance_command<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+        let Kind::Command { node, redirects, begun } = &mut frame.kind else { return Next::Stay };
+        let node = node.clone();
+        if *begun {
+            let status = self.status;
+            return match node.kind {
+                Node::Arith(_) | Node::Test(_) | Node::Subshell(_) => self.finish_checked(status),
+                _ => Next::Done(status),
+            };
+        }
+        if node.line > 0 {
+            self.line = node.line;
+        }
+        if let Node::Simple { .. } = node.kind {
+            frame.kind = Kind::Simple(Box::new(Simple::new(node)));
+            return Next::Stay;
+        }
+        if let Some(redirect) = node.redirects.get(*redirects) {
+            *redirects += 1;
+            let memo = std::mem::take(&mut frame.memo);
+            return match self.redirect(sys, redirect, &memo, &mut frame.saved) {
+                Ok(()) => Next::Stay,
+                Err(Stop::Substitution(substitution)) => {
+                    frame.memo = memo;
+                    if let Kind::Command { redirects, .. } = &mut frame.kind {
+                        *redirects -= 1;
+                    }
+                    self.start_substitution(sys, &substitution)
+                }
+                Err(Stop::Error { message, .. }) => {
+                    self.complain(sys, &message);
+                    self.finish_checked(1)
+                }
+            };
+        }
+        *begun = true;
+        match &node.kind {
+            Node::Group(list) => Next::Push(Shell::list_frame(list)),
+            Node::Subshell(list) => self.start_subshell(sys, list),
+            Node::If { .. } => Next::Push(Kind::If { node, arm: 0, in_condition: false }),
+            Node::Loop { .. } => Next::Push(Kind::Loop { node, in_condition: false, ran: false, last: 0 }),
+            Node::For { .. } => Next::Push(Kind::For { node, words: None, at: 0 }),
+            Node::ArithFor { .. } => Next::Push(Kind::ArithFor { node, phase: Phase::Init, last: 0 }),
+            Node::Case { .. } => Next::Push(Kind::Case { node, subject: None, item: 0, pattern: 0, run: false }),
+            Node::Function(function) => {
+                Arc::make_mut(&mut self.functions).insert(function.name.clone(), function.clone());
+                Next::Done(0)
+            }
+            Node::Arith(word) => {
+                let memo = std::mem::take(&mut frame.memo);
+                match self.attempt(sys, &memo, |x| x.arithmetic(word)) {
+                    Ok(value) => {
+                        if self.options.xtrace {
+                            let text = self.attempt(sys, &memo, |x| x.text(word)).unwrap_or_default();
+                            self.trace(sys, &format!("(( {} ))", text.trim()));
+                        }
+                        self.finish_checked(i32::from(value == 0))
+                    }
+                    Err(stop) => self.stopped_with(sys, frame, stop, memo, "((: "),
+                }
+            }
+            Node::Test(expression) => {
+                let memo = std::mem::take(&mut frame.memo);
+                let node = node.clone();
+                let result = self.attempt(sys, &memo, |x| x.test_expression(expression));
+                match result {
+                    Ok(truth) => {
+                        drop(node);
+                        self.finish_checked(i32::from(!truth))
+                    }
+                    Err(stop) => self.stopped_with(sys, frame, stop, memo, ""),
+                }
+            }
+            Node::Simple { .. } => Next::Stay,
+        }
+    }
+
+    /// An expansion of a compound command stopped: run the substitution and try again, or tell the error.
+    fn stopped_with<K: Kernel>(
+        &mut self,
+        sys: &mut Sys<'_, K>,
+        frame: &mut Frame,
+        stop: Stop,
+        memo: super::expand::Memo,
+        before: &str,
+    ) -> Next {
+        match stop {
+            Stop::Substitution(substitution) => {
+                frame.memo = memo;
+                if let Kind::Command { begun, .. } = &mut frame.kind {
+                    *begun = false;
+                }
+                self.start_substitution(sys, &substitution)
+            }
+            Stop::Error { message, fatal } => {
+                if fatal {
+                    return self.expansion_failed(sys, Stop::Error { message, fatal });
+                }
+                self.complain(sys, &format!("{before}{message}"));
+                self.finish_checked(1)
+            }
+        }
+    }
+
+    /// Tells an expansion's error and leaves what is being done.
+    pub(super) fn expansion_failed<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, stop: Stop) -> Next {
+        let Stop::Error { message, fatal } = stop else { return Next::Stay };
+        self.complain(sys, &message);
+        self.status = 1;
+        let in_session = self.is_session();
+        match (fatal, in_session) {
+            (true, false) => Next::Jump(Jump::Exit(if self.subshell_level > 0 { 1 } else { 127 })),
+            _ if self.subshell_level > 0 => Next::Jump(Jump::Exit(1)),
+            _ => Next::Jump(Jump::Discard),
+        }
+    }
+
+    fn advance_condition<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+        match &mut frame.kind {
+            Kind::If { node, arm, in_condition } => {
+                let node = node.clone();
+                let Node::If { arms, otherwise } = &node.kind else { return Next::Done(0) };
+                if !*in_condition {
+                    if *arm == usize::MAX {
+                        return Next::Done(self.status);
+                    }
+                    if let Some((condition, _)) = arms.get(*arm) {
+                        *in_condition = true;
+                        let kind = Shell::list_frame(condition);
+                        self.enter_condition(frame);
+                        return Next::Push(kind);
+                    }
+                    *arm = usize::MAX;
+                    return match otherwise {
+                        Some(list) => Next::Push(Shell::list_frame(list)),
+                        None => Next::Done(0),
+                    };
+                }
+                *in_condition = false;
+                let chosen = if self.status == 0 { arms.get(*arm).map(|a| Shell::list_frame(&a.1)) } else { None };
+                *arm = if chosen.is_some() { usize::MAX } else { *arm + 1 };
+                self.leave_condition(frame);
+                chosen.map_or(Next::Stay, Next::Push)
+            }
+            Kind::Loop { node, in_condition, ran, last } => {
+                let node = node.clone();
+                let Node::Loop { until, condition, body } = &node.kind else { return Next::Done(0) };
+                if *in_condition {
+                    *in_condition = false;
+                    let last = *last;
+                    let go_on = (self.status == 0) != *until;
+                    *ran = go_on;
+                    self.leave_condition(frame);
+                    if !go_on {
+                        return Next::Done(last);
+                    }
+                    if !self.count_loop(sys) {
+                        return Next::Jump(Jump::Exit(1));
+                    }
+                    return Next::Push(Shell::list_frame(body));
+                }
+                if std::mem::take(ran) {
+                    *last = self.status;
+                }
+                *in_condition = true;
+                self.enter_condition(frame);
+                Next::Push(Shell::list_frame(condition))
+            }
+            _ => Next::Stay,
+        }
+    }
+
+    fn enter_condition(&mut self, frame: &mut Frame) {
+        if !frame.ignores_errexit {
+            frame.ignores_errexit = true;
+            self.ignore_errexit += 1;
+        }
+    }
+
+    fn leave_condition(&mut self, frame: &mut Frame) {
+        if frame.ignores_errexit {
+            frame.ignores_errexit = false;
+            self.ignore_errexit -= 1;
+        }
+    }
+
+    fn advance_for<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+        let Kind::For { node, words, at } = &mut frame.kind else { return Next::Stay };
+        let node = node.clone();
+        let Node::For { name, words: source, body } = &node.kind else { return Next::Done(0) };
+        let Some(list) = words else {
+            let memo = std::mem::take(&mut frame.memo);
+            let expanded = match source {
+                None => Ok(self.args.clone()),
+                Some(source) => self.attempt(sys, &memo, |x| {
+                    let mut out = Vec::new();
+                    source.iter().try_for_each(|w| x.fields(w, &mut out))?;
+                    Ok(out)
+                }),
+            };
+            match expanded {
+                Ok(list) => {
+                    if list.is_empty() {
+                        return Next::Done(0);
+                    }
+                    *words = Some(list);
+                    return Next::Stay;
+                }
+                Err(Stop::Substitution(substitution)) => {
+                    frame.memo = memo;
+                    return self.start_substitution(sys, &substitution);
+                }
+                Err(stop) => return self.expansion_failed(sys, stop),
+            }
+        };
+        let Some(word) = list.get(*at) else { return Next::Done(self.status) };
+        let word = word.clone();
+        if self.options.xtrace {
+            let line =
+                format!("for {name} in {}", list.iter().map(|w| super::quote::traced(w)).collect::<Vec<_>>().join(" "));
+            self.trace(sys, &line);
+        }
+        *at += 1;
+        if let Err(error) = self.vars.set(name, None, word) {
+            self.complain(sys, &format!("{}: readonly variable", error.0));
+            return Next::Done(1);
+        }
+        if !self.count_loop(sys) {
+            return Next::Jump(Jump::Exit(1));
+        }
+        Next::Push(Shell::list_frame(body))
+    }
+
+    fn advance_arith_for<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+        let Kind::ArithFor { node, phase, last } = &mut frame.kind else { return Next::Stay };
+        let node = node.clone();
+        let Node::ArithFor { parts: [init, condition, update], body } = &node.kind else { return Next::Done(0) };
+        let (expression, next) = match phase {
+            Phase::Init => (init, Phase::Condition),
+            Phase::Condition => (condition, Phase::Body),
+            Phase::Body => {
+                *phase = Phase::Update;
+                if !self.count_loop(sys) {
+                    return Next::Jump(Jump::Exit(1));
+                }
+                return Next::Push(Shell::list_frame(body));
+            }
+            Phase::Update => {
+                *last = self.status;
+                (update, Phase::Condition)
+            }
+        };
+        let was = *phase;
+        *phase = next;
+        let Some(expression) = expression else { return Next::Stay };
+        let last = *last;
+        let memo = std::mem::take(&mut frame.memo);
+        match self.attempt(sys, &memo, |x| x.arithmetic(expression)) {
+            Ok(0) if was == Phase::Condition => Next::Done(last),
+            Ok(_) => Next::Stay,
+            Err(Stop::Substitution(substitution)) => {
+                frame.memo = memo;
+                if let Kind::ArithFor { phase, .. } = &mut frame.kind {
+                    *phase = was;
+                }
+                self.start_substitution(sys, &substitution)
+            }
+            Err(Stop::Error { message, .. }) => {
+                self.complain(sys, &format!("((: {message}"));
+                Next::Done(1)
+            }
+        }
+    }
+
+    fn advance_case<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+        let Kind::Case { node, subject, item, pattern, run } = &mut frame.kind else { return Next::Stay };
+        let node = node.clone();
+        let Node::Case { word, items } = &node.kind else { return Next::Done(0) };
+        let memo = std::mem::take(&mut frame.memo);
+        let step = (|| -> Result<Next, Stop> {
+            let Some(text) = subject else {
+                let text = self.attempt(sys, &memo, |x| x.text(word))?;
+                if self.options.xtrace {
+                    self.trace(sys, &format!("case {} in", super::quote::traced(&text)));
+                }
+                *subject = Some(text);
+                self.status = 0;
+                return Ok(Next::Stay);
+            };
+            let Some(current) = items.get(*item) else { return Ok(Next::Done(self.status)) };
+            let chosen = *run || {
+                let Some(source) = current.patterns.get(*pattern) else {
+                    *item += 1;
+                    *pattern = 0;
+                    return Ok(Next::Stay);
+                };
+                *pattern += 1;
+                let source = self.attempt(sys, &memo, |x| x.pattern(source)).inspect_err(|_| *pattern -= 1)?;
+                if self.options.nocasematch {
+                    Pattern::new(&source.to_lowercase()).matches(&text.to_lowercase())
+                } else {
+                    Pattern::new(&source).matches(text)
+                }
+            };
+            if !chosen {
+                return Ok(Next::Stay);
+            }
+            *pattern = 0;
+            *run = current.then == CaseThen::FallThrough;
+            *item = if current.then == CaseThen::Leave { items.len() } else { *item + 1 };
+            Ok(match &current.body {
+                Some(body) => Next::Push(Shell::list_frame(body)),
+                None => Next::Stay,
+            })
+        })();
+        match step {
+            Ok(next) => next,
+            Err(Stop::Substitution(substitution)) => {
+                frame.memo = memo;
+                self.start_substitution(sys, &substitution)
+            }
+            Err(stop) => self.expansion_failed(sys, stop),
+        }
+    }
+
+    /// Starts a `$(...)` in a subshell whose output this shell reads.
+    pub(super) fn start_substitution<K: Kernel>(
+        &mut self,
+        sys: &mut Sys<'_, K>,
+        substitution: &Arc<super::ast::Substitution>,
+    ) -> Next {
+        let parsed = substitution.parsed.get_or_init(|| super::parse::list(&substitution.text, substitution.line));
+        let list = match parsed {
+            Ok(list) => list.clone(),
+            Err(failure) => {
+                let failure = failure.clone();
+                self.line = failure.line;
+                let text =
+                    if failure.at_end { "syntax error: unexpected end of file" } else { failure.message.as_str() };
+                for part in text.split("\n\0") {
+                    self.complain(sys, &format!("command substitution: {part}"));
+                }
+                self.substitution_status = Some(2);
+                self.status = 2;
+                return Next::Push(Kind::Substitution { pid: 0, fd: u32::MAX, output: Vec::new(), ended: true });
+            }
+        };
+        let (reader, writer) = sys.pipe();
+        let mut child = self.fork(Kind::List { list, at: 0 });
+        child.trace_level += 1;
+        if !self.options.inherit_errexit && !self.options.posix {
+            child.options.errexit = false;
+        }
+        child.may_exec = true;
+        let mut spawn = Spawn::fork(Box::new(child)).fd(1, writer).without_fd(reader).without_fd(writer);
+        for fd in &self.saved_fds {
+            spawn = spawn.without_fd(*fd);
+        }
+        let started = sys.spawn(spawn);
+        sys.close(writer);
+        match started {
+            Ok(pid) => {
+                self.jobs.add_child(pid);
+                Next::Push(Kind::Substitution { pid, fd: reader, output: Vec::new(), ended: false })
+            }
+            Err(errno) => {
+                sys.close(reader);
+                self.complain(sys, &format!("cannot make child for command substitution: {errno}"));
+                Next::Jump(Jump::Exit(1))
+            }
+        }
+    }
+
+    fn advance_substitution<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+        const OUTPUT_MAX: usize = 16 << 20;
+        let Kind::Substitution { pid, fd, output, ended } = &mut frame.kind else { return Next::Stay };
+        while !*ended {
+            match sys.read(*fd, 65536) {
+                Ok(Read::Data(data)) if output.len() + data.len() <= OUTPUT_MAX => output.extend(data),
+                Ok(Read::Data(_)) => {
+                    let _ = sys.kill(*pid, Some(crate::Signal::KILL));
+                    self.complain(sys, "command substitution: output too large");
+                    *ended = true;
+                }
+                Ok(Read::WouldBlock) => return Next::Block(Wait::readable(*fd)),
+                Ok(Read::Eof) | Err(_) => *ended = true,
+            }
+        }
+        if *pid != 0 {
+            match self.jobs.take_status(*pid) {
+                None => return Next::Block(Wait::event()),
+                Some(status) => {
+                    self.substitution_status = Some(status.shell_code());
+                    self.status = status.shell_code();
+                }
+            }
+        }
+        let mut text = String::from_utf8_lossy(output).replace('\0', "");
+        text.truncate(text.trim_end_matches('\n').len());
+        if let Some(below) = self.frames.last_mut() {
+            below.memo.outputs.push(text);
+        }
+        Next::Done(self.status)
+    }
+}
