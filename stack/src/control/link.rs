@@ -216,7 +216,7 @@ impl Network {
         };
         let kind = Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None }));
         let link = self.register_link(ns, kind, "veth%d", &wanted)?;
-        linkwatch::fire(self, ns, link);
+        self.lose_carrier(ns, link);
         Ok((ns, link))
     }
 
@@ -227,9 +227,17 @@ impl Network {
                 veth.peer = other;
             }
         }
-        linkwatch::fire(self, a.0, a.1);
+        self.lose_carrier(a.0, a.1);
         // The message about the new link names the other end's namespace (rtnl_fill_link_netnsid).
         self.nsid(a.0, b.0);
+    }
+
+    /// `netif_carrier_off` of a new veth: it counts, though the link was made without carrier.
+    fn lose_carrier(&mut self, ns: NsId, link: IfIndex) {
+        if let Some(dev) = self.link_mut(ns, link) {
+            dev.carrier_changes += 1;
+        }
+        linkwatch::fire(self, ns, link);
     }
 
     /// What comes after registering: `rtnl_configure_link`, `do_set_master`, options of the kind.

@@ -1,9 +1,15 @@
 //! `ip`: options, objects, batches. One line per object in [`OBJECTS`], one file or folder per object.
 
+pub mod address;
 pub mod args;
+pub mod flush;
 pub mod link;
+pub mod names;
+pub mod neigh;
 pub mod netns;
 pub mod out;
+pub mod route;
+pub mod rule;
 mod run;
 
 use hopwise_machine::{MachineId, Sys};
@@ -159,13 +165,13 @@ pub struct ObjectRow {
 /// The objects in iproute2's order: the first that a word abbreviates is meant. Those that do not exist here stand in the
 /// list with [`unknown`], so that abbreviations mean what they mean on Linux.
 pub static OBJECTS: &[ObjectRow] = &[
-    ObjectRow { name: "address", run: unknown },
+    ObjectRow { name: "address", run: address::run },
     ObjectRow { name: "addrlabel", run: unknown },
     ObjectRow { name: "maddress", run: unknown },
-    ObjectRow { name: "route", run: unknown },
-    ObjectRow { name: "rule", run: unknown },
-    ObjectRow { name: "neighbor", run: unknown },
-    ObjectRow { name: "neighbour", run: unknown },
+    ObjectRow { name: "route", run: route::run },
+    ObjectRow { name: "rule", run: rule::run },
+    ObjectRow { name: "neighbor", run: neigh::run },
+    ObjectRow { name: "neighbour", run: neigh::run },
     ObjectRow { name: "ntable", run: unknown },
     ObjectRow { name: "ntbl", run: unknown },
     ObjectRow { name: "link", run: link::run },

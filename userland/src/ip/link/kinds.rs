@@ -81,7 +81,11 @@ fn slave_value(args: &mut Args, option: &PortOption) -> Done<u64> {
         return match &*args.need()? {
             "on" => Ok(1),
             "off" => Ok(0),
-            _ => Err(args::invarg("should be \"on\" or \"off\"", option.word)),
+            other => {
+                let key = option.word;
+                let text = format!("Error: argument of \"{key}\" must be one of \"off\", \"on\", not \"{other}\"");
+                Err(Fail::new(1, text))
+            }
         };
     }
     match option.word {
