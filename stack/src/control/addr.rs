@@ -457,7 +457,7 @@ fn renamed_label(old: &str, name: &str, nth: usize) -> String {
     if nth == 0 {
         return name.to_owned();
     }
-    let suffix = old.find(':').and_then(|at| old.get(at..)).map_or_else(|| format!(":{nth}"), str::to_owned);
+    let suffix = old.find(':').and_then(|at| old.get(at..)).map_or_else(|| format!(":{}", nth + 1), str::to_owned);
     let room = 15usize.saturating_sub(suffix.len());
     let name = name.get(..room.min(name.len())).unwrap_or(name);
     format!("{name}{suffix}")

@@ -6,8 +6,8 @@
 use core::net::Ipv4Addr;
 
 use hopwise_protocols::fib::{
-    self, Flow, Insert, Inserted, LinkFacts, Metrics, RTAX_ADVMSS, RTAX_HOPLIMIT, RTAX_MTU, RouteError, RouteSpec,
-    RouteType,
+    self, Flow, Insert, Inserted, LinkFacts, Metrics, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTAX_ADVMSS, RTAX_HOPLIMIT,
+    RTAX_MTU, RouteError, RouteSpec, RouteType,
 };
 use hopwise_protocols::wire::ethernet::ETH_P_IP;
 use hopwise_protocols::wire::ipv4::IPPROTO_UDP;
@@ -203,6 +203,10 @@ fn input(space: &mut Namespace, cx: &mut Cx<'_>, query: &RouteQuery) -> Result<R
     if space.devs.get(query.iif).is_none() {
         return Err(Errno::ENODEV.into());
     }
+    // Nobody joins a group here but that of all hosts.
+    if query.dst.is_multicast() && query.dst != Ipv4Addr::new(224, 0, 0, 1) {
+        return Err(Errno::EINVAL.into());
+    }
     let packet = probe(cx, query);
     let decision = route::decide_input(space, cx.now, &packet);
     cx.pool.consumed(packet);
@@ -216,17 +220,9 @@ fn input(space: &mut Namespace, cx: &mut Cx<'_>, query: &RouteQuery) -> Result<R
             let redirect = decided.redirect;
             Ok(RouteAnswer { redirect, ..answer(space, cx.now, query.dst, &decided) })
         }
-        Err(route::Refusal::Martian(reason)) => Err(martian(reason).into()),
+        Err(route::Refusal::Martian(_)) => Err(Errno::EINVAL.into()),
         Err(route::Refusal::Unreachable(errno)) => Err(route::errno(errno).into()),
         Err(route::Refusal::NotForwarding) => Err(Errno::EHOSTUNREACH.into()),
-    }
-}
-
-/// `ip_route_input` says EXDEV for a source that fails `rp_filter` and EINVAL for other martians.
-fn martian(reason: hopwise_sim_core::DropReason) -> Errno {
-    match reason {
-        hopwise_sim_core::DropReason::IpRpFilter => Errno::EXDEV,
-        _ => Errno::EINVAL,
     }
 }
 
@@ -274,12 +270,22 @@ fn answer(space: &Namespace, now: Time, dst: Ipv4Addr, decided: &route::Route) -
         oif: decided.oif,
         gateway: decided.gateway,
         prefsrc: None,
-        table: decided.table,
+        table: if decided.rule == u32::MAX { shared_table(decided.table) } else { answering_table(space, decided) },
         metrics,
         expires: learned.and_then(|l| l.expires),
         redirect: false,
         redirected: learned.is_some_and(|l| l.gateway.is_some()),
     }
+}
+
+/// While only the default rules exist, `local` is a part of `main`, which answers for it.
+const fn shared_table(table: u32) -> u32 {
+    if table == RT_TABLE_LOCAL { RT_TABLE_MAIN } else { table }
+}
+
+/// The table that answered; 0 if none was asked, as for groups.
+fn answering_table(space: &Namespace, decided: &route::Route) -> u32 {
+    if the_route(space, decided).is_some() { decided.table } else { 0 }
 }
 
 /// The route that a decision came from.
@@ -305,7 +311,10 @@ fn matching(space: &Namespace, query: &RouteQuery, answer: &RouteAnswer) -> Resu
         ..Flow::default()
     };
     match space.fib.lookup(&flow) {
-        Ok(found) => Ok(RouteFound::Route(found.table, found.route.clone())),
+        Ok(found) => {
+            let table = if found.rule.is_none() { shared_table(found.table) } else { found.table };
+            Ok(RouteFound::Route(table, found.route.clone()))
+        }
         Err(why) => Err(match why {
             fib::FibError::NoRoute => Errno::EHOSTUNREACH,
             refused => route::errno(refused.errno()),

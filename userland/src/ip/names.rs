@@ -164,9 +164,10 @@ pub fn dsfield_name(ip: &Ip<'_, '_>, number: u8) -> String {
 /// The type of a route (`rtnl_rtntype_a2n`).
 pub fn route_type(word: &str) -> Option<RouteType> {
     let word = if word == "brd" { "broadcast" } else { word };
-    RouteType::ALL.iter().copied().find(|kind| {
-        kind.name() == word || args::unsigned(word) == Some(u64::from(kind.number()))
-    })
+    RouteType::ALL
+        .iter()
+        .copied()
+        .find(|kind| kind.name() == word || args::unsigned(word) == Some(u64::from(kind.number())))
 }
 
 /// The number of an IP protocol (`inet_proto_a2n`).
@@ -186,14 +187,19 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        assert_eq!((protocol("bird"), protocol("77"), protocol("0x10"), protocol("x")), (Some(12), Some(77), Some(16), None));
+        assert_eq!(
+            (protocol("bird"), protocol("77"), protocol("0x10"), protocol("x")),
+            (Some(12), Some(77), Some(16), None)
+        );
         assert_eq!((scope("link"), scope("host"), scope("300")), (Some(253), Some(254), None));
-        assert_eq!((dsfield("10"), dsfield("0x10"), dsfield("AF11"), dsfield("x")), (Some(16), Some(16), Some(0x28), None));
-        assert_eq!((route_type("brd"), route_type("7"), route_type("x")), (
-            Some(RouteType::Broadcast),
-            Some(RouteType::Unreachable),
-            None
-        ));
+        assert_eq!(
+            (dsfield("10"), dsfield("0x10"), dsfield("AF11"), dsfield("x")),
+            (Some(16), Some(16), Some(0x28), None)
+        );
+        assert_eq!(
+            (route_type("brd"), route_type("7"), route_type("x")),
+            (Some(RouteType::Broadcast), Some(RouteType::Unreachable), None)
+        );
         assert_eq!((ip_protocol("tcp"), ip_protocol("89"), ip_protocol("nosuch")), (Some(6), Some(89), None));
     }
 }

@@ -186,7 +186,8 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: Insert) -> Done {
             None => return Err(Fail::new(2, "Error: Invalid link address.")),
         },
     };
-    let new = NewNeigh { addr, dev, lladdr: mac, state: r.state, flags: r.flags, use_it: r.use_it, protocol: r.protocol };
+    let new =
+        NewNeigh { addr, dev, lladdr: mac, state: r.state, flags: r.flags, use_it: r.use_it, protocol: r.protocol };
     ip.net().neigh_set(ns, &new, how)?;
     Ok(())
 }
@@ -217,7 +218,10 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         space.neigh.get(addr, dev).map(|entry| Line::entry(entry, now))
     };
     let line = line.ok_or_else(|| {
-        Fail::new(2, if r.proxy { "Error: Proxy neighbour entry not found." } else { "Error: Neighbour entry not found." })
+        Fail::new(
+            2,
+            if r.proxy { "Error: Proxy neighbour entry not found." } else { "Error: Neighbour entry not found." },
+        )
     })?;
     // iproute2 prints this answer as text even if JSON was asked for.
     let out = core::mem::replace(&mut ip.out, super::Out::text_mode(ip.opt.oneline));

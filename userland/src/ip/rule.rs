@@ -217,6 +217,7 @@ struct Filter {
     iif: Option<String>,
     oif: Option<String>,
     table: Option<u32>,
+    /// Only `flush` looks at it; iproute2 6.1 lists all the same.
     proto: Option<u8>,
     ipproto: Option<u8>,
     sport: Option<PortRange>,
@@ -282,7 +283,6 @@ impl Filter {
             && link(&self.iif, &rule.iif)
             && link(&self.oif, &rule.oif)
             && self.table.is_none_or(|t| rule.action == Action::Lookup(t))
-            && self.proto.is_none_or(|p| p == rule.proto)
             && self.ipproto.is_none_or(|p| p == rule.ipproto)
             && self.sport.is_none_or(|p| rule.sport == Some(p))
             && self.dport.is_none_or(|p| rule.dport == Some(p))
@@ -309,8 +309,14 @@ fn list(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let filter = Filter::parse(ip, args)?;
     // The first rule of all has no priority on the wire, and such are kept.
-    let gone: Vec<Rule> =
-        ip.space()?.fib.rules().iter().filter(|r| r.priority != 0 && filter.fits(r)).cloned().collect();
+    let gone: Vec<Rule> = ip
+        .space()?
+        .fib
+        .rules()
+        .iter()
+        .filter(|r| r.priority != 0 && filter.fits(r) && filter.proto.is_none_or(|p| p == r.proto))
+        .cloned()
+        .collect();
     let ns = ip.ns;
     for rule in gone {
         let which = RuleMatch { priority: Some(rule.priority), action: Some(rule.action), ..RuleMatch::default() };
@@ -339,7 +345,9 @@ fn print(ip: &mut Ip<'_, '_>, rule: &Rule, resolved: impl Fn(u32) -> bool) {
         ip.out.any("tos", format_args!(" tos {tos}"), &*tos);
     }
     if rule.fwmark != 0 || rule.fwmask != 0 {
-        let (mark, mask) = (format!("0x{:x}", rule.fwmark), format!("0x{:x}", rule.fwmask));
+        // `%#x` writes zero without a prefix.
+        let hex = |n: u32| if n == 0 { "0".to_owned() } else { format!("{n:#x}") };
+        let (mark, mask) = (hex(rule.fwmark), hex(rule.fwmask));
         ip.out.any("fwmark", format_args!(" fwmark {mark}"), &*mark);
         if rule.fwmask != u32::MAX {
             ip.out.any("fwmask", format_args!("/{mask}"), &*mask);

@@ -60,7 +60,7 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
         && !ns.is_own(src)
         && ns.fib.addr_type(src, None, RT_TABLE_LOCAL) != RouteType::Local
     {
-        return Err(Errno::EINVAL);
+        return Err(Errno::ENETUNREACH);
     }
     if flow.oif.is_some() {
         let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
@@ -134,7 +134,10 @@ fn output_route(
         _ if dst.is_broadcast() => RouteKind::Broadcast,
         _ => RouteKind::Unicast,
     };
-    Ok(Route { kind, src, ..unicast(ns, now, dst, found, nexthop, out) })
+    let route = Route { kind, src, ..unicast(ns, now, dst, found, nexthop, out) };
+    // What goes to many goes onto the link itself, whatever gateway led to it (`__mkroute_output`).
+    let gateway = if kind == RouteKind::Unicast { route.gateway } else { None };
+    Ok(Route { gateway, ..route })
 }
 
 /// The source address that a route implies (`fib_result_prefsrc`, `fib_info_update_nhc_saddr`).

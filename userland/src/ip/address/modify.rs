@@ -134,10 +134,13 @@ impl Request {
 
 /// Without an address there is no family either, and no family answers.
 fn no_address(ip: &Ip<'_, '_>) -> Fail {
-    Fail::new(2, match ip.opt.family {
-        Family::Inet => "Error: ipv4: Local address is not supplied.",
-        _ => "RTNETLINK answers: Operation not supported",
-    })
+    Fail::new(
+        2,
+        match ip.opt.family {
+            Family::Inet => "Error: ipv4: Local address is not supplied.",
+            _ => "RTNETLINK answers: Operation not supported",
+        },
+    )
 }
 
 /// `ip address add`, `change`, `replace`.

@@ -1,6 +1,6 @@
 //! `ip route list` and `flush`: which routes are meant (`iproute_list_flush_or_save`, `filter_nlmsg`).
 
-use hopwise_protocols::fib::{Fib, RT_TABLE_MAIN, Route, RouteType};
+use hopwise_protocols::fib::{Fib, RT_TABLE_MAIN, Route, RouteTable, RouteType};
 use hopwise_sim_core::IfIndex;
 
 use super::super::args::{self, Args, Done, Fail, Prefix, invarg, matches};
@@ -149,8 +149,10 @@ impl Filter {
 
 /// The routes that a filter lets through, as messages.
 fn select(fib: &Fib, filter: &Filter) -> Vec<Message> {
-    let tables = fib.tables();
-    let routes = tables.flat_map(|table| table.iter().map(move |route| (table.id(), route)));
+    let mut tables: Vec<&RouteTable> = fib.tables().collect();
+    // The kernel keeps tables by the last eight bits of their numbers.
+    tables.sort_by_key(|table| (table.id() & 0xff, core::cmp::Reverse(table.id())));
+    let routes = tables.into_iter().flat_map(|table| table.iter().map(move |route| (table.id(), route)));
     let fitting = routes.filter(|(table, route)| filter.fits(*table, route));
     fitting.map(|(table, route)| Message::of_route(fib, table, route)).collect()
 }

@@ -86,12 +86,7 @@ impl Message {
     /// `fib_dump_info`.
     pub fn of_route(fib: &Fib, table: u32, route: &Route) -> Self {
         let single = if route.nexthops.len() == 1 { route.nexthops.first() } else { None };
-        let hop = |nh: &NextHop| Hop {
-            gateway: nh.via,
-            dev: nh.dev,
-            weight: nh.weight,
-            flags: shown_flags(fib, nh),
-        };
+        let hop = |nh: &NextHop| Hop { gateway: nh.via, dev: nh.dev, weight: nh.weight, flags: shown_flags(fib, nh) };
         Message {
             kind: route.kind,
             dst: (route.dst.addr(), route.dst.prefix_len()),

@@ -167,13 +167,10 @@ mod tests {
 
     #[test]
     fn times() {
-        assert_eq!((time("30ms", 8), time("100", 8), time("1.5s", 8), time("x", 8), time("5m", 1)), (
-            Some(240),
-            Some(100),
-            Some(12000),
-            None,
-            None
-        ));
+        assert_eq!(
+            (time("30ms", 8), time("100", 8), time("1.5s", 8), time("x", 8), time("5m", 1)),
+            (Some(240), Some(100), Some(12000), None, None)
+        );
         assert_eq!((seconds(1500), seconds(2000), seconds(1234)), ("1.5".into(), "2".into(), "1.234".into()));
     }
 }

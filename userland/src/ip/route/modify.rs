@@ -122,7 +122,14 @@ impl Request {
             while let Some(word) = args.next() {
                 match &*word {
                     "via" => hop.via = Some(gateway(args)?),
-                    "dev" => hop.dev = ip.need_link(&args.need()?)?,
+                    "dev" => {
+                        let name = args.need()?;
+                        let unknown = || {
+                            let text = format!("Cannot find device \"{name}\"\nError: cannot parse nexthop");
+                            Fail::new(255, text)
+                        };
+                        hop.dev = ip.link(&name).ok_or_else(unknown)?;
+                    }
                     "weight" => {
                         let w = args.need()?;
                         let weight = args::unsigned(&w).and_then(|n| u16::try_from(n).ok());
@@ -155,10 +162,8 @@ impl Request {
     }
 
     fn table(&self) -> u32 {
-        let own = matches!(
-            self.kind,
-            Some(RouteType::Local | RouteType::Broadcast | RouteType::Nat | RouteType::Anycast)
-        );
+        let own =
+            matches!(self.kind, Some(RouteType::Local | RouteType::Broadcast | RouteType::Nat | RouteType::Anycast));
         self.table.unwrap_or(if own { RT_TABLE_LOCAL } else { RT_TABLE_MAIN })
     }
 

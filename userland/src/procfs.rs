@@ -1,0 +1,96 @@
+//! The made-up files: `/proc/net/*`, `/proc/sys/net/**`, `/sys/class/net/**`.
+
+mod net;
+
+use std::collections::BTreeSet;
+
+use hopwise_machine::files::FileKind;
+use hopwise_machine::{DirEntry, MachineId};
+use hopwise_sim_core::{Errno, NsId};
+
+use crate::kernel::SimKernel;
+
+/// Reads a made-up file; `None` if there is none of that path.
+pub fn read(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, path: &str) -> Option<Result<Vec<u8>, Errno>> {
+    if let Some(name) = setting_name(path) {
+        return kernel.net.sysctl_get(ns, &name).map(|text| Ok(format!("{text}\n").into_bytes()));
+    }
+    let file = net::FILES.iter().find(|file| Some(file.name) == in_proc_net(path))?;
+    Some(Ok((file.read)(kernel.net.ns(ns)?, kernel.net.now()).into_bytes()))
+}
+
+/// Writes a made-up file; `None` if there is none of that path.
+pub fn write(
+    kernel: &mut SimKernel,
+    _machine: MachineId,
+    ns: NsId,
+    path: &str,
+    data: &[u8],
+) -> Option<Result<(), Errno>> {
+    let name = setting_name(path)?;
+    kernel.net.sysctl_set(ns, &name, &String::from_utf8_lossy(data))
+}
+
+/// Lists a made-up folder; `None` if there is none of that path.
+pub fn list(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
+    let entry = |name: &str, kind| DirEntry { name: name.to_owned(), kind };
+    if in_proc_net(&format!("{dir}/")).is_some_and(str::is_empty) {
+        return Some(net::FILES.iter().map(|file| entry(file.name, FileKind::File)).collect());
+    }
+    if dir == "/proc/sys" {
+        return Some(vec![entry("net", FileKind::Dir)]);
+    }
+    let prefix = format!("{}.", setting_name(dir)?);
+    let mut found = BTreeSet::new();
+    for name in kernel.net.sysctl_names(ns) {
+        if let Some(rest) = name.strip_prefix(&prefix) {
+            let (part, kind) = match rest.split_once('.') {
+                Some((part, _)) => (part, FileKind::Dir),
+                None => (rest, FileKind::File),
+            };
+            found.insert(entry(&part.replace('/', "."), kind));
+        }
+    }
+    (!found.is_empty()).then(|| found.into_iter().collect())
+}
+
+/// The name that `sysctl` has for a file below `/proc/sys/net`: dots for slashes, and slashes for dots.
+fn setting_name(path: &str) -> Option<String> {
+    let rest = path.strip_prefix("/proc/sys/")?;
+    if rest != "net" && !rest.starts_with("net/") {
+        return None;
+    }
+    let swap = |c| match c {
+        '/' => '.',
+        '.' => '/',
+        c => c,
+    };
+    Some(rest.chars().map(swap).collect())
+}
+
+/// What follows `/proc/net/` or `/proc/PID/net/`.
+fn in_proc_net(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/proc/")?;
+    if let Some(file) = rest.strip_prefix("net/") {
+        return Some(file);
+    }
+    let (process, rest) = rest.split_once('/')?;
+    let is_process = process == "self" || process.bytes().all(|b| b.is_ascii_digit());
+    rest.strip_prefix("net/").filter(|_| is_process)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_names() {
+        let name = |path| setting_name(path);
+        assert_eq!(name("/proc/sys/net/ipv4/ip_forward").as_deref(), Some("net.ipv4.ip_forward"));
+        assert_eq!(name("/proc/sys/net/ipv4/conf/eth0.1/tag").as_deref(), Some("net.ipv4.conf.eth0/1.tag"));
+        assert_eq!(name("/proc/sys/network"), None);
+        assert_eq!(in_proc_net("/proc/self/net/arp"), Some("arp"));
+        assert_eq!(in_proc_net("/proc/12/net/arp"), Some("arp"));
+        assert_eq!(in_proc_net("/proc/bus/net/arp"), None);
+    }
+}
