@@ -34,6 +34,11 @@ pub fn protocol_name(number: u8) -> Option<&'static str> {
     PROTOCOLS.iter().find(|row| row.0 == number).map(|row| row.1)
 }
 
+/// The name tcpdump prints for an IP protocol it has no printer for (IANA, "Protocol Numbers").
+pub fn protocol_label(number: u8) -> Option<&'static str> {
+    LABELS.get(usize::from(number)).copied().filter(|label| !label.is_empty())
+}
+
 /// The number of the IP protocol called `name` (either spelling, as getprotobyname(3) finds it).
 pub fn protocol_of(name: &str) -> Option<u8> {
     PROTOCOLS.iter().find(|row| row.1 == name || row.2 == name).map(|row| row.0)
@@ -376,4 +381,41 @@ const PROTOCOLS: &[(u8, &str, &str)] = &[
     (141, "wesp", "WESP"),
     (142, "rohc", "ROHC"),
     (143, "ethernet", "Ethernet"),
+];
+
+/// By number; empty where nothing is assigned.
+#[rustfmt::skip]
+const LABELS: &[&str; 256] = &[
+    "hopopt", "icmp", "igmp", "ggp", "ipencap", "st", "tcp", "cbt",
+    "egp", "igp", "bbn-rcc-mon", "nvp-ii", "pup", "argus", "emcon", "xnet",
+    "chaos", "udp", "mux", "dcn-meas", "hmp", "prm", "xns-idp", "trunk-1",
+    "trunk-2", "leaf-1", "leaf-2", "rdp", "irtp", "iso-tp4", "netblt", "mfe-nsp",
+    "merit-inp", "dccp", "3pc", "idpr", "xtp", "ddp", "idpr-cmtp", "tp++",
+    "il", "ipv6", "sdrp", "ipv6-route", "ipv6-frag", "idrp", "rsvp", "gre",
+    "dsr", "bna", "esp", "ah", "i-nlsp", "swipe", "narp", "mobile",
+    "tlsp", "skip", "ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "", "cftp", "",
+    "sat-expak", "kryptolan", "rvd", "ippc", "", "sat-mon", "visa", "ipcv",
+    "cpnx", "rspf", "wsn", "pvp", "br-sat-mon", "sun-nd", "wb-mon", "wb-expak",
+    "iso-ip", "vmtp", "secure-vmtp", "vines", "ttp", "nsfnet-igp", "dgp", "tcf",
+    "eigrp", "ospf", "sprite-rpc", "larp", "mtp", "ax.25", "ipip", "micp",
+    "scc-sp", "etherip", "encap", "", "gmtp", "ifmp", "pnni", "pim",
+    "aris", "scps", "qnx", "a/n", "ipcomp", "snp", "compaq-peer", "ipx-in-ip",
+    "vrrp", "pgm", "", "l2tp", "ddx", "iatp", "stp", "srp",
+    "uti", "smp", "sm", "ptp", "isis", "fire", "crtp", "crudp",
+    "sscopmce", "iplt", "sps", "pipe", "sctp", "fc", "rsvp-e2e-ignore", "mobility-header",
+    "udplite", "mpls-in-ip", "manet", "hip", "shim6", "wesp", "rohc", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "", "", "",
+    "", "", "", "", "", "exptest-253", "exptest-254", "reserved",
 ];

@@ -162,7 +162,7 @@ fn pcap_tail(error: &PcapParseError, rest: &[u8], endianness: Endianness) -> Err
 }
 
 fn read_pcapng(bytes: &[u8]) -> Result<Capture, Error> {
-    let (mut rest, mut parser) = PcapNgParser::new(bytes).map_err(|error| pcapng_error(&error, bytes, true))?;
+    let (mut rest, mut parser) = PcapNgParser::new(bytes).map_err(|error| pcapng_error(&error, bytes, None))?;
     let mut capture = Capture { interfaces: Vec::new(), packets: Vec::new(), precision: Precision::Nano, tail: None };
     // A further section numbers its interfaces from 0 again.
     let mut section_base = 0;
@@ -170,7 +170,7 @@ fn read_pcapng(bytes: &[u8]) -> Result<Capture, Error> {
         let (after, block) = match parser.next_block(rest) {
             Ok(next) => next,
             Err(error) => {
-                capture.tail = Some(pcapng_error(&error, rest, false));
+                capture.tail = Some(pcapng_error(&error, rest, Some(parser.section().endianness)));
                 break;
             }
         };
@@ -211,18 +211,20 @@ fn interface(block: &InterfaceDescriptionBlock<'_>) -> Interface {
 
 /// libpcap reads a block's 8-byte header, then the rest of it; in the first block it reads the byte-order magic too
 /// before it knows how long the rest is.
-fn pcapng_error(error: &PcapNgParseError, rest: &[u8], first: bool) -> Error {
-    let PcapNgParseError::IncompleteBuffer(wanted, _) = error else {
+fn pcapng_error(error: &PcapNgParseError, rest: &[u8], order: Option<Endianness>) -> Error {
+    const MAGIC_IF_LITTLE: [u8; 4] = [0x4d, 0x3c, 0x2b, 0x1a];
+    if !matches!(error, PcapNgParseError::IncompleteBuffer(..)) {
         return Error::BadBlock(format!("pcapng block: {error}"));
-    };
-    if rest.len() < 8 {
-        return Error::TruncatedBlock { wanted: 8, got: rest.len() };
     }
-    let read = match first {
-        true if rest.len() < 12 => return Error::UnknownFormat,
-        true => 12,
-        false => 8,
+    let word = |at: usize| rest.get(at..).and_then(|field| field.first_chunk::<4>()).copied();
+    let Some(length) = word(4) else {
+        return Error::TruncatedBlock { wanted: 8, got: rest.len() };
     };
-    // The parser asks for at least the 12 bytes of the smallest block, or for the whole block.
-    Error::TruncatedBlock { wanted: wanted.saturating_sub(read).max(rest.len() - read + 1), got: rest.len() - read }
+    let (read, little) = match (order, word(8)) {
+        (Some(order), _) => (8, order == Endianness::Little),
+        (None, Some(magic)) => (12, magic == MAGIC_IF_LITTLE),
+        (None, None) => return Error::UnknownFormat,
+    };
+    let length = if little { u32::from_le_bytes(length) } else { u32::from_be_bytes(length) };
+    Error::TruncatedBlock { wanted: (length as usize).saturating_sub(read), got: rest.len() - read }
 }

@@ -75,7 +75,6 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     let packet = Packet { bytes: bp, protocol, hardware_len, protocol_len };
     if bp.take(Packet::ADDRESSES, 2 * (hardware_len + protocol_len)).is_err() {
         cx.trunc();
-        cx.unknown(bp.upto(length));
         return Ok(());
     }
     if !cx.opts.link_header {
@@ -97,7 +96,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         None => put!(cx, "Unknown ({operation}) "),
     }
     if !print_addresses(cx, &packet, hardware, operation)? {
-        cx.unknown(bp);
+        super::dump::hex_and_ascii(&mut cx.out, "\n\t", bp);
         return Ok(());
     }
     put!(cx, ", length {length}");

@@ -231,9 +231,10 @@ fn print_notification(cx: &mut Cx<'_>, message: &[u8]) -> Done {
     }
     let (code, subcode) = (message.u8(HEADER)?, message.u8(HEADER + 1)?);
     put!(cx, ", {} ({code})", name_or(ERRORS, code, "Unknown Error"));
-    match subcodes(code) {
-        Some(names) => put!(cx, ", subcode {} ({subcode})", name_or(names, subcode, "Unknown")),
-        None => put!(cx, ", subcode {} ({subcode})", "Unknown"),
+    if let Some(names) = subcodes(code) {
+        const STATE_MACHINE: u8 = 5;
+        let comma = if code == STATE_MACHINE { "" } else { "," };
+        put!(cx, "{comma} subcode {} ({subcode})", name_or(names, subcode, "Unknown"));
     }
     if code == CEASE {
         print_cease(cx, message.from(SMALLEST), subcode)?;

@@ -260,7 +260,7 @@ fn unreach(cx: &mut Cx<'_>, value: &[u8]) -> Done {
     } else {
         put!(cx, "\n\t    no AFI {afi} / SAFI {safi} decoder");
         if cx.opts.verbose <= 1 {
-            cx.unknown_data("\n\t    ", value.from(NO_PREFIX), value.len());
+            cx.unknown_data("\n\t    ", value, value.len());
         }
     }
     Ok(())
@@ -272,16 +272,16 @@ fn extended_community(cx: &mut Cx<'_>, community: &[u8]) -> Done {
     let flags = bits(EXTENDED_FLAGS, kind, ", ", "none");
     put!(cx, "\n\t    {} (0x{kind:04x}), Flags [{flags}]", name_or(EXTENDED, kind, "unknown extd community typecode"));
     match kind {
-        0x0002 | 0x0003 | 0x0008 => {
+        0x0002 | 0x0003 | 0x000a => {
             put!(cx, ": {}:{} (= {})", community.u16(2)?, community.u32(4)?, community.ip4(4)?);
         }
-        0x0102 | 0x0103 | 0x0108 | 0x010b => put!(cx, ": {}:{}", community.ip4(2)?, community.u16(6)?),
+        0x0102 | 0x0103 | 0x010b => put!(cx, ": {}:{}", community.ip4(2)?, community.u16(6)?),
         0x0202 | 0x0203 => {
             let number = as_number(cx, community.u32(2)?);
             put!(cx, ": {number}:{}", community.u16(6)?);
         }
         0x4004 => put!(cx, ": bandwidth: {} Mbps", megabits(community.u32(4)?)),
-        0x0005 | 0x0105 | 0x0205 | 0x8005 | 0x0107 | 0x8001 => put!(cx, "{}", community.ip4(2)?),
+        0x0005 | 0x0105 | 0x0205 | 0x8005 | 0x0107 | 0x8001 => put!(cx, ": {}", community.ip4(2)?),
         0x0306 | 0x8000 => {
             let (route, options) = (community.u8(6)?, community.u8(7)?);
             let external = matches!(route, 5 | 7);
@@ -297,7 +297,10 @@ fn extended_community(cx: &mut Cx<'_>, community: &[u8]) -> Done {
         0x0009 => put!(cx, ": AS {}", community.u16(2)?),
         0x030c => put!(cx, ": Tunnel type: {}", name_or(TUNNELS, community.u16(6)?, "unknown encaps")),
         _ => {
-            cx.unknown_data("\n\t      ", community, 8);
+            cx.out.push_str(": ");
+            for byte in community.from(2) {
+                put!(cx, "{byte:02x}");
+            }
         }
     }
     Ok(())

@@ -120,8 +120,7 @@ fn target_prefix(cx: &Cx<'_>, target: &[u8], bits: usize) -> Result<String, Trun
     if bits == 0 {
         return Ok("0:0/0".to_owned());
     }
-    let kind = if bits < 8 { target.u8(0)? } else { target.u8(0)? };
-    let value = match kind {
+    let value = match target.u8(0)? {
         0 => format!("{}:{}", target.u16(2)?, target.u32(4)?),
         1 => format!("{}:{}", target.ip4(2)?, target.u16(6)?),
         2 => format!("{}:{}", as_number(cx, target.u32(2)?), target.u16(6)?),

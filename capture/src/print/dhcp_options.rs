@@ -114,16 +114,15 @@ const OPTIONS: &[(u8, Form, &str)] = &[
     (80, F::Ascii, "SLP-NA"),
     (81, F::Special, "FQDN"),
     (82, F::Special, "Agent-Information"),
-    (85, F::Ip, "TDS"),
     (88, F::Ascii, "TZSTR"),
     (89, F::Bytes, "FQDNS"),
     (90, F::Bytes, "AUTH"),
-    (91, F::Ip, "VINES"),
-    (92, F::Short, "RANK"),
+    (83, F::Bytes, "ARMT"),
+    (91, F::Long, "Last-Transaction-Time"),
+    (92, F::Ip, "Associated-IP"),
     (93, F::Short, "ARCH"),
     (94, F::Bytes, "NDI"),
     (95, F::Ascii, "LDAP"),
-    (96, F::Ip, "6o4"),
     (97, F::Bytes, "GUID"),
     (98, F::Ascii, "UAP"),
     (100, F::Ascii, "POSIX-TZ"),
@@ -132,7 +131,6 @@ const OPTIONS: &[(u8, Form, &str)] = &[
     (112, F::Ip, "NI"),
     (113, F::Ascii, "NITAG"),
     (114, F::Ascii, "URL"),
-    (115, F::Bytes, "FAIL"),
     (116, F::Bool, "NOAUTO"),
     (117, F::Short, "NSSEARCH"),
     (118, F::Ip, "SUBNET"),
@@ -267,7 +265,7 @@ fn print_value(cx: &mut Cx<'_>, tag: u8, form: Form, value: &[u8]) -> Done {
         }
     };
     if !left.is_empty() {
-        put!(cx, "ERROR: length < {}", left.len());
+        put!(cx, "\n\t  trailing data length {}", left.len());
     }
     Ok(())
 }
@@ -332,11 +330,11 @@ fn user_class(cx: &mut Cx<'_>, value: &[u8]) -> Done {
         put!(cx, "instance#{instance}: ");
         let len = usize::from(len);
         if len == 0 {
-            cx.out.push_str("ERROR: invalid option");
+            cx.out.push_str("[ERROR: invalid option]");
             return Ok(());
         }
         let Ok(text) = value.take(at + 1, len) else {
-            cx.out.push_str("ERROR: malformed option");
+            cx.out.push_str("[ERROR: invalid option]");
             return Ok(());
         };
         put!(cx, "\"{}\", length {len}", safe_string(text));
@@ -354,6 +352,7 @@ fn agent_information(cx: &mut Cx<'_>, value: &[u8]) -> Done {
         let label = name(AGENT, kind).unwrap_or("Unknown");
         put!(cx, "\n\t      {label} SubOption {kind}, length {len}: ");
         let Ok(text) = value.take(at + 2, len) else {
+            cx.out.push_str("length goes past end of option");
             return Ok(());
         };
         match kind {
@@ -375,6 +374,10 @@ fn static_routes(cx: &mut Cx<'_>, value: &[u8]) -> Done {
     while let Ok(width) = value.u8(at) {
         if at > 0 {
             cx.out.push(',');
+        }
+        if value.len() - at < 5 {
+            put!(cx, "[ERROR: Remaining length ({}) < 5 bytes]", value.len() - at);
+            return Ok(());
         }
         if width > 32 {
             put!(cx, "bad width {width}");

@@ -59,7 +59,6 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Result<usize, 
     let mut length_type = bp.u16(12)?;
     if cx.opts.link_header {
         addresses(cx, bp)?;
-        type_name(cx, length_type);
     }
     let mut length_printed = false;
     while TAG_TYPES.contains(&length_type) {
@@ -69,20 +68,19 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Result<usize, 
             return Ok(bp.len().min(length));
         }
         let tag = bp.u16(header)?;
-        length_type = bp.u16(header + 2)?;
-        header += 4;
         if cx.opts.link_header {
+            type_name(cx, length_type);
             print_length(cx, length, &mut length_printed);
             put!(cx, "{}, ", tag_text(tag));
-            if length_type > MAX_LENGTH {
-                type_name(cx, length_type);
-            }
         }
+        length_type = bp.u16(header + 2)?;
+        header += 4;
     }
     if length_type <= MAX_LENGTH {
         return print_802_3(cx, bp, length, header, length_type, length_printed);
     }
     if cx.opts.link_header {
+        type_name(cx, length_type);
         print_length(cx, length, &mut length_printed);
     }
     match registry::print_ethertype(cx, length_type, bp.from(header), length - header) {
@@ -111,7 +109,7 @@ fn print_802_3(
     let llc_length = (length - header).min(usize::from(announced));
     let payload = bp.from(header).upto(llc_length);
     if cx.opts.link_header {
-        cx.out.push_str(if length_printed { ", 802.3" } else { "" });
+        cx.out.push_str("802.3");
         if !length_printed {
             put!(cx, ", length {llc_length}: ");
         }
@@ -133,11 +131,14 @@ fn addresses(cx: &mut Cx<'_>, bp: &[u8]) -> Result<(), Truncated> {
 }
 
 fn type_name(cx: &mut Cx<'_>, length_type: u16) {
-    if length_type <= MAX_LENGTH {
-        cx.out.push_str("802.3");
-    } else {
-        put!(cx, "ethertype {} (0x{length_type:04x})", name(ETHERTYPE_NAMES, length_type).unwrap_or("Unknown"));
+    if cx.opts.quiet > 0 {
+        match name(ETHERTYPE_NAMES, length_type) {
+            Some(name) => cx.out.push_str(name),
+            None => put!(cx, "Unknown Ethertype (0x{length_type:04x})"),
+        }
+        return;
     }
+    put!(cx, "ethertype {} (0x{length_type:04x})", name(ETHERTYPE_NAMES, length_type).unwrap_or("Unknown"));
 }
 
 fn print_length(cx: &mut Cx<'_>, length: usize, printed: &mut bool) {

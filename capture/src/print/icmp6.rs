@@ -1,7 +1,6 @@
 //! ICMPv6 (RFC 4443), neighbour discovery (RFC 4861), multicast listener discovery (RFC 2710, 3810).
 
 use super::cx::{Bytes, Cx, Done, Row, bits, name, name_or, put, should_be};
-use super::ether;
 use super::ip::{self, Net};
 use crate::services::Transport;
 
@@ -199,9 +198,7 @@ fn listener_query2(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     } else {
         (u32::from(code & 0x0fff) | 0x1000) << (((code & 0x7000) >> 12) + 3)
     };
-    if cx.opts.verbose > 0 {
-        put!(cx, " [max resp delay={milliseconds} ms]");
-    } else if milliseconds != 10_000 {
+    if cx.opts.verbose > 0 || milliseconds != 10_000 {
         put!(cx, " [max resp delay={milliseconds}]");
     }
     let group = bp.ip6(8)?;
@@ -209,6 +206,12 @@ fn listener_query2(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         return Ok(());
     }
     put!(cx, " [gaddr {group}");
+    if cx.opts.verbose > 0 {
+        if bp.u8(24)? & 0x08 != 0 {
+            cx.out.push_str(" sflag");
+        }
+        put!(cx, " robustness={} qqi={}", bp.u8(24)? & 7, bp.u8(25)?);
+    }
     let sources = usize::from(bp.u16(26)?);
     if sources > 0 {
         if length < 28 + 16 * sources {
@@ -303,7 +306,10 @@ fn options(cx: &mut Cx<'_>, bp: &[u8], at: usize, length: usize) -> Done {
         }
         let option = rest.take(0, len)?;
         match kind {
-            1 | 2 if len == 8 => put!(cx, "{}", ether::address(cx.opts.numeric, option.mac(2)?)),
+            1 | 2 if len == 8 => {
+                let shown = super::cx::hex_colon(&option.mac(2)?);
+                cx.out.push_str(&shown);
+            }
             3 if len >= 32 => {
                 let flags = bits(PREFIX_FLAGS, option.u8(3)?, ", ", "none");
                 let (valid, preferred) = (lifetime(option.u32(4)?), lifetime(option.u32(8)?));
@@ -322,9 +328,13 @@ fn options(cx: &mut Cx<'_>, bp: &[u8], at: usize, length: usize) -> Done {
                     put!(cx, " addr: {}", option.ip6(8 + 16 * index)?);
                 }
             }
+            4 => cx.unknown_data("\n\t    ", option, len),
             _ => {}
         }
-        if cx.opts.verbose > 1 || name(OPTIONS, kind).is_none() {
+        if name(OPTIONS, kind).is_none() {
+            cx.unknown_data("\n\t  ", option.from(2), len - 2);
+        }
+        if cx.opts.verbose > 1 {
             cx.unknown_data("\n\t    ", option.from(2), len - 2);
         }
         rest = rest.from(len);

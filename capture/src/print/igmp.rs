@@ -68,7 +68,7 @@ fn print_query(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
 fn print_query3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     const USUAL: u8 = 100;
     cx.out.push_str(" v3");
-    if length % 4 != 0 {
+    if !length.is_multiple_of(4) {
         put!(cx, " [invalid len {length}]");
         return Ok(());
     }
@@ -110,7 +110,7 @@ fn print_sources(cx: &mut Cx<'_>, bp: &[u8], at: usize, count: usize) -> Done {
 }
 
 fn print_report3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
-    if length < 16 || length % 4 != 0 {
+    if length < 16 || !length.is_multiple_of(4) {
         put!(cx, " [invalid len {length}]");
         return Ok(());
     }

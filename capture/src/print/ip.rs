@@ -23,8 +23,6 @@ pub(super) struct Net<'a> {
     pub(super) version: u8,
     /// Whether more fragments follow, so that lengths and checksums cannot be verified.
     pub(super) fragmented: bool,
-    /// Time to live or hop limit.
-    pub(super) ttl: u8,
 }
 
 impl Net<'_> {
@@ -197,6 +195,6 @@ fn print_payload(cx: &mut Cx<'_>, bp: &[u8], header: usize, total: usize, fragme
         put!(cx, " [remaining caplen({}) < header length({header})]", bp.len());
         return Err(Truncated);
     }
-    let net = Net { header: bp, version: 4, fragmented: fragment & MORE_FRAGMENTS != 0, ttl: bp.u8(8)? };
+    let net = Net { header: bp, version: 4, fragmented: fragment & MORE_FRAGMENTS != 0 };
     registry::print_ip_protocol(cx, protocol, bp.from(header), total - header, &net)
 }

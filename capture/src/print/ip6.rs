@@ -25,13 +25,12 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         return Ok(());
     }
     let version = bp.u8(0)? >> 4;
-    if version != 6 {
-        put!(cx, "IP{version}{}", if version == 4 { ", wrong link-layer encapsulation" } else { "" });
-        cx.invalid();
-        return Ok(());
-    }
     if !cx.opts.link_header {
         cx.out.push_str("IP6 ");
+    }
+    if version != 6 {
+        put!(cx, "version error: {version} != 6");
+        return Ok(());
     }
     bp.take(0, HEADER)?;
     let mut payload = usize::from(bp.u16(4)?);
@@ -72,7 +71,7 @@ fn print_payload(cx: &mut Cx<'_>, bp: &[u8], payload: usize) -> Done {
     if next != ip::TCP && next != ip::UDP {
         put!(cx, "{from} > {to}: ");
     }
-    let mut net = Net { header: bp, version: 6, fragmented: false, ttl: bp.u8(7)? };
+    let mut net = Net { header: bp, version: 6, fragmented: false };
     let (mut at, total) = (HEADER, HEADER + payload);
     for _ in 0..MOST_EXTENSIONS {
         let rest = bp.from(at);
@@ -113,6 +112,7 @@ fn options(cx: &mut Cx<'_>, bp: &[u8], label: &str) -> Result<usize, Truncated> 
     cx.out.push_str(label);
     if cx.opts.verbose > 0 {
         option_list(cx, bytes.from(2))?;
+        cx.out.push(' ');
     }
     Ok(len)
 }
@@ -120,10 +120,8 @@ fn options(cx: &mut Cx<'_>, bp: &[u8], label: &str) -> Result<usize, Truncated> 
 fn option_list(cx: &mut Cx<'_>, mut bytes: &[u8]) -> Done {
     while let Ok(kind) = bytes.u8(0) {
         if kind == 0 {
-            let padding = bytes.iter().take_while(|&&b| b == 0).count();
             cx.out.push_str("(pad1)");
             bytes = bytes.from(1);
-            let _ = padding;
             continue;
         }
         let len = usize::from(bytes.u8(1).unwrap_or(0));
@@ -145,11 +143,12 @@ fn option_list(cx: &mut Cx<'_>, mut bytes: &[u8]) -> Done {
 fn routing(cx: &mut Cx<'_>, bp: &[u8]) -> Result<usize, Truncated> {
     cx.protocol = "rt6";
     let (blocks, kind, left) = (usize::from(bp.u8(1)?), bp.u8(2)?, bp.u8(3)?);
-    put!(cx, "srcrt (len={blocks}, type={kind}, segleft={left}");
+    let deprecated = if kind == 0 { " [Deprecated]" } else { "" };
+    put!(cx, "RT6 (len={blocks}, type={kind}{deprecated}, segleft={left}");
     match kind {
         0 | 2 => {
             let reserved = bp.u32(4)?;
-            if reserved != 0 || cx.opts.verbose > 1 {
+            if reserved != 0 || cx.opts.verbose > 0 {
                 put!(cx, ", rsv=0x{reserved:x}");
             }
             for index in 0..blocks / 2 {
@@ -159,7 +158,7 @@ fn routing(cx: &mut Cx<'_>, bp: &[u8]) -> Result<usize, Truncated> {
         }
         4 => {
             put!(cx, ", last-entry={}", bp.u8(4)?);
-            if bp.u8(5)? != 0 || cx.opts.verbose > 1 {
+            if bp.u8(5)? != 0 || cx.opts.verbose > 0 {
                 put!(cx, ", flags=0x{:x}", bp.u8(5)?);
             }
             put!(cx, ", tag={:x}", bp.u16(6)?);

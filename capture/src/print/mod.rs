@@ -105,9 +105,9 @@ pub struct PrintOptions {
 }
 
 impl PrintOptions {
-    /// Whether `-x` or `-X` shows every byte, so that a printer need not dump what it does not know.
+    /// Whether a printer need not dump what it does not know: `-x` and `-X` show every byte, `-q` wants none.
     fn dumps(&self) -> bool {
-        matches!(self.dump, Dump::Hex | Dump::HexLink | Dump::HexAscii | Dump::HexAsciiLink)
+        self.quiet > 0 || matches!(self.dump, Dump::Hex | Dump::HexLink | Dump::HexAscii | Dump::HexAsciiLink)
     }
 }
 

@@ -106,7 +106,7 @@ fn short_time(time: u32) -> String {
 
 /// Nanoseconds of a 32-bit fraction.
 fn nanoseconds(fraction: u32) -> u64 {
-    u64::from(fraction) * 1_000_000_000 >> 32
+    (u64::from(fraction) * 1_000_000_000) >> 32
 }
 
 /// Seconds since 1900 with nine decimals, and the date.

@@ -87,6 +87,8 @@ pub(super) const IP_PROTOCOL_NAMES: &[Row] = &[
     (17, "UDP"),
     (33, "DCCP"),
     (41, "IPv6"),
+    (43, "Routing"),
+    (44, "Fragment"),
     (46, "RSVP"),
     (47, "GRE"),
     (50, "ESP"),
@@ -141,7 +143,7 @@ pub(super) fn print_ip_protocol(cx: &mut Cx<'_>, next: u8, bp: &[u8], length: us
 
 /// An IP protocol no printer knows: its name, or its number with `-n`.
 pub(super) fn protocol_label(cx: &Cx<'_>, number: u8) -> String {
-    match services::protocol_name(number) {
+    match services::protocol_label(number) {
         Some(name) if !cx.opts.numeric => name.to_owned(),
         _ => format!("ip-proto-{number}"),
     }

@@ -200,7 +200,7 @@ fn fast_open(cx: &mut Cx<'_>, value: &[u8], len: usize, need: impl Fn(usize) -> 
     need(len)?;
     if len == 0 {
         cx.out.push_str("  cookiereq");
-    } else if len % 2 != 0 || !(4..=16).contains(&len) {
+    } else if !len.is_multiple_of(2) || !(4..=16).contains(&len) {
         return Err(Stop::Bad);
     } else {
         cx.out.push_str("  cookie ");

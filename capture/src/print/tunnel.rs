@@ -72,11 +72,11 @@ pub(super) fn geneve(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Ports) -> Do
     }
     let start = GENEVE_HEADER + options;
     let (rest, length) = (bp.from(start), length - start);
-    cx.out.push_str(if cx.opts.verbose < 1 { ": " } else { "\n    " });
+    cx.out.push_str(if cx.opts.verbose < 1 { ": " } else { "\n\t" });
     payload(cx, protocol, rest, length, |cx| put!(cx, "geneve-proto-0x{protocol:x}"))
 }
 
-const GENEVE_CLASSES: &[Row] = &[(0x0000, "Standard"), (0xffff, "Experimental")];
+const GENEVE_CLASSES: &[Row] = &[(0x0102, "Open Virtual Networking (OVN)")];
 
 fn geneve_options(cx: &mut Cx<'_>, mut options: &[u8]) -> Done {
     let mut separator = "";
@@ -252,7 +252,11 @@ fn gre1(cx: &mut Cx<'_>, bp: &[u8], length: usize, flags: u16) -> Done {
         put!(cx, ", ack {}", bp.u32(at)?);
     }
     if flags & GRE_SEQUENCE == 0 {
-        put!(cx, ", no-payload, length {length}");
+        cx.out.push_str(", no-payload");
+        if cx.opts.link_header {
+            put!(cx, ", proto {} (0x{protocol:04x})", gre_protocol(protocol));
+        }
+        put!(cx, ", length {length}");
         return Ok(());
     }
     if cx.opts.link_header {

@@ -11,7 +11,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], mut length: usize, net: &Net<'_>
     cx.protocol = "udp";
     if bp.u16(2).is_err() {
         let (from, to) = net.addresses()?;
-        put!(cx, "{from} > {to}:");
+        put!(cx, "{from} > {to}: ");
         cx.trunc();
         return Ok(());
     }
