@@ -217,7 +217,7 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
         info,
         ttl: outer.header.ttl,
     };
-    raw::error(ns, cx, &report, &inner, outer.payload);
+    raw::error(ns, cx, &report, &inner);
     if inner.header.protocol == ipv4::IPPROTO_UDP {
         udp::error(ns, cx, &report, &inner);
     }

@@ -2,7 +2,6 @@
 
 use core::net::Ipv4Addr;
 
-use hopwise_protocols::wire::icmp;
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_ICMP, Ipv4};
 use hopwise_sim_core::{IfIndex, Packet};
 
@@ -12,7 +11,7 @@ use crate::namespace::Namespace;
 use crate::path::icmp::Report;
 use crate::path::output::{self, IpSpec};
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
-use crate::socket::{Datagram, SockError, SockOpts, Socket, SocketId, SocketKind};
+use crate::socket::{Datagram, PmtuDisc, SockError, SockOpts, Socket, SocketId, SocketKind};
 
 /// Gives a copy of a packet to each raw socket that wants it. True if there was one (`raw_local_deliver`).
 pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u8) -> bool {
@@ -95,9 +94,17 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, pay
             Ok(payload.len())
         }
         Err(errno) => {
-            local_error(ns, cx, id, errno, (to, 0), route.mtu);
+            local_error(ns, cx, id, errno, (to, 0), fragsize(ns, &opts, route));
             Err(errno)
         }
+    }
+}
+
+/// The largest packet that a socket may send in one piece (`ip_sk_use_pmtu`): what it is told when it tries more.
+pub fn fragsize(ns: &Namespace, opts: &SockOpts, route: Route) -> u32 {
+    match opts.pmtudisc {
+        PmtuDisc::Probe => ns.devs.get(route.oif).map_or(route.mtu, |d| d.mtu),
+        _ => route.mtu,
     }
 }
 
@@ -118,8 +125,8 @@ pub fn local_error(ns: &mut Namespace, cx: &Cx<'_>, id: SocketId, errno: Errno, 
     }
 }
 
-/// An ICMP error about a packet of a raw socket's protocol (`raw_icmp_error`). `message` is the whole ICMP message.
-pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<'_>, message: &[u8]) {
+/// An ICMP error about a packet of a raw socket's protocol (`raw_icmp_error`).
+pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<'_>) {
     let protocol = inner.header.protocol;
     for i in 0..ns.sockets.raw.len() {
         let id = ns.sockets.raw[i];
@@ -137,7 +144,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
                 icmp: report.icmp,
                 info: report.info,
                 to: (inner.header.dst(), 0),
-                bytes: message.get(icmp::ICMP_HLEN..).unwrap_or_default().to_vec(),
+                bytes: inner.payload.to_vec(),
                 ttl: report.ttl,
             });
         }

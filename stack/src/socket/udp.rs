@@ -149,7 +149,7 @@ pub fn send(
             Ok(payload.len())
         }
         Err(errno) => {
-            raw::local_error(ns, cx, id, errno, to, route.mtu);
+            raw::local_error(ns, cx, id, errno, to, raw::fragsize(ns, &opts, route));
             Err(errno)
         }
     }
