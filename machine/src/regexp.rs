@@ -176,6 +176,9 @@ fn interval(chars: &[char], start: usize, basic: bool, out: &mut String) -> Resu
 /// A bracket expression after its `[`.
 fn bracket(chars: &[char], start: usize, out: &mut String) -> Result<usize, String> {
     const UNMATCHED: &str = "Unmatched [, [^, [:, [., or [=";
+    if start == chars.len() {
+        return Err("Invalid regular expression".to_owned());
+    }
     let mut i = start;
     out.push('[');
     if chars.get(i) == Some(&'^') {

@@ -132,13 +132,15 @@ impl<'a> Eval<'a> {
                 && !(*operator == "=" && self.rest().starts_with("=="))
             {
                 self.eat(operator);
+                self.blanks();
+                let right_at = self.at;
                 let right = self.assignment()?;
                 let binary = operator.trim_end_matches('=');
                 let value = if binary.is_empty() {
                     right
                 } else {
                     let left = self.value(&place)?;
-                    self.apply(binary, left, right)?
+                    self.apply(binary, left, right, right_at)?
                 };
                 self.store(&place, value)?;
                 return Ok(value);
@@ -185,9 +187,11 @@ impl<'a> Eval<'a> {
                 if (*operator == "&&" && left == 0) || (*operator == "||" && left != 0) {
                     self.skip = true;
                 }
+                self.blanks();
+                let right_at = self.at;
                 let right = self.binary(level + 1)?;
                 self.skip = outer;
-                left = self.apply(operator, left, right)?;
+                left = self.apply(operator, left, right, right_at)?;
                 continue 'more;
             }
             return Ok(left);
@@ -208,7 +212,7 @@ impl<'a> Eval<'a> {
         }
     }
 
-    fn apply(&mut self, operator: &str, a: i64, b: i64) -> Result<i64, String> {
+    fn apply(&mut self, operator: &str, a: i64, b: i64, right_at: usize) -> Result<i64, String> {
         let truth = i64::from;
         Ok(match operator {
             "||" => truth(a != 0 || b != 0),
@@ -229,7 +233,7 @@ impl<'a> Eval<'a> {
             "*" => a.wrapping_mul(b),
             "/" | "%" if b == 0 && self.skip => 0,
             "/" | "%" if b == 0 => {
-                let start = self.text.get(self.token_start + operator.len()..).unwrap_or("").trim_start().to_owned();
+                let start = self.text.get(right_at..).unwrap_or("").to_owned();
                 return Err(self.error("division by 0", &start));
             }
             "/" => a.wrapping_div(b),

@@ -429,7 +429,7 @@ impl Shell {
         self.status = 1;
         let in_session = self.is_session();
         match (fatal, in_session) {
-            (true, false) => Next::Jump(Jump::Exit(if self.subshell_level > 0 { 1 } else { 127 })),
+            (true, false) => Next::Jump(Jump::Exit(1)),
             _ if self.subshell_level > 0 => Next::Jump(Jump::Exit(1)),
             _ => Next::Jump(Jump::Discard),
         }
@@ -601,7 +601,7 @@ impl Shell {
             let Some(text) = subject else {
                 let text = self.attempt(sys, &memo, |x| x.text(word))?;
                 if self.options.xtrace {
-                    self.trace(sys, &format!("case {} in", super::quote::traced(&text)));
+                    self.trace(sys, &format!("case {} in", super::redirect::source_text(word)));
                 }
                 *subject = Some(text);
                 self.status = 0;

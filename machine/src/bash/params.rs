@@ -173,7 +173,7 @@ impl<K: Kernel> Expand<'_, '_, K> {
             param
         };
         match &param.op {
-            Op::Bad => return Err(Stop::fatal(format!("{}: bad substitution", param.source))),
+            Op::Bad => return Err(Stop::error(format!("{}: bad substitution", param.source))),
             Op::Names(star) => {
                 let names = self.sh.vars.names().into_iter().filter(|n| n.starts_with(&param.name)).collect();
                 return Ok(Values::Many(names, *star));

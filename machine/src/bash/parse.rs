@@ -55,7 +55,7 @@ fn whole(text: &str, first_line: usize) -> Result<Vec<Arc<List>>, ParseFailure> 
     }
     let options = ParserOptions { tilde_expansion_at_word_start: false, ..ParserOptions::default() };
     let program = Parser::new(text.as_bytes(), &options).parse_program().map_err(|e| failure(text, first_line, &e))?;
-    let mut lower = Lower { line: first_line, offset: first_line.saturating_sub(1) };
+    let mut lower = Lower { text, line: first_line, offset: first_line.saturating_sub(1) };
     program.complete_commands.iter().map(|c| lower.list(c)).collect()
 }
 
@@ -109,15 +109,17 @@ fn failure(text: &str, first_line: usize, error: &ParseError) -> ParseFailure {
         }
         ParseError::Tokenizing { inner, position } => {
             let line = position.as_ref().map_or(first_line, |p| p.line + offset);
+            let line = scan::unclosed_quote(text)
+                .map_or(line, |at| first_line + text.get(..at).unwrap_or("").matches('\n').count());
             let looking = |c| format!("unexpected EOF while looking for matching `{c}'");
-            let text = inner.to_string();
+            let inner_text = inner.to_string();
             let message = match () {
-                () if text.contains("single quote") => looking('\''),
-                () if text.contains("double quote") => looking('"'),
-                () if text.contains("backquote") => looking('`'),
-                () if text.contains("command substitution") => looking(')'),
-                () if text.contains("variable") => looking('}'),
-                () => format!("syntax error: {text}"),
+                () if inner_text.contains("single quote") => looking('\''),
+                () if inner_text.contains("double quote") => looking('"'),
+                () if inner_text.contains("backquote") => looking('`'),
+                () if inner_text.contains("command substitution") => looking(')'),
+                () if inner_text.contains("variable") => looking('}'),
+                () => format!("syntax error: {inner_text}"),
             };
             ParseFailure { message, line, at_end: true }
         }
@@ -142,7 +144,8 @@ fn token_of(rest: &str) -> String {
 }
 
 /// The translation from brush's tree.
-struct Lower {
+struct Lower<'t> {
+    text: &'t str,
     /// The line of the last simple command seen, for those that carry none.
     line: usize,
     /// What to add to the parser's line numbers.
@@ -151,7 +154,14 @@ struct Lower {
 
 type Lowered<T> = Result<T, ParseFailure>;
 
-impl Lower {
+impl Lower<'_> {
+    /// The text between `((` and `))` as it was written.
+    fn between_brackets(&self, loc: &brush_parser::SourceSpan) -> Option<String> {
+        let length = loc.end.index.checked_sub(loc.start.index + 4)?;
+        let source: String = self.text.chars().skip(loc.start.index + 2).take(length).collect();
+        (source.chars().count() == length).then_some(source)
+    }
+
     fn refuse<T>(&self, message: &str) -> Lowered<T> {
         Err(ParseFailure { message: message.to_owned(), line: self.line, at_end: false })
     }
@@ -296,7 +306,10 @@ impl Lower {
     fn compound(&mut self, node: &b::CompoundCommand, redirects: Option<&b::RedirectList>) -> Lowered<Command> {
         let start = |loc: &brush_parser::SourceSpan| loc.start.line + self.offset;
         let (line, kind) = match node {
-            b::CompoundCommand::Arithmetic(c) => (start(&c.loc), Kind::Arith(self.arithmetic(&c.expr.value)?)),
+            b::CompoundCommand::Arithmetic(c) => {
+                let source = self.between_brackets(&c.loc).unwrap_or_else(|| c.expr.value.clone());
+                (start(&c.loc), Kind::Arith(self.arithmetic(&source)?))
+            }
             b::CompoundCommand::BraceGroup(c) => (start(&c.loc), Kind::Group(self.list(&c.list)?)),
             b::CompoundCommand::Subshell(c) => (start(&c.loc), Kind::Subshell(self.list(&c.list)?)),
             b::CompoundCommand::ForClause(c) => {

@@ -195,7 +195,7 @@ impl Shell {
 }
 
 /// A word roughly as it was written, for messages.
-fn source_text(word: &Word) -> String {
+pub(super) fn source_text(word: &Word) -> String {
     use super::ast::Part;
     let part = |p: &Part| match p {
         Part::Text(t) | Part::Quoted(t) => t.clone(),

@@ -266,6 +266,15 @@ impl Shell {
         };
         let words: Vec<String> = simple.args.iter().map(word).collect();
         self.trace(sys, &words.join(" "));
+        // export and readonly assign in a second step, which bash shows too.
+        if matches!(words.first().map(String::as_str), Some("export" | "readonly")) {
+            for arg in &simple.args {
+                if let Value1::Assign(ready) = arg {
+                    let line = ready.traced();
+                    self.trace(sys, &line);
+                }
+            }
+        }
     }
 
     fn run_simple<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {

@@ -174,7 +174,7 @@ fn build<K: Kernel>(args: &[String], syntax: Syntax, fixed_strings: bool) -> Box
         if operands.is_empty() {
             operands.push(".".to_owned());
         }
-        return Box::new(Walk { roots: operands, grep, silent: opts.has('s') });
+        return Box::new(Walk { roots: operands, grep, name_forced: opts.has('H'), silent: opts.has('s') });
     }
     Box::new(Lines::new("grep", operands, grep).error_status(2).silent(opts.has('s')))
 }
@@ -184,11 +184,14 @@ fn build<K: Kernel>(args: &[String], syntax: Syntax, fixed_strings: bool) -> Box
 struct Walk {
     roots: Vec<String>,
     grep: Grep,
+    name_forced: bool,
     silent: bool,
 }
 
 impl<K: Kernel> Program<K> for Walk {
     fn step(&mut self, sys: &mut Sys<'_, K>) -> Step {
+        let single_file =
+            matches!(self.roots.as_slice(), [one] if sys.stat(one, true).is_ok_and(|s| s.kind != FileKind::Dir));
         let mut files = Vec::new();
         let mut todo: Vec<String> = self.roots.drain(..).rev().collect();
         while let Some(path) = todo.pop() {
@@ -204,6 +207,9 @@ impl<K: Kernel> Program<K> for Walk {
         }
         if files.is_empty() {
             return Step::Exit(1);
+        }
+        if single_file {
+            self.grep.show_name = self.name_forced;
         }
         let program = Lines::new("grep", files, self.grep.clone()).error_status(2).silent(self.silent);
         sys.become_program(Box::new(program));

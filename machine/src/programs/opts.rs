@@ -105,7 +105,12 @@ pub(super) fn try_help<K: Kernel>(name: &str, error: &str, status: i32) -> Box<d
     refuse(format!("{name}: {error}\nTry '{name} --help' for more information.\n"), status)
 }
 
-/// A name in coreutils' typographic quotes.
+/// A name as coreutils' `quote()` shows it in a UTF-8 locale.
+pub(super) fn curly(name: &str) -> String {
+    format!("\u{2018}{name}\u{2019}")
+}
+
+/// A name as coreutils' `quoteaf()` shows it: what one could paste into a shell.
 pub(super) fn quoted(name: &str) -> String {
     format!("'{name}'")
 }

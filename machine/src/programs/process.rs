@@ -2,7 +2,7 @@
 
 use hopwise_sim_core::Time;
 
-use super::opts::{getopt, quoted, refuse, try_help};
+use super::opts::{curly, getopt, refuse, try_help};
 use super::small::span;
 use crate::{Errno, ExitStatus, Kernel, Open, Program, Read, Signal, Spawn, Step, Sys, Wait, once};
 
@@ -24,9 +24,9 @@ impl<K: Kernel> Program<K> for Become {
                     (name, errno) => format!(
                         "{name}: {}: {errno}\n",
                         if name == "nohup" || name == "timeout" {
-                            format!("failed to run command {}", quoted(&command))
+                            format!("failed to run command {}", curly(&command))
                         } else {
-                            quoted(&command)
+                            curly(&command)
                         }
                     ),
                 };
@@ -85,7 +85,7 @@ impl<K: Kernel> Program<K> for Env {
         if let Some(folder) = &self.folder
             && let Err(errno) = sys.chdir(folder)
         {
-            sys.err(&format!("env: cannot change directory to {}: {errno}\n", quoted(folder)));
+            sys.err(&format!("env: cannot change directory to {}: {errno}\n", curly(folder)));
             return Step::Exit(125);
         }
         if self.argv.is_empty() {
@@ -168,6 +168,10 @@ struct Timeout {
     fired: bool,
 }
 
+fn timeout_help<K: Kernel>() -> Box<dyn Program<K>> {
+    refuse("Try 'timeout --help' for more information.\n".to_owned(), 125)
+}
+
 pub(super) fn timeout<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
     let long = [("signal=", 's'), ("kill-after=", 'k'), ("preserve-status", 'p'), ("foreground", 'f')];
     let opts = match getopt(args, "+s:k:v", &long) {
@@ -175,15 +179,15 @@ pub(super) fn timeout<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         Err(error) => return try_help("timeout", &error, 125),
     };
     let Some(signal) = Signal::parse(opts.value('s').unwrap_or("TERM")) else {
-        return try_help("timeout", &format!("{}: invalid signal", quoted(opts.value('s').unwrap_or(""))), 125);
+        return try_help("timeout", &format!("{}: invalid signal", curly(opts.value('s').unwrap_or(""))), 125);
     };
-    let [time, argv @ ..] = opts.operands.as_slice() else { return try_help("timeout", "missing operand", 125) };
-    let Some(limit) = span(time) else {
-        return try_help("timeout", &format!("invalid time interval {}", quoted(time)), 125);
-    };
+    let [time, argv @ ..] = opts.operands.as_slice() else { return timeout_help() };
     if argv.is_empty() {
-        return try_help("timeout", "missing operand", 125);
+        return timeout_help();
     }
+    let Some(limit) = span(time) else {
+        return try_help("timeout", &format!("invalid time interval {}", curly(time)), 125);
+    };
     Box::new(Timeout {
         argv: argv.to_vec(),
         span: limit,
@@ -211,7 +215,7 @@ impl<K: Kernel> Program<K> for Timeout {
                 Err(errno) => {
                     sys.err(&format!(
                         "timeout: failed to run command {}: {errno}\n",
-                        quoted(self.argv.first().map_or("", String::as_str))
+                        curly(self.argv.first().map_or("", String::as_str))
                     ));
                     return Step::Exit(if errno == Errno::ENOENT { 127 } else { 126 });
                 }

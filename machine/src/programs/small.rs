@@ -3,7 +3,7 @@
 use hopwise_sim_core::{Duration, Time};
 
 use super::filter::{Flow, LineFilter, Lines};
-use super::opts::{getopt, quoted, refuse, try_help};
+use super::opts::{curly, getopt, refuse, try_help};
 use crate::clock::{days_from_civil, strftime};
 use crate::files::{base_name, parent_name};
 use crate::{KERNEL_RELEASE, Kernel, Program, Step, Sys, Wait, once};
@@ -45,7 +45,7 @@ pub(super) fn sleep<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
     for text in &opts.operands {
         match span(text) {
             Some(span) => total = total.saturating_add(span),
-            None => return try_help("sleep", &format!("invalid time interval {}", quoted(text)), 1),
+            None => return try_help("sleep", &format!("invalid time interval {}", curly(text)), 1),
         }
     }
     Box::new(Sleep { span: total, until: None })
@@ -97,7 +97,7 @@ pub(super) fn seq<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
     for text in &numbers {
         match text.parse::<f64>() {
             Ok(value) if value.is_finite() => values.push(value),
-            _ => return try_help("seq", &format!("invalid floating point argument: {}", quoted(text)), 1),
+            _ => return try_help("seq", &format!("invalid floating point argument: {}", curly(text)), 1),
         }
     }
     let (from, step, last) = match values.as_slice() {
@@ -106,11 +106,11 @@ pub(super) fn seq<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         [from, step, last] => (*from, *step, *last),
         [] => return try_help("seq", "missing operand", 1),
         _ => {
-            return try_help("seq", &format!("extra operand {}", quoted(numbers.get(3).map_or("", String::as_str))), 1);
+            return try_help("seq", &format!("extra operand {}", curly(numbers.get(3).map_or("", String::as_str))), 1);
         }
     };
     if step == 0.0 {
-        return try_help("seq", &format!("invalid Zero increment value: {}", quoted("0")), 1);
+        return try_help("seq", &format!("invalid Zero increment value: {}", curly("0")), 1);
     }
     let decimals = numbers.iter().map(|n| n.split_once('.').map_or(0, |(_, d)| d.len())).max().unwrap_or(0);
     let wide = |v: f64| format!("{v:.decimals$}").len();
@@ -199,7 +199,7 @@ pub(super) fn basename<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         all if opts.has('a') || opts.has('s') => (all.to_vec(), opts.value('s').unwrap_or("").to_owned()),
         [name] => (vec![name.clone()], String::new()),
         [name, suffix] => (vec![name.clone()], suffix.clone()),
-        [_, _, extra, ..] => return try_help("basename", &format!("extra operand {}", quoted(extra)), 1),
+        [_, _, extra, ..] => return try_help("basename", &format!("extra operand {}", curly(extra)), 1),
     };
     once(move |sys: &mut Sys<'_, K>| {
         for name in &names {
@@ -264,7 +264,7 @@ pub(super) fn date<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
             match parse_date(text, seconds) {
                 Some(parsed) => (seconds, nanos) = (parsed, 0),
                 None => {
-                    sys.err(&format!("date: invalid date {}\n", quoted(text)));
+                    sys.err(&format!("date: invalid date {}\n", curly(text)));
                     return 1;
                 }
             }
@@ -291,7 +291,7 @@ pub(super) fn id<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
             Err(error) => return try_help("id", &error, 1),
         };
     if let Some(user) = opts.operands.first().filter(|u| *u != "root") {
-        return refuse(format!("id: {}: no such user\n", quoted(user)), 1);
+        return refuse(format!("id: {}: no such user\n", curly(user)), 1);
     }
     let text = match (opts.has('u') || opts.has('g') || opts.has('G'), opts.has('n')) {
         (true, true) => "root\n",
@@ -307,7 +307,7 @@ pub(super) fn id<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
 /// Programs that print a constant.
 fn constant<K: Kernel>(name: &'static str, args: &[String], text: &'static str, status: i32) -> Box<dyn Program<K>> {
     if let Some(arg) = args.first() {
-        return try_help(name, &format!("extra operand {}", quoted(arg)), 1);
+        return try_help(name, &format!("extra operand {}", curly(arg)), 1);
     }
     once(move |sys: &mut Sys<'_, K>| {
         sys.out(text);
@@ -443,7 +443,7 @@ pub(super) fn mktemp<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         let stem = template.trim_end_matches('X');
         let count = template.len() - stem.len();
         if count < 3 {
-            sys.err(&format!("mktemp: too few X's in template {}\n", quoted(&template)));
+            sys.err(&format!("mktemp: too few X's in template {}\n", curly(&template)));
             return 1;
         }
         let random: String = (0..count)
@@ -468,7 +468,7 @@ pub(super) fn mktemp<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
             }
             Err(errno) => {
                 let kind = if opts.has('d') { "directory" } else { "file" };
-                sys.err(&format!("mktemp: failed to create {kind} via template {}: {errno}\n", quoted(&template)));
+                sys.err(&format!("mktemp: failed to create {kind} via template {}: {errno}\n", curly(&template)));
                 1
             }
         }
@@ -491,7 +491,7 @@ pub(super) fn expr<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
             Ok(_) => {
                 sys.err(&format!(
                     "expr: syntax error: unexpected argument {}\n",
-                    quoted(args.get(at).map_or("", String::as_str))
+                    curly(args.get(at).map_or("", String::as_str))
                 ));
                 2
             }
@@ -561,7 +561,7 @@ fn expr_apply(op: &str, left: &str, right: &str) -> Result<String, String> {
 }
 
 fn expr_primary(args: &[String], at: &mut usize, depth: usize) -> Result<String, String> {
-    let missing = || format!("syntax error: missing argument after {}", quoted(args.last().map_or("", String::as_str)));
+    let missing = || format!("syntax error: missing argument after {}", curly(args.last().map_or("", String::as_str)));
     let word = args.get(*at).ok_or_else(missing)?;
     *at += 1;
     let mut next = || expr_level(args, at, 5, depth + 1);

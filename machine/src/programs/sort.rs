@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::filter::{Flow, LineFilter, Lines};
-use super::opts::{getopt, quoted, refuse, try_help};
+use super::opts::{curly, getopt, refuse, try_help};
 use crate::files::base_name;
 use crate::{Kernel, Program, Sys};
 
@@ -54,7 +54,7 @@ pub(super) fn start<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
             Some(key) => keys.push(key),
             None => {
                 return refuse(
-                    format!("sort: invalid number at field start: invalid count at start of {}\n", quoted(text)),
+                    format!("sort: invalid number at field start: invalid count at start of {}\n", curly(text)),
                     2,
                 );
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hopwise_sim_core::Duration;
 
 use super::filter::{Flow, LineFilter, Lines};
-use super::opts::{getopt, quoted, try_help};
+use super::opts::{curly, getopt, quoted, try_help};
 use crate::{Kernel, Open, Program, Read, Step, Sys, Wait};
 
 /// A number with its unit (`1k`), for -n and -c.
@@ -25,11 +25,11 @@ fn amount(text: &str) -> Option<usize> {
 
 /// `-5` as `-n5`.
 fn old_style(args: &[String]) -> Vec<String> {
-    let convert = |a: &String| match a.strip_prefix('-') {
-        Some(n) if n.starts_with(|c: char| c.is_ascii_digit()) => format!("-n{n}"),
+    let convert = |(i, a): (usize, &String)| match a.strip_prefix('-') {
+        Some(n) if i == 0 && n.starts_with(|c: char| c.is_ascii_digit()) => format!("-n{n}"),
         _ => a.clone(),
     };
-    args.iter().map(convert).collect()
+    args.iter().enumerate().map(convert).collect()
 }
 
 #[derive(Clone)]
@@ -60,7 +60,7 @@ pub(super) fn head<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         let Some(value) = value else { continue };
         let Some(number) = amount(value.trim_start_matches('-')) else {
             let what = if *letter == 'n' { "lines" } else { "bytes" };
-            return super::opts::refuse(format!("head: invalid number of {what}: {}\n", quoted(value)), 1);
+            return super::opts::refuse(format!("head: invalid number of {what}: {}\n", curly(value)), 1);
         };
         if *letter == 'n' {
             (lines, bytes, but_last) = (number, None, value.starts_with('-'));
@@ -158,7 +158,7 @@ pub(super) fn tail<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         let value = value.clone().unwrap_or_default();
         let Some(number) = amount(value.trim_start_matches(['-', '+'])) else {
             let what = if *letter == 'n' { "lines" } else { "bytes" };
-            return super::opts::refuse(format!("tail: invalid number of {what}: {}\n", quoted(&value)), 1);
+            return super::opts::refuse(format!("tail: invalid number of {what}: {}\n", curly(&value)), 1);
         };
         from_start = value.starts_with('+');
         (lines, bytes) = if *letter == 'n' { (Some(number), 0) } else { (None, number) };
@@ -380,7 +380,7 @@ pub(super) fn uniq<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         Err(error) => return try_help("uniq", &error, 1),
     };
     if opts.operands.len() > 1 {
-        return try_help("uniq", &format!("extra operand {}", quoted(&opts.operands[1])), 1);
+        return try_help("uniq", &format!("extra operand {}", curly(&opts.operands[1])), 1);
     }
     let fields = opts.value('f').and_then(|f| f.parse().ok()).unwrap_or(0);
     let filter = Uniq {
@@ -479,7 +479,7 @@ pub(super) fn cut<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
             Some((0, _)) => return try_help("cut", "byte/character positions are numbered from 1", 1),
             Some((a, b)) if a <= b => ranges.push((a, b)),
             Some(_) => return try_help("cut", "invalid decreasing range", 1),
-            None => return try_help("cut", &format!("invalid field value {}", quoted(part)), 1),
+            None => return try_help("cut", &format!("invalid field value {}", curly(part)), 1),
         }
     }
     let filter = Cut {
@@ -583,12 +583,12 @@ pub(super) fn tr<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
     if rest.is_empty() && !delete && !squeeze {
         return try_help(
             "tr",
-            &format!("missing operand after {}\nTwo strings must be given when translating.", quoted(first)),
+            &format!("missing operand after {}\nTwo strings must be given when translating.", curly(first)),
             1,
         );
     }
     if let (true, Some(extra)) = (rest.len() > 1 || (rest.len() == 1 && delete && !squeeze), rest.last()) {
-        return try_help("tr", &format!("extra operand {}", quoted(extra)), 1);
+        return try_help("tr", &format!("extra operand {}", curly(extra)), 1);
     }
     let mut from = tr_set(first);
     if opts.has('c') || opts.has('C') {

@@ -99,7 +99,7 @@ impl Shell {
 
     pub(super) fn builtin_return<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, args: &[String]) -> Outcome {
         if !self.frames.iter().any(|f| matches!(f.kind, Kind::Call { .. } | Kind::Source { .. })) {
-            return self.fail(sys, "return: can only `return' from a function or sourced script", 1);
+            return self.fail(sys, "return: can only `return' from a function or sourced script", 2);
         }
         match self.numeric(sys, "return", args) {
             Ok(status) => Outcome::Jump(Jump::Return(status)),

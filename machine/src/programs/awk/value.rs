@@ -76,7 +76,7 @@ impl Value {
 
 /// A number as text: integers plainly, others by the format.
 pub(super) fn number_text(n: f64, format: &str) -> String {
-    if n.is_finite() && n.fract() == 0.0 && n.abs() < 1e16 {
+    if n.is_finite() && n.fract() == 0.0 && n.abs() < 2_147_483_648.0 {
         return format!("{}", n as i64);
     }
     match crate::format::parse_spec(format, || 0) {

@@ -1,0 +1,1 @@
+echo {a,b,c} x{1,2}y {1..5} {5..1} {01..03} {a..e} {1..10..3} a{b,c{d,e}}f {x} {} {a,b}{1,2} "{a,b}" \{a,b} pre{,post} ${x}{1,2}; echo {1..3}.{txt,md}; echo file{,.bak}; echo {a..c}{1..2}; echo '{'a,b'}'; echo {-2..2}

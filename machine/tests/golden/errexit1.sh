@@ -1,0 +1,1 @@
+set -e; false || true; if false; then :; fi; ! true; while false; do :; done; echo here; { false && true; }; echo there; f() { false; echo "in f"; }; f || echo no; x=$(false) || echo sub; echo $(false; echo s); false | true; echo pipe; f; echo never

@@ -1,0 +1,1 @@
+set -e; f() { false && true; }; echo 1; f; echo never

@@ -1,0 +1,1 @@
+sleep 0.1 & p=$!; wait $p; echo $?; (exit 3) & wait $!; echo $?; sleep 5 & kill $!; wait $! 2>/dev/null; echo $?; false & wait; echo $?; sleep 0.2 & sleep 0.1 & wait; echo done; (sleep 0.1; echo bg) & wait; wait 99999; echo $?; kill 99999; echo $?; kill -l 15; kill -l TERM; timeout 0.1 sleep 5; echo $?; timeout 5 echo ok

@@ -1,0 +1,3 @@
+echo before
+for x in a; fi
+echo after

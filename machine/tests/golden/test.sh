@@ -1,0 +1,3 @@
+[ a = a ] && echo 1; [ a != b ] && echo 2; [ -z "" ] && echo 3; [ -n x ] && echo 4; [ 3 -gt 2 -a 1 -lt 2 ] && echo 5; [ -d /tmp ] && echo 6; [ -e /nonexist ] || echo 7; [ ! -f /tmp ] && echo 8; test x; echo $?; test; echo $?
+[[ abc == a* ]] && echo g; [[ abc == "a*" ]] || echo q; [[ abc =~ ^a(b)(c)$ ]] && echo "${BASH_REMATCH[@]}"; [[ 10 -gt 9 && 1 < 2 || x = y ]] && echo ok; [[ -n $x ]] || echo empty; re='^[0-9]+$'; [[ 123 =~ $re ]] && echo num; [[ a1 =~ $re ]] || echo notnum; [[ ! a = b ]] && echo neg; [[ (a = b || c = c) && d = d ]] && echo grp
+[ 1 -eq a ]; echo $?; [ a b ]; echo $?; [ a = b; echo $?; [[ -v PATH ]] && echo set; x=; [[ -z $x ]] && echo z; [ abc \< abd ] && echo lt

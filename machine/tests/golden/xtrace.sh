@@ -1,0 +1,1 @@
+set -x; x=1; echo "a b" $x 'q"q'; y=$(echo sub); for i in 1 2; do :; done; [ a = b ] || true; f() { echo in; }; f arg; [[ $x == 1 ]]; ((x+1)); case $x in 1) echo one;; esac; a=(1 2); export E=5; X=1 true; set +x; echo done
