@@ -1,5 +1,7 @@
 //! What programs reach when they call the kernel: the network, and the made-up files under `/proc` and `/sys`.
 
+use std::collections::BTreeMap;
+
 use hopwise_machine::{DirEntry, Kernel, MachineId, Pid};
 use hopwise_sim_core::{Errno, HostId, NsId};
 use hopwise_stack::Network;
@@ -17,12 +19,20 @@ pub struct SimKernel {
     sockets: Vec<(Pid, NsId, SocketId)>,
     /// Namespaces without a name that only their processes keep alive (`unshare -n`), with the process that made them.
     pub unnamed: Vec<(Pid, NsId)>,
+    /// The modules that `modprobe` was asked for on each machine, the last one first.
+    pub modules: BTreeMap<MachineId, Vec<&'static str>>,
 }
 
 impl SimKernel {
     /// A kernel without machines.
     pub fn new(seed: u64) -> Self {
-        SimKernel { net: Network::new(seed), names: Vec::new(), sockets: Vec::new(), unnamed: Vec::new() }
+        SimKernel {
+            net: Network::new(seed),
+            names: Vec::new(),
+            sockets: Vec::new(),
+            unnamed: Vec::new(),
+            modules: BTreeMap::new(),
+        }
     }
 
     /// Notes that a process holds a socket, so that it is closed with the process.

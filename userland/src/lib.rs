@@ -5,10 +5,21 @@
 //! each.
 #![warn(missing_docs)]
 
+pub mod arping;
 pub mod captures;
+pub mod ip;
 pub mod kernel;
+pub mod kmod;
+pub mod nsenter;
+pub mod ping;
 pub mod procfs;
 pub mod programs;
+pub mod resolve;
+pub mod sock;
+pub mod tcpdump;
+pub mod traceroute;
+pub mod getopt;
+pub mod sysctl;
 pub mod world;
 
 pub use kernel::SimKernel;

@@ -1,0 +1,536 @@
+//! `ping` of iputils 20221126, for IPv4. The state machine follows `main_loop`, `pinger` and `schedule_exit` of
+//! `ping_common.c`; setting up follows `ping4_run`.
+
+mod options;
+mod setup;
+mod stats;
+mod text;
+
+use core::net::Ipv4Addr;
+
+use hopwise_machine::{Program, Signal, Step, Sys, Wait};
+use hopwise_protocols::wire::icmp::{
+    self, ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_HLEN, ICMP_PARAMETERPROB, ICMP_REDIRECT,
+    ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED,
+};
+use hopwise_protocols::wire::{IntoBytes, checksum, ipv4, split};
+use hopwise_sim_core::{Duration, Errno, Time};
+use hopwise_stack::socket::{Datagram, SockError};
+
+use crate::kernel::SimKernel;
+use crate::resolve;
+use crate::sock::{Sock, micros};
+use options::Options;
+use stats::Stats;
+use text::OptionsPrinter;
+
+/// The smallest interval that is waited for while an answer is expected (`MININTERVAL`), in milliseconds.
+const MIN_INTERVAL: u64 = 10;
+
+/// What one probe costs the machine when it sends as fast as it can. A virtual machine would send for ever in the same
+/// instant; a real one needs about this long.
+const PROBE_COST: Duration = Duration::from_micros(15);
+
+/// Bytes of the time stamp at the beginning of the payload (`struct timeval`).
+const STAMP: usize = 16;
+
+/// How many dots of a flood fit on a line (`screen_width` without a terminal: `INT_MAX`).
+const SCREEN_WIDTH: u64 = i32::MAX as u64;
+
+/// Why ping does not even begin.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    /// Exit status.
+    pub status: i32,
+    /// What is printed.
+    pub text: String,
+}
+
+impl Refusal {
+    fn new(status: i32, text: impl core::fmt::Display) -> Self {
+        Refusal { status, text: format!("ping: {text}\n") }
+    }
+
+    fn usage(complaint: String) -> Self {
+        let complaint = if complaint.is_empty() { complaint } else { format!("ping: {complaint}\n") };
+        Refusal { status: 2, text: format!("{complaint}{}", include_str!("usage.txt")) }
+    }
+
+    fn version() -> Self {
+        let text = "ping from iputils 20221126\n\
+                    libcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes\n";
+        Refusal { status: 0, text: text.to_owned() }
+    }
+}
+
+/// `ping`
+pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
+    Box::new(Ping { args: args.to_vec(), run: None })
+}
+
+#[derive(Clone)]
+struct Ping {
+    args: Vec<String>,
+    run: Option<Box<Run>>,
+}
+
+impl Program<SimKernel> for Ping {
+    fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
+        if let Some(run) = &mut self.run {
+            return run.step(sys);
+        }
+        match Options::parse(&self.args).and_then(|options| setup::begin(sys, options)) {
+            Ok(run) => self.run.insert(Box::new(run)).step(sys),
+            Err(Refusal { status: 0, text }) => {
+                sys.out(&text);
+                Step::Exit(0)
+            }
+            Err(Refusal { status, text }) => {
+                sys.err(&text);
+                Step::Exit(status)
+            }
+        }
+    }
+}
+
+/// A ping under way.
+#[derive(Clone)]
+struct Run {
+    options: Options,
+    sock: Sock,
+    /// The destination as the user's words name it.
+    host: String,
+    target: Ipv4Addr,
+    /// Whether many may answer.
+    group: bool,
+    ident: u16,
+    /// What every probe carries after the ICMP header.
+    payload: Vec<u8>,
+    /// In milliseconds.
+    interval: u64,
+    stats: Stats,
+    printer: OptionsPrinter,
+    started: Time,
+    /// When the last probe was due, and the milliseconds of credit since then.
+    last: Option<Time>,
+    tokens: u64,
+    exit_at: Option<Time>,
+    /// Whether [`Run::schedule_exit`] has set `exit_at`.
+    leaving: bool,
+    interrupted: bool,
+    /// Until when the current wait lasts; `None`: the next round begins.
+    waiting: Option<Time>,
+}
+
+/// What `pinger` decided.
+enum Next {
+    /// Come back after so many milliseconds.
+    After(u64),
+    /// Another probe may be due at once.
+    AtOnce,
+}
+
+impl Run {
+    fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
+        while let Some(signal) = sys.take_signal() {
+            match signal {
+                Signal::QUIT => sys.err(&self.stats.snapshot(self.timing())),
+                _ => self.interrupted = true,
+            }
+        }
+        loop {
+            let now = sys.now();
+            if self.interrupted || self.exit_at.is_some_and(|at| now >= at) {
+                return self.finish(sys);
+            }
+            match self.waiting {
+                None => {
+                    if self.is_done() {
+                        return self.finish(sys);
+                    }
+                    self.waiting = Some(self.probe(sys));
+                }
+                Some(_) if self.sock.is_ready(sys) => {
+                    self.receive(sys);
+                    self.waiting = None;
+                }
+                Some(until) if now >= until => self.waiting = None,
+                Some(until) => return Step::Block(Wait::until(until).or_until(self.exit_at)),
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let settled = self.stats.received + self.stats.errors;
+        self.options.count.is_some_and(|count| settled >= count) || (self.options.deadline > 0 && self.stats.errors > 0)
+    }
+
+    fn finish(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
+        let paced = self.interval == 0 || self.options.flood || self.options.adaptive;
+        let elapsed = (self.started, self.last.unwrap_or(self.started));
+        sys.out(&self.stats.summary(&self.host, elapsed, self.timing(), paced));
+        let short = self.options.deadline > 0 && self.stats.received < self.options.count.unwrap_or(0);
+        Step::Exit(i32::from(self.stats.received == 0 || short))
+    }
+
+    /// Whether probes carry the time of their sending.
+    fn timing(&self) -> bool {
+        self.options.size >= STAMP
+    }
+
+    /// Sends what is due and says until when to wait for answers (the upper half of `main_loop`).
+    fn probe(&mut self, sys: &mut Sys<'_, SimKernel>) -> Time {
+        let wait = loop {
+            match self.pinger(sys) {
+                Next::After(millis) => break self.schedule_exit(sys.now(), millis),
+                Next::AtOnce if self.all_sent() => break self.schedule_exit(sys.now(), 0),
+                // One probe each time the clock ticks, however little.
+                Next::AtOnce if self.interval == 0 => return sys.now() + PROBE_COST,
+                Next::AtOnce => {}
+            }
+        };
+        let short = self.options.adaptive || wait < self.interval.max(MIN_INTERVAL);
+        let wait = if short && wait <= MIN_INTERVAL && self.stats.in_flight() > 0 { MIN_INTERVAL } else { wait };
+        sys.now() + if wait == 0 { PROBE_COST } else { Duration::from_millis(wait) }
+    }
+
+    fn all_sent(&self) -> bool {
+        self.options.deadline == 0 && self.options.count.is_some_and(|count| self.stats.transmitted >= count)
+    }
+
+    /// After the last probe: twice the longest round trip, or the time of `-W` if nothing came back at all.
+    fn schedule_exit(&mut self, now: Time, next: u64) -> u64 {
+        if !self.all_sent() || self.leaving {
+            return next;
+        }
+        let micros = if self.stats.received > 0 {
+            (2 * self.stats.max.max(0) as u64).max(1000 * self.interval)
+        } else {
+            self.options.linger * 1000
+        };
+        if micros == 0 {
+            // setitimer(2) with zero sets no timer.
+            return next.max(1);
+        }
+        self.leaving = true;
+        self.exit_at = Some(now + Duration::from_micros(micros));
+        next.max(micros / 1000)
+    }
+
+    /// Sends a probe if one is due (`pinger`).
+    fn pinger(&mut self, sys: &mut Sys<'_, SimKernel>) -> Next {
+        if self.all_sent() {
+            return Next::After(1000);
+        }
+        let now = sys.now();
+        match self.last {
+            None => self.tokens = self.interval * (self.options.preload - 1),
+            Some(last) => {
+                let passed = (now - last).as_millis() as u64;
+                if self.interval == 0 && passed < MIN_INTERVAL && self.stats.in_flight() >= self.options.preload {
+                    return Next::After(MIN_INTERVAL - passed);
+                }
+                let credit = (passed + self.tokens).min(self.interval * self.options.preload);
+                if credit < self.interval {
+                    return Next::After(self.interval - credit);
+                }
+                self.tokens = credit - self.interval;
+            }
+        }
+        self.last = Some(now);
+        self.tell_outstanding(sys);
+        self.send_probe(sys)
+    }
+
+    fn tell_outstanding(&mut self, sys: &mut Sys<'_, SimKernel>) {
+        let sent = self.stats.transmitted;
+        if self.options.outstanding && sent > 0 && !self.stats.has_answer(sent) {
+            self.print_time(sys);
+            sys.out(&format!("no answer yet for icmp_seq={}\n", sent % 0x1_0000));
+        }
+    }
+
+    fn send_probe(&mut self, sys: &mut Sys<'_, SimKernel>) -> Next {
+        let seq = (self.stats.transmitted + 1) as u16;
+        self.stats.forget(seq);
+        loop {
+            let message = self.message(sys.now(), seq);
+            match sys.kernel.net.send_raw(self.sock.ns, self.sock.id, self.target, &message) {
+                Ok(_) => {
+                    self.stats.advance();
+                    let room = self.options.preload < SCREEN_WIDTH || self.stats.in_flight() < SCREEN_WIDTH;
+                    if self.options.flood && !self.options.quiet && room {
+                        sys.out(".");
+                    }
+                    let rest = self.interval.saturating_sub(self.tokens);
+                    return if rest == 0 { Next::AtOnce } else { Next::After(rest) };
+                }
+                Err(errno) => match self.read_error(sys) {
+                    // An ICMP error came in between: once more, soon.
+                    Some(Told::ByNetwork) => {
+                        self.tokens += self.interval;
+                        return Next::After(MIN_INTERVAL);
+                    }
+                    Some(Told::NotOurs) => {}
+                    Some(Told::ByThisHost) => return self.pretend_sent(sys, None),
+                    None => return self.pretend_sent(sys, Some(errno)),
+                },
+            }
+        }
+    }
+
+    /// A probe that this host refused to send counts as sent.
+    fn pretend_sent(&mut self, sys: &mut Sys<'_, SimKernel>, errno: Option<Errno>) -> Next {
+        self.stats.advance();
+        if let Some(errno) = errno.filter(|_| !self.options.quiet) {
+            if self.options.flood { sys.out("E") } else { sys.err(&format!("ping: sendmsg: {errno}\n")) }
+        }
+        self.tokens = 0;
+        Next::After(self.interval.max(MIN_INTERVAL))
+    }
+
+    fn message(&mut self, now: Time, seq: u16) -> Vec<u8> {
+        if let Some(stamp) = self.payload.get_mut(..STAMP) {
+            let micros = micros(now);
+            stamp[..8].copy_from_slice(&(micros / 1_000_000).to_le_bytes());
+            stamp[8..].copy_from_slice(&(micros % 1_000_000).to_le_bytes());
+        }
+        let header = icmp::Header::echo(ICMP_ECHO, self.ident, seq, &self.payload);
+        [header.as_bytes(), &self.payload].concat()
+    }
+
+    /// Reads what has arrived, until nothing is in flight or nothing is left (the lower half of `main_loop`).
+    fn receive(&mut self, sys: &mut Sys<'_, SimKernel>) {
+        loop {
+            if let Some(errno) = self.sock.take_pending(sys) {
+                if self.read_error(sys).is_none() {
+                    sys.err(&format!("ping: recvmsg: {errno}\n"));
+                    return;
+                }
+            } else if let Some(datagram) = self.sock.recv(sys) {
+                self.parse_reply(sys, &datagram);
+            } else if self.read_error(sys).is_none() {
+                return;
+            }
+            if self.stats.in_flight() == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Takes one entry of the error queue and prints it (`ping4_receive_error_msg`).
+    fn read_error(&mut self, sys: &mut Sys<'_, SimKernel>) -> Option<Told> {
+        let error = self.sock.recv_error(sys)?;
+        let Some(from) = error.from else {
+            self.stats.errors += 1;
+            self.print_local_error(sys, &error);
+            return Some(Told::ByThisHost);
+        };
+        let ours = split::<icmp::Header>(&error.bytes).ok().map(|(header, _)| *header);
+        let ours = ours.filter(|h| error.to.0 == self.target && h.kind == ICMP_ECHO && h.echo_id() == self.ident);
+        let Some(header) = ours else { return Some(Told::NotOurs) };
+        self.stats.acknowledge(header.echo_seq());
+        self.stats.errors += 1;
+        if self.options.flood && !self.options.quiet {
+            sys.out("\x08E");
+        } else if !self.options.quiet {
+            self.print_time(sys);
+            let (from, seq) = (self.name(sys, from), header.echo_seq());
+            let what = text::icmp(error.icmp.0, error.icmp.1, error.info);
+            sys.out(&format!("From {from} icmp_seq={seq} {what}"));
+        }
+        Some(Told::ByNetwork)
+    }
+
+    fn print_local_error(&self, sys: &mut Sys<'_, SimKernel>, error: &SockError) {
+        if self.options.quiet {
+        } else if self.options.flood {
+            sys.out("E");
+        } else if error.errno == Errno::EMSGSIZE {
+            sys.err(&format!("ping: local error: message too long, mtu={}\n", error.info));
+        } else {
+            sys.err(&format!("ping: local error: {}\n", error.errno));
+        }
+    }
+
+    /// An ICMP message has come in (`ping4_parse_reply`).
+    fn parse_reply(&mut self, sys: &mut Sys<'_, SimKernel>, datagram: &Datagram) {
+        let Ok(ip) = ipv4::view(&datagram.bytes) else { return };
+        let Ok((header, body)) = split::<icmp::Header>(ip.payload) else {
+            if self.options.verbose {
+                let (len, from) = (ip.payload.len(), datagram.from.0);
+                sys.err(&format!("ping: packet too short ({len} bytes) from {from}\n"));
+            }
+            return;
+        };
+        let corrupted = checksum::checksum(ip.payload) != 0;
+        match header.kind {
+            ICMP_ECHOREPLY if header.echo_id() == self.ident => {
+                let reply = Reply { seq: header.echo_seq(), body, corrupted, len: ip.payload.len() };
+                if self.take_answer(sys, datagram, &reply) && !self.options.flood {
+                    let options = self.options_text(sys, ip.options);
+                    sys.out(&format!("{options}\n"));
+                }
+            }
+            ICMP_SOURCE_QUENCH | ICMP_REDIRECT | ICMP_DEST_UNREACH | ICMP_TIME_EXCEEDED | ICMP_PARAMETERPROB => {
+                self.take_report(sys, datagram, header, body);
+            }
+            _ => {}
+        }
+    }
+
+    fn options_text(&mut self, sys: &mut Sys<'_, SimKernel>, options: &[u8]) -> String {
+        if options.is_empty() {
+            return String::new();
+        }
+        let mut printer = core::mem::take(&mut self.printer);
+        let text = printer.text(options, |addr| self.name(sys, addr));
+        self.printer = printer;
+        text
+    }
+
+    /// Counts and prints an answer (`gather_statistics`). True if its line is to go on.
+    fn take_answer(&mut self, sys: &mut Sys<'_, SimKernel>, datagram: &Datagram, reply: &Reply<'_>) -> bool {
+        if !reply.corrupted {
+            self.stats.acknowledge(reply.seq);
+        }
+        let mut trip = 0;
+        if self.timing() && reply.len >= ICMP_HLEN + STAMP {
+            trip = (micros(datagram.at) - sent_at(reply.body)).max(0);
+            if !reply.corrupted {
+                self.stats.measured(trip);
+                if self.options.adaptive {
+                    let estimate = if self.stats.rtt > 0 { self.stats.rtt / 8 } else { self.interval as i64 * 1000 };
+                    self.interval = ((estimate + 500) / 1000).max(0) as u64;
+                }
+            }
+        }
+        let duplicate = if reply.corrupted {
+            self.stats.corrupted += 1;
+            false
+        } else {
+            self.stats.answered(reply.seq)
+        };
+        if self.options.quiet {
+            return false;
+        }
+        if self.options.flood {
+            sys.out(if reply.corrupted { "\x08C" } else { "\x08 \x08" });
+        } else if !self.print_answer(sys, datagram, reply, trip, duplicate) {
+            return false;
+        }
+        if self.options.audible {
+            sys.out("\x07");
+        }
+        true
+    }
+
+    fn print_answer(
+        &self,
+        sys: &mut Sys<'_, SimKernel>,
+        datagram: &Datagram,
+        reply: &Reply<'_>,
+        trip: i64,
+        duplicate: bool,
+    ) -> bool {
+        self.print_time(sys);
+        let from = self.name(sys, datagram.from.0);
+        let mut line = format!("{} bytes from {from}: icmp_seq={}", reply.len, reply.seq);
+        if self.options.verbose {
+            line.push_str(&format!(" ident={}", self.ident));
+        }
+        line.push_str(&format!(" ttl={}", datagram.ttl));
+        if reply.len < self.options.size + ICMP_HLEN {
+            sys.out(&(line + " (truncated)\n"));
+            return false;
+        }
+        if self.timing() {
+            line.push_str(&format!(" time={}", stats::trip_time(trip)));
+        }
+        if duplicate && (!self.group || self.options.verbose) {
+            line.push_str(" (DUP!)");
+        }
+        if reply.corrupted {
+            line.push_str(" (BAD CHECKSUM!)");
+        }
+        if !self.group && datagram.from.0 != self.target {
+            line.push_str(" (DIFFERENT ADDRESS!)");
+        }
+        line.push_str(&self.wrong_data(reply.body));
+        sys.out(&line);
+        true
+    }
+
+    /// Complains if the answer does not carry what the probe did.
+    fn wrong_data(&self, body: &[u8]) -> String {
+        let pairs = body.iter().zip(&self.payload).enumerate().skip(STAMP);
+        let Some((at, (was, should))) = pairs.into_iter().find(|(_, (was, should))| was != should) else {
+            return String::new();
+        };
+        let mut text = format!("\nwrong data byte #{at} should be 0x{should:x} but was 0x{was:x}");
+        for (i, byte) in body.iter().enumerate().take(self.options.size).skip(STAMP) {
+            if i % 32 == STAMP {
+                text.push_str(&format!("\n#{i}\t"));
+            }
+            text.push_str(&format!("{byte:x} "));
+        }
+        text
+    }
+
+    /// An ICMP error that came in as a packet. Errors have been told by the error queue; redirects and quenches have
+    /// not.
+    fn take_report(&mut self, sys: &mut Sys<'_, SimKernel>, from: &Datagram, header: &icmp::Header, body: &[u8]) {
+        let Ok((inner, rest)) = split::<ipv4::Header>(body) else { return };
+        let quoted = rest.get(inner.header_len().saturating_sub(ipv4::IP_HLEN)..).unwrap_or_default();
+        let Ok((probe, _)) = split::<icmp::Header>(quoted) else { return };
+        if probe.kind != ICMP_ECHO || inner.dst() != self.target || probe.echo_id() != self.ident {
+            return;
+        }
+        let seq = probe.echo_seq();
+        if !matches!(header.kind, ICMP_REDIRECT | ICMP_SOURCE_QUENCH) {
+            self.stats.acknowledge(seq);
+        } else if !self.options.quiet && !self.options.flood {
+            self.print_time(sys);
+            let name = self.name(sys, from.from.0);
+            let what = text::icmp(header.kind, header.code, u32::from_be_bytes(header.rest));
+            sys.out(&format!("From {name}: icmp_seq={seq} {what}"));
+        }
+    }
+
+    fn print_time(&self, sys: &mut Sys<'_, SimKernel>) {
+        if self.options.print_time {
+            let now = micros(sys.now());
+            sys.out(&format!("[{}.{:06}] ", now / 1_000_000, now % 1_000_000));
+        }
+    }
+
+    /// An address as it is shown: with its name, unless numbers were asked for.
+    fn name(&self, sys: &mut Sys<'_, SimKernel>, addr: Ipv4Addr) -> String {
+        match resolve::reverse(sys, addr).filter(|_| !self.options.numeric) {
+            Some(name) => format!("{name} ({addr})"),
+            None => addr.to_string(),
+        }
+    }
+}
+
+/// Who reported an error.
+enum Told {
+    ByNetwork,
+    ByThisHost,
+    NotOurs,
+}
+
+/// An echo reply.
+struct Reply<'a> {
+    seq: u16,
+    body: &'a [u8],
+    corrupted: bool,
+    /// Of the whole ICMP message.
+    len: usize,
+}
+
+/// The time stamp of a probe that came back, in microseconds since the epoch.
+fn sent_at(body: &[u8]) -> i64 {
+    let word = |at: usize| body.get(at..).and_then(|b| b.first_chunk::<8>()).map_or(0, |b| i64::from_le_bytes(*b));
+    word(0).wrapping_mul(1_000_000).wrapping_add(word(8))
+}

@@ -1,0 +1,43 @@
+//! The network programs: one line each. From here come `PATH`, completion and the support table.
+
+use hopwise_machine::{Place, ProgramEntry, ProgramTable, Start};
+
+use crate::kernel::SimKernel;
+use crate::{arping, kmod, nsenter, ping, tcpdump, traceroute};
+
+/// The network programs of this crate.
+pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
+    use Place::{Bin, Sbin};
+    vec![
+        row("arping", Bin, "iputils", "send ARP requests to a neighbour", arping::start),
+        row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
+        row("sysctl", Sbin, "procps", "settings of the kernel", crate::sysctl::start),
+        row("dmesg", Bin, "util-linux", "print the kernel's log", kmod::dmesg),
+        row("lsmod", Sbin, "kmod", "list the modules that were loaded", kmod::lsmod),
+        row("modprobe", Sbin, "kmod", "load a module", kmod::modprobe),
+        row("nsenter", Bin, "util-linux", "run a program in the namespaces of others", nsenter::nsenter),
+        row("ping", Bin, "iputils", "send ICMP echo requests to a host", ping::start),
+        row("tcpdump", Bin, "tcpdump", "capture and print packets", tcpdump::start),
+        row("traceroute", Sbin, "traceroute", "trace the route packets take to a host", traceroute::start),
+        row("unshare", Bin, "util-linux", "run a program in new namespaces", nsenter::unshare),
+    ]
+}
+
+fn row(
+    name: &'static str,
+    place: Place,
+    package: &'static str,
+    about: &'static str,
+    start: Start<SimKernel>,
+) -> ProgramEntry<SimKernel> {
+    ProgramEntry { name, place, package, about, start }
+}
+
+/// All programs of a machine: the everyday ones and the network ones.
+pub fn table() -> ProgramTable<SimKernel> {
+    let mut table = ProgramTable::default();
+    for row in network_programs() {
+        table.add(row);
+    }
+    table
+}
