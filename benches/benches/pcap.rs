@@ -27,9 +27,10 @@ pub(crate) fn pcap(c: &mut Criterion) {
                 let mut file = pcap_file::pcap::PcapWriter::new(Vec::new()).unwrap();
                 for i in 0..PACKETS {
                     let stamp = Duration::from_nanos(u64::from(i) * 1_000);
-                    file.write_packet(&pcap_file::pcap::PcapPacket::new(stamp, size as u32, &frame)).unwrap();
+                    let packet = pcap_file::pcap::PcapPacket::new(stamp, size as u32, &frame).unwrap();
+                    file.write_packet(&packet).unwrap();
                 }
-                file.into_writer().len()
+                file.into_inner().len()
             });
         });
     }

@@ -12,8 +12,9 @@ use crate::{frames, join};
 pub struct Switch {
     /// The network.
     pub net: Network,
-    entry: (NsId, IfIndex),
-    unicast: Vec<u8>,
+    root: NsId,
+    /// The first two ports, and the frame that goes from each to the other.
+    pair: [(IfIndex, Vec<u8>); 2],
     flood: Vec<u8>,
 }
 
@@ -36,42 +37,42 @@ impl Switch {
         }
         // Ports begin to forward once the link watcher has seen their carrier.
         net.run_until(net.now() + Duration::from_secs(2));
-        let [(first, from), (_, to)] = entries.first_chunk::<2>().copied().unwrap_or_default();
+        let [a, b] = entries.first_chunk::<2>().copied().unwrap_or_default();
         let mut switch = Switch {
             net,
-            entry: (root, first),
-            unicast: frames::ethernet(to, from, frame),
-            flood: frames::ethernet(MacAddr::BROADCAST, from, frame),
+            root,
+            pair: [(a.0, frames::ethernet(b.1, a.1, frame)), (b.0, frames::ethernet(a.1, b.1, frame))],
+            flood: frames::ethernet(MacAddr::BROADCAST, a.1, frame),
         };
         // The bridge learns where everybody is.
         for (port, mac) in entries {
-            switch.net.inject(root, port, &frames::ethernet(from, mac, 60));
+            switch.net.inject(root, port, &frames::ethernet(a.1, mac, 60));
         }
         switch.send_flood(64);
         Ok(switch)
     }
 
-    /// Sends `burst` frames from the first port to the second. Gives how many packets have ended.
+    /// Sends `burst` frames between the first two ports, half of them each way: the bridge forgets whom it does not
+    /// hear. Gives how many packets have ended.
     pub fn send_unicast(&mut self, burst: u32) -> u64 {
-        let frame = core::mem::take(&mut self.unicast);
-        let ended = self.send(&frame, burst);
-        self.unicast = frame;
-        ended
+        for i in 0..burst {
+            if let Some((port, frame)) = self.pair.get(i as usize % 2) {
+                self.net.inject(self.root, *port, frame);
+            }
+        }
+        self.finish()
     }
 
     /// Sends `burst` frames from the first port to all. Gives how many packets have ended, copies included.
     pub fn send_flood(&mut self, burst: u32) -> u64 {
-        let frame = core::mem::take(&mut self.flood);
-        let ended = self.send(&frame, burst);
-        self.flood = frame;
-        ended
+        for _ in 0..burst {
+            self.net.inject(self.root, self.pair[0].0, &self.flood);
+        }
+        self.finish()
     }
 
-    fn send(&mut self, frame: &[u8], burst: u32) -> u64 {
+    fn finish(&mut self) -> u64 {
         let before = self.net.packets().dropped;
-        for _ in 0..burst {
-            self.net.inject(self.entry.0, self.entry.1, frame);
-        }
         // Far apart enough not to look like a storm.
         let until = self.net.now() + Duration::from_millis(40);
         self.net.run_until(until);
