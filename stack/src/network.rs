@@ -5,6 +5,7 @@ use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{Agenda, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time};
 
 use crate::capture::CaptureLog;
+use crate::conf::ConfKey;
 use crate::cx::{Cx, Event, EventKind, TimerKind};
 use crate::dev::Dev;
 use crate::inet::InetDev;
@@ -153,15 +154,15 @@ impl Network {
         link.index = if index.is_some() { index } else { space.devs.next_index() };
         link.taps += u32::from(captured);
         let index = link.index;
+        let mut conf = space.conf_default.clone();
+        if matches!(link.kind, Kind::Loopback) {
+            conf.set(ConfKey::DisablePolicy, 1);
+            conf.set(ConfKey::DisableXfrm, 1);
+        }
         let mut neigh = space.neigh_default.clone();
         neigh.draw_reachable_time(&mut space.rng);
-        let dev = Dev {
-            link,
-            inet: InetDev { addrs: smallvec::SmallVec::new(), conf: space.conf_default.clone() },
-            neigh,
-            captured,
-            watched: false,
-        };
+        let dev =
+            Dev { link, inet: InetDev { addrs: smallvec::SmallVec::new(), conf }, neigh, captured, watched: false };
         space.devs.insert(Box::new(dev));
         index
     }

@@ -72,12 +72,26 @@ fn every_refusing_route_has_its_own_answer() {
     let pinger = Pinger::new(&mut net, client);
     let code = |answers: Vec<(_, _, u8, u8, _)>| answers.first().map(|a| (a.2, a.3));
     assert_eq!(code(pinger.ping(&mut net, "10.9.1.1")), Some((icmp::ICMP_DEST_UNREACH, icmp::ICMP_HOST_UNREACH)));
+    run(&mut net, 2000);
     assert_eq!(code(pinger.ping(&mut net, "10.9.2.1")), Some((icmp::ICMP_DEST_UNREACH, icmp::ICMP_PKT_FILTERED)));
     assert_eq!(code(pinger.ping(&mut net, "10.9.3.1")), None);
+    run(&mut net, 2000);
     assert_eq!(code(pinger.ping(&mut net, "10.9.4.1")), Some((icmp::ICMP_DEST_UNREACH, icmp::ICMP_NET_UNREACH)));
     let reasons =
         [DropReason::RouteUnreachable, DropReason::RouteProhibit, DropReason::RouteBlackhole, DropReason::IpInNoRoutes];
     assert_eq!(drops(&net), reasons);
+}
+
+#[test]
+fn of_a_quick_series_only_two_packets_without_a_route_are_answered() {
+    let (mut net, client, router, _) = routed();
+    let pinger = Pinger::new(&mut net, client);
+    for seq in 1..=4 {
+        pinger.send(&mut net, "10.9.0.1", seq, 56).unwrap();
+    }
+    run(&mut net, 100);
+    assert_eq!(pinger.received(&mut net).len(), 2);
+    assert_eq!(net.ns(router).unwrap().snmp.icmp_out_rate_limit_host, 1);
 }
 
 #[test]

@@ -105,6 +105,17 @@ impl IcmpLimits {
         true
     }
 
+    /// Whether the sender of a packet that no route takes (or that a route refuses) is told at all; spends credit of the
+    /// same account as the message itself, so that of a quick series only two go out. `ip_error`.
+    pub fn allow_route_error(&mut self, now: Time, sender: Ipv4Addr) -> bool {
+        let limited = |bucket: &Bucket| bucket.tokens + (now - bucket.last) < ROUTE_ERROR_BURST;
+        let bucket = self.peers.entry(sender, Bucket { tokens: ROUTE_ERROR_BURST, last: now }, limited);
+        let tokens = (bucket.tokens + (now - bucket.last)).min(ROUTE_ERROR_BURST);
+        let allowed = tokens >= ROUTE_ERROR_COST;
+        *bucket = Bucket { tokens: if allowed { tokens - ROUTE_ERROR_COST } else { tokens }, last: now };
+        allowed
+    }
+
     /// Whether a message may go to this host now; spends credit if so. Not to be asked for messages that leave through
     /// loopback. `icmpv4_xrlim_allow`, `inet_peer_xrlim_allow`.
     pub fn allow_peer(&mut self, now: Time, limits: &Limits, dst: Ipv4Addr, kind: u8, code: u8) -> bool {
@@ -125,6 +136,11 @@ impl IcmpLimits {
         allowed
     }
 }
+
+/// Most credit that counts for errors of the routing. `ip_rt_error_burst`.
+const ROUTE_ERROR_BURST: Duration = Duration::from_secs(5);
+/// What one such error costs. `ip_rt_error_cost`.
+const ROUTE_ERROR_COST: Duration = Duration::from_secs(1);
 
 /// After this many redirects in vain, no more are sent. `ip_rt_redirect_number`.
 const REDIRECT_NUMBER: u32 = 9;

@@ -4,6 +4,7 @@
 
 use core::net::Ipv4Addr;
 
+use hopwise_devices::LinkFlags;
 use hopwise_protocols::fib::Insert;
 use hopwise_protocols::neigh::{NeighError, NewNeigh, Nud};
 use hopwise_sim_core::{DropReason, IfIndex, NsId};
@@ -28,6 +29,10 @@ impl Network {
     pub fn neigh_set(&mut self, ns: NsId, new: &NewNeigh, how: Insert) -> Result<(), NlError> {
         let work = |space: &mut Namespace, cx: &mut Cx<'_>| {
             let dev = space.devs.get(new.dev).ok_or(Errno::ENODEV)?;
+            // All neighbours on such a link are the same one (`arp_constructor`).
+            let alone = dev.flags.intersects(LinkFlags::LOOPBACK | LinkFlags::POINTOPOINT);
+            let addr = if alone { Ipv4Addr::UNSPECIFIED } else { new.addr };
+            let new = &NewNeigh { addr, ..new.clone() };
             let initial = neigh_out::initial(space, dev, new.addr);
             let effects = space.neigh.set(cx.now, &dev.neigh, new, how, || initial)?;
             neigh_out::apply(space, cx, new.addr, new.dev, effects);

@@ -98,8 +98,7 @@ impl Network {
             names.extend(ConfKey::ALL.iter().map(|key| format!("net.ipv4.conf.{folder}.{}", key.name())));
             names.extend(IPV6_CONF.iter().map(|row| format!("net.ipv6.conf.{folder}.{}", row.0)));
             if folder != "all" && (folder != "default" || root) {
-                let shown = NEIGH.iter().filter(|row| !row.deprecated);
-                names.extend(shown.map(|row| format!("net.ipv4.neigh.{folder}.{}", row.name)));
+                names.extend(NEIGH.iter().map(|row| format!("net.ipv4.neigh.{folder}.{}", row.name)));
             }
         }
         names.sort_unstable();
@@ -372,8 +371,6 @@ impl NeighKey {
 
 struct NeighRow {
     name: &'static str,
-    /// Not listed by `sysctl -a`.
-    deprecated: bool,
     get: fn(&NeighParms) -> i64,
     set: fn(&mut NeighParms, i64) -> Result<(), Errno>,
 }
@@ -402,7 +399,6 @@ macro_rules! row {
     ($name:literal, $field:ident, $unit:literal ms) => {
         NeighRow {
             name: $name,
-            deprecated: false,
             get: |p| units(p.$field, $unit),
             set: |p, v| {
                 p.$field = span(v, $unit)?;
@@ -413,7 +409,6 @@ macro_rules! row {
     ($name:literal, $field:ident, count) => {
         NeighRow {
             name: $name,
-            deprecated: false,
             get: |p| i64::from(p.$field),
             set: |p, v| {
                 p.$field = count(v)?;
@@ -422,7 +417,7 @@ macro_rules! row {
         }
     };
     ($name:literal, fixed $value:literal) => {
-        NeighRow { name: $name, deprecated: false, get: |_| $value, set: |_, v| count(v).map(|_| ()) }
+        NeighRow { name: $name, get: |_| $value, set: |_, v| count(v).map(|_| ()) }
     };
 }
 
@@ -430,7 +425,7 @@ macro_rules! row {
 const NEIGH: &[NeighRow] = &[
     row!("anycast_delay", fixed 100),
     row!("app_solicit", app_probes, count),
-    NeighRow { deprecated: true, ..row!("base_reachable_time", base_reachable_time, 1000 ms) },
+    row!("base_reachable_time", base_reachable_time, 1000 ms),
     row!("base_reachable_time_ms", base_reachable_time, 1 ms),
     row!("delay_first_probe_time", delay_probe_time, 1000 ms),
     row!("gc_stale_time", gc_stale_time, 1000 ms),
@@ -440,12 +435,11 @@ const NEIGH: &[NeighRow] = &[
     row!("mcast_solicit", mcast_probes, count),
     row!("proxy_delay", proxy_delay, 10 ms),
     row!("proxy_qlen", proxy_qlen, count),
-    NeighRow { deprecated: true, ..row!("retrans_time", retrans_time, 10 ms) },
+    row!("retrans_time", retrans_time, 10 ms),
     row!("retrans_time_ms", retrans_time, 1 ms),
     row!("ucast_solicit", ucast_probes, count),
     NeighRow {
         name: "unres_qlen",
-        deprecated: false,
         get: |p| i64::from(p.queue_len_bytes) / FULL_FRAME,
         set: |p, v| {
             p.queue_len_bytes = count(v.checked_mul(FULL_FRAME).ok_or(Errno::EINVAL)?)?;

@@ -198,7 +198,7 @@ impl Network {
     /// `ndo_dflt_fdb_add`: an address that the link shall receive besides its own.
     fn add_filtered(&mut self, ns: NsId, link: IfIndex, change: &FdbChange) -> Result<(), NlError> {
         if change.state != FdbState::Permanent {
-            return Err(NlError::with(Errno::EINVAL, "default FDB implementation only supports local addresses"));
+            return Err(Errno::EINVAL.into());
         }
         let dev = self.link_mut(ns, link).ok_or(Errno::ENODEV)?;
         if dev.extra_addrs.contains(&change.addr) {
@@ -238,6 +238,18 @@ impl Network {
             done = Ok(());
         }
         done
+    }
+
+    /// `bridge fdb flush dev BRIDGE [brport PORT]`: all entries go, also the bridge's own addresses (`br_fdb_flush`).
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` if the link is no bridge, `ENODEV`.
+    pub fn fdb_flush(&mut self, ns: NsId, bridge: IfIndex, port: Option<IfIndex>) -> Result<(), NlError> {
+        let dev = self.link_mut(ns, bridge).ok_or(Errno::ENODEV)?;
+        let state = dev.link.kind.bridge_mut().ok_or(Errno::EOPNOTSUPP)?;
+        state.fdb.retain(|_, e| port.is_some_and(|p| p != e.port));
+        state.learned = state.fdb.values().filter(|e| !e.is_static).count();
+        Ok(())
     }
 
     /// `fdb_delete_by_addr_and_port`.

@@ -319,7 +319,8 @@ fn unreachable(ns: &Namespace, dev: &Dev, why: &FibError<'_>) -> Refusal {
 /// `ip_handle_martian_source`.
 #[cold]
 fn refuse(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refusal: Refusal) -> Fate {
-    let dst = split::<ipv4::Header>(packet.data()).map_or(Ipv4Addr::UNSPECIFIED, |(h, _)| h.dst());
+    let nobody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
+    let (src, dst) = split::<ipv4::Header>(packet.data()).map_or(nobody, |(h, _)| (h.src(), h.dst()));
     match refusal {
         Refusal::Martian(reason) => {
             if matches!(reason, DropReason::IpInvalidSource | DropReason::IpLocalSource | DropReason::IpRpFilter) {
@@ -340,7 +341,9 @@ fn refuse(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refusal: Refusal)
                 FibErrno::Invalid => (None, DropReason::RouteBlackhole),
             };
             ns.snmp.in_no_routes += u64::from(errno == FibErrno::NetUnreach);
-            if let Some(code) = code {
+            if let Some(code) = code
+                && ns.icmp_limits.allow_route_error(cx.now, src)
+            {
                 icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, code));
             }
             cx.drop(packet, reason)
