@@ -40,6 +40,7 @@ pub(super) enum Command {
     Run(RunArgs),
     Explain(ExplainArgs),
     Shell(ShellArgs),
+    Bench(BenchArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -136,6 +137,21 @@ pub(super) struct ShellArgs {
     /// Seed of every random decision
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
+}
+
+/// Measure the main figures on this machine
+///
+/// Builds networks in memory and measures what they cost: a hop, a frame through a bridge, a namespace, a fork, a captured
+/// packet. Takes a few seconds. Nothing else should run meanwhile.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct BenchArgs {
+    /// What is measured [default: all]
+    #[arg(value_name = "NAME", value_parser = super::bench::names())]
+    pub(super) name: Option<String>,
+
+    /// A line of JSON for each figure: `bench`, its parameters, and `ns_per_hop`, `ns_per_packet`, `seconds` or `bytes`
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// Print a completion script for a shell

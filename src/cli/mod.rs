@@ -1,6 +1,7 @@
 //! The command line: what is typed ([`args`]), one file for each subcommand, and the world they run on ([`world`]).
 
 pub(crate) mod args;
+mod bench;
 mod clock;
 mod disk;
 mod explain;
@@ -25,6 +26,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::run::<World>(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Shell(args) => shell::shell::<World>(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Completions(args) => generate::completions(args.shell),
         Command::Man(args) => generate::man(args.command.as_deref()),
     };
