@@ -104,7 +104,7 @@ pub(crate) fn strftime(format: &str, seconds: i64, nanos: u32) -> String {
             _ => format!("{value:0size$}"),
         };
         let n = |value: u32| number(i64::from(value), 2, false);
-        let hour12 = if c.hour % 12 == 0 { 12 } else { c.hour % 12 };
+        let hour12 = if c.hour.is_multiple_of(12) { 12 } else { c.hour % 12 };
         let text = match letter {
             'Y' => c.year.to_string(),
             'C' => number(c.year.div_euclid(100), 2, false),

@@ -201,15 +201,15 @@ impl<'a> Eval<'a> {
     /// Whether the operator here is in truth another, longer one (`&` in `&&`, `<` in `<<`, `+` in `+=`).
     fn is_longer_operator(&self, operator: &str) -> bool {
         let after = self.rest().get(operator.len()..).and_then(|r| r.chars().next());
-        match (operator, after) {
+        matches!(
+            (operator, after),
             ("|", Some('|' | '='))
-            | ("&", Some('&' | '='))
-            | ("<", Some('<'))
-            | (">", Some('>'))
-            | ("*", Some('*')) => true,
-            ("+" | "-" | "*" | "/" | "%" | "^" | "<<" | ">>", Some('=')) => true,
-            _ => false,
-        }
+                | ("&", Some('&' | '='))
+                | ("<", Some('<'))
+                | (">", Some('>'))
+                | ("*", Some('*'))
+                | ("+" | "-" | "*" | "/" | "%" | "^" | "<<" | ">>", Some('='))
+        )
     }
 
     fn apply(&mut self, operator: &str, a: i64, b: i64, right_at: usize) -> Result<i64, String> {

@@ -132,9 +132,11 @@ impl Shell {
         self.vars.begin();
         let result = expansion(&mut Expand { sh: self, sys, memo, used: 0 });
         if matches!(result, Err(Stop::Substitution(_))) {
-            self.vars.rollback()
+            // The commands see what the expansion has changed so far; this shell will change it again.
+            self.substitution_vars = self.vars.has_changes().then(|| Box::new(self.vars.clone()));
+            self.vars.rollback();
         } else {
-            self.vars.commit()
+            self.vars.commit();
         }
         result
     }

@@ -668,6 +668,10 @@ impl Shell {
         let (reader, writer) = sys.pipe();
         let mut child = self.fork(Kind::List { list, at: 0 });
         child.trace_level += 1;
+        if let Some(mut vars) = self.substitution_vars.take() {
+            vars.commit();
+            child.vars = *vars;
+        }
         if !self.options.inherit_errexit && !self.options.posix {
             child.options.errexit = false;
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use brush_parser::ast as b;
+use brush_parser::ast::SourceLocation as _;
 use brush_parser::{ParseError, Parser, ParserOptions};
 
 use super::ast::*;
@@ -53,6 +54,9 @@ fn whole(text: &str, first_line: usize) -> Result<Vec<Arc<List>>, ParseFailure> 
     if has_huge_number(text) {
         return Err(fail("file descriptor or number out of range", first_line));
     }
+    // The tokenizer takes `;;` in `for ((;;))` for the end of a case.
+    let spaced = text.replace("((;;", "((; ;");
+    let text = spaced.as_str();
     let options = ParserOptions { tilde_expansion_at_word_start: false, ..ParserOptions::default() };
     let program = Parser::new(text.as_bytes(), &options).parse_program().map_err(|e| failure(text, first_line, &e))?;
     let mut lower = Lower { text, line: first_line, offset: first_line.saturating_sub(1) };
@@ -155,6 +159,13 @@ struct Lower<'t> {
 type Lowered<T> = Result<T, ParseFailure>;
 
 impl Lower<'_> {
+    /// A command as it was written.
+    fn source(&self, node: &b::AndOrList) -> Option<String> {
+        let loc = node.location()?;
+        let length = loc.end.index.checked_sub(loc.start.index)?;
+        Some(self.text.chars().skip(loc.start.index).take(length).collect())
+    }
+
     /// The text between `((` and `))` as it was written.
     fn between_brackets(&self, loc: &brush_parser::SourceSpan) -> Option<String> {
         let length = loc.end.index.checked_sub(loc.start.index + 4)?;
@@ -187,7 +198,7 @@ impl Lower<'_> {
     fn list(&mut self, list: &b::CompoundList) -> Lowered<Arc<List>> {
         let items = list.0.iter().map(|b::CompoundListItem(node, separator)| {
             let background = matches!(separator, b::SeparatorOperator::Async);
-            let text = if background { node.to_string() } else { String::new() };
+            let text = if background { self.source(node).unwrap_or_else(|| node.to_string()) } else { String::new() };
             Ok(ListItem { node: Arc::new(self.and_or(node, text)?), background })
         });
         Ok(Arc::new(List { items: items.collect::<Lowered<_>>()? }))

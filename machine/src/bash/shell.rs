@@ -87,6 +87,8 @@ pub(super) struct Shell {
     pub(super) substitution_status: Option<i32>,
     /// `wait` without arguments is under way: its status is 0.
     pub(super) wait_all: bool,
+    /// The variables that the next `$(...)` sees, where an unfinished expansion has changed them.
+    pub(super) substitution_vars: Option<Box<Vars>>,
     /// The script of a `source` that begins.
     pub(super) pending_script: Option<Kind>,
     /// Forked to run one simple command: it becomes that program instead of waiting for it.
@@ -127,6 +129,7 @@ impl Shell {
             command: None,
             substitution_status: None,
             wait_all: false,
+            substitution_vars: None,
             pending_script: None,
             may_exec: false,
         }

@@ -204,6 +204,11 @@ impl Vars {
         self.journal = None;
     }
 
+    /// Whether the expansion under way has changed anything.
+    pub(super) fn has_changes(&self) -> bool {
+        self.journal.as_ref().is_some_and(|j| !j.is_empty())
+    }
+
     /// The expansion will be repeated: its changes are undone.
     pub(super) fn rollback(&mut self) {
         self.random = self.saved_random;

@@ -71,6 +71,8 @@ struct Sed {
     files: Vec<String>,
     at_file: usize,
     open: Option<u32>,
+    /// With -s and -i: the present file has been read to its end.
+    file_ended: bool,
     input: Vec<u8>,
     input_done: bool,
     line_number: usize,
@@ -134,6 +136,7 @@ pub(super) fn start<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         files,
         at_file: 0,
         open: None,
+        file_ended: false,
         input: Vec::new(),
         input_done: false,
         line_number: 0,
@@ -487,7 +490,7 @@ impl Sed {
                 return Ok(());
             }
             let Some(fd) = self.open else {
-                if self.separate && !self.input.is_empty() {
+                if self.file_ended {
                     return Ok(());
                 }
                 let Some(name) = self.files.get(self.at_file).cloned() else {
@@ -524,6 +527,7 @@ impl Sed {
                     }
                     self.open = None;
                     if self.separate {
+                        self.file_ended = true;
                         return Ok(());
                     }
                     self.at_file += 1;
@@ -564,7 +568,7 @@ impl Sed {
             Address::Line(n) => self.line_number == *n,
             Address::Step(first, step) => {
                 self.line_number >= *first
-                    && (*step == 0 || (self.line_number - first) % step == 0)
+                    && (*step == 0 || (self.line_number - first).is_multiple_of(*step))
                     && (*step != 0 || self.line_number == *first)
             }
             Address::Last => self.is_last(),
@@ -798,6 +802,7 @@ impl Sed {
             }
         }
         self.at_file += 1;
+        self.file_ended = false;
         self.line_number = 0;
     }
 }

@@ -8,7 +8,7 @@ use crate::bash::jobs::Job;
 use crate::bash::shell::Shell;
 use crate::process::ExitStatus;
 use crate::signal::Signal;
-use crate::{Errno, Kernel, Sys, Wait};
+use crate::{Kernel, Sys, Wait};
 
 /// A `wait` under way.
 #[derive(Clone, Debug)]
@@ -142,6 +142,7 @@ impl Shell {
         if !given {
             pids = self.jobs.running().map(|j| j.pid).collect();
             if pids.is_empty() {
+                self.jobs.forget_finished();
                 return Outcome::Status(if any { 127 } else { 0 });
             }
         }
@@ -181,7 +182,11 @@ impl Shell {
         let pids = wait.pids.clone();
         self.jobs.list.retain(|j| !pids.contains(&j.pid));
         let last = statuses.last().copied().flatten().map_or(0, ExitStatus::shell_code);
-        Next::Done(if std::mem::take(&mut self.wait_all) { 0 } else { last })
+        if std::mem::take(&mut self.wait_all) {
+            self.jobs.forget_finished();
+            return Next::Done(0);
+        }
+        Next::Done(last)
     }
 
     pub(super) fn builtin_kill<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, args: &[String]) -> Outcome {
@@ -241,11 +246,7 @@ impl Shell {
                 }
             };
             if let Err(errno) = result {
-                let text = if errno == Errno::ESRCH {
-                    format!("kill: ({target}) - {errno}")
-                } else {
-                    format!("kill: ({target}) - {errno}")
-                };
+                let text = format!("kill: ({target}) - {errno}");
                 self.complain(sys, &text);
                 status = 1;
             }
