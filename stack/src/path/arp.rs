@@ -10,7 +10,7 @@ use hopwise_protocols::neigh::arp::{
     self as judge, ArpConf, ArpContext, Decision, IfaceAddr, InputRoute, Learn, SolicitContext,
 };
 use hopwise_protocols::neigh::{Initial, NeighError, Solicit};
-use hopwise_protocols::wire::arp::{ARP_LEN, ARPOP_REPLY, ARPOP_REQUEST};
+use hopwise_protocols::wire::arp::{ARP_LEN, ARPOP_REPLY};
 use hopwise_protocols::wire::ethernet::{self, ETH_HLEN, ETH_P_ARP};
 use hopwise_protocols::wire::{ArpPacket, IntoBytes, MacAddr, arp};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, Packet, PacketType};
@@ -150,7 +150,7 @@ pub fn send_request(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, solicit:
 pub fn gratuitous(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, addr: Ipv4Addr) {
     let Some(dev) = ns.devs.get(link) else { return };
     let own = dev.addr;
-    let request = ArpPacket::new(ARPOP_REQUEST, own, addr, own, addr);
+    let request = ArpPacket::request(own, addr, addr);
     transmit(ns, cx, link, MacAddr::BROADCAST, &request, None);
 }
 

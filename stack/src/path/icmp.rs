@@ -10,7 +10,7 @@ use hopwise_protocols::wire::icmp::{
 };
 use hopwise_protocols::wire::ipv4::IPPROTO_ICMP;
 use hopwise_protocols::wire::{IntoBytes, Malformed, icmp, ipv4, split};
-use hopwise_sim_core::{DropReason, Fate, Packet, PacketType};
+use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType};
 
 use crate::cx::Cx;
 use crate::error::Errno;
@@ -216,6 +216,7 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
         icmp: (header.kind, header.code),
         info,
         ttl: outer.header.ttl,
+        iif: packet.iif,
     };
     raw::error(ns, cx, &report, &inner);
     if inner.header.protocol == ipv4::IPPROTO_UDP {
@@ -236,6 +237,8 @@ pub struct Report {
     pub info: u32,
     /// TTL of the message on arrival.
     pub ttl: u8,
+    /// The link through which it came.
+    pub iif: IfIndex,
 }
 
 /// The errno of an ICMP error, and whether it is final (`icmp_err_convert`).

@@ -4,9 +4,9 @@
 use core::net::Ipv4Addr;
 
 use hopwise_devices::LinkFlags;
-use hopwise_protocols::fib::RT_TABLE_LOCAL;
+use hopwise_protocols::fib::{Insert, RT_TABLE_LOCAL};
 use hopwise_protocols::neigh::arp::{LinkLayer, constructor};
-use hopwise_protocols::neigh::{Effects, Initial, Nud, OVERFLOW_MESSAGE, Output, Solicit};
+use hopwise_protocols::neigh::{Effects, Initial, NeighFlags, NewNeigh, Nud, OVERFLOW_MESSAGE, Output, Solicit};
 use hopwise_protocols::wire::ethernet::{self, ETH_HLEN, ETH_P_IP};
 use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_HOST_UNREACH};
 use hopwise_protocols::wire::{IntoBytes, MacAddr};
@@ -22,19 +22,23 @@ use crate::path::{arp as arp_path, icmp};
 /// What a waiting packet counts for beside its bytes (`SKB_TRUESIZE`'s overhead, about).
 const TRUESIZE_OVERHEAD: usize = 576;
 
+/// Links on which all neighbours share one entry, with the key 0.0.0.0.
+const ONE_FOR_ALL: LinkFlags = LinkFlags::LOOPBACK.union(LinkFlags::POINTOPOINT);
+
 /// Gives a packet its link-layer header and sends it.
 #[inline]
 pub fn neigh_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get(route.oif) else { return cx.drop(packet, DropReason::DevReady) };
     let Some(dst) = destination(&packet) else { return cx.drop(packet, DropReason::PktTooSmall) };
     let next = route.gateway.unwrap_or(dst);
-    if route.kind != RouteKind::Unicast || !dev.uses_arp() {
-        let lladdr = implied(dev, next, route.kind).lladdr;
-        return send(ns, cx, route.oif, lladdr, packet);
-    }
+    // What needs no asking gets an entry too; on loopback and point-to-point links one for all (arp_hash's key).
+    let plain = route.kind == RouteKind::Unicast && dev.uses_arp();
+    let next = if dev.flags.intersects(ONE_FOR_ALL) { Ipv4Addr::UNSPECIFIED } else { next };
+    let new =
+        if plain || ns.neigh.get(next, route.oif).is_some() { Initial::default() } else { initial(ns, dev, next) };
     let size = (packet.len() + TRUESIZE_OVERHEAD) as u32;
     note_neigh(ns, cx, next, route.oif, &packet);
-    match ns.neigh.output(cx.now, next, route.oif, &dev.neigh, Initial::default, packet, size) {
+    match ns.neigh.output(cx.now, next, route.oif, &dev.neigh, || new, packet, size) {
         Output::Send(lladdr, packet) => send(ns, cx, route.oif, lladdr, packet),
         Output::Effects(effects) => apply(ns, cx, next, route.oif, effects),
         Output::TableFull(packet) => {
@@ -51,17 +55,21 @@ fn destination(packet: &Packet) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(bytes))
 }
 
-/// The address that needs no asking (`arp_constructor`): of a group, of all, of a link without ARP.
-fn implied(dev: &Dev, next: Ipv4Addr, kind: RouteKind) -> Initial {
-    let lladdr = match kind {
-        _ if dev.flags.contains(LinkFlags::LOOPBACK) => dev.addr,
-        RouteKind::Multicast => MacAddr::multicast_ipv4(next),
-        RouteKind::Broadcast => dev.broadcast,
-        RouteKind::Local => dev.addr,
-        RouteKind::Unicast if next.is_multicast() => MacAddr::multicast_ipv4(next),
-        RouteKind::Unicast => dev.addr,
+/// Makes an entry for a neighbour that a packet may be sent to later, and asks for its address (`neigh_event_send`).
+pub fn resolve(ns: &mut Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex) {
+    let Some(dev) = ns.devs.get(link) else { return };
+    let wish = NewNeigh {
+        addr,
+        dev: link,
+        lladdr: None,
+        state: Nud::NONE,
+        flags: NeighFlags::empty(),
+        use_it: true,
+        protocol: 0,
     };
-    Initial { state: Nud::NOARP, lladdr }
+    if let Ok(effects) = ns.neigh.set(cx.now, &dev.neigh, &wish, Insert::CREATE, Initial::default) {
+        apply(ns, cx, addr, link, effects);
+    }
 }
 
 /// State and address with which an entry for `addr` on a link is made (`arp_constructor`).

@@ -70,7 +70,7 @@ pub fn send(
     }
     let mut packet = cx.pool.alloc(cx.now, total);
     packet.mark = spec.mark;
-    let mut header = ipv4::Header::new(spec.src, spec.dst, spec.protocol, (len + spec.options.len()) as u16);
+    let mut header = ipv4::Header::new(spec.src, spec.dst, spec.protocol, len as u16);
     header.tos = spec.tos;
     header.ttl = spec.ttl.unwrap_or_else(|| ns.sysctl[SysctlKey::IpDefaultTtl] as u8);
     // ip_dont_fragment and __ip_make_skb: with "want", only a packet that fits is marked.

@@ -10,8 +10,8 @@ use hopwise_sim_core::{Duration, Packet};
 use crate::conf::ConfKey;
 use crate::cx::Cx;
 use crate::namespace::Namespace;
-use crate::path::icmp;
 use crate::path::route::{self, OutputFlow, Route};
+use crate::path::{icmp, neigh_out};
 
 /// How long a redirect is believed (`ip_rt_gc_timeout`).
 const TIMEOUT: Duration = Duration::from_secs(300);
@@ -36,8 +36,15 @@ pub fn received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
     let Ok((header, quote)) = split::<wire_icmp::Header>(outer.payload) else { return };
     let Ok(inner) = ipv4::view(quote) else { return };
     let (old, new, dst) = (outer.header.src(), header.gateway(), inner.header.dst());
-    if believes(ns, cx, packet, old, new, dst) {
+    if !believes(ns, cx, packet, old, new, dst) {
+        return;
+    }
+    // A gateway whose MAC address is not known is asked for it first; the next redirect is followed.
+    let link = packet.iif;
+    if ns.neigh.get(new, link).and_then(|n| n.lladdr()).is_some() {
         ns.pmtu.learn_gateway(cx.now, dst, new, TIMEOUT);
+    } else {
+        neigh_out::resolve(ns, cx, new, link);
     }
 }
 

@@ -132,7 +132,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
         let id = ns.sockets.raw[i];
         let Some(socket) = ns.sockets.get_mut(id) else { continue };
         let about = (inner.header.dst(), inner.header.src());
-        if !wants(socket, protocol, about, socket.bound_dev) {
+        if !wants(socket, protocol, about, report.iif) {
             continue;
         }
         let (errno, fatal) = report.errno;

@@ -133,7 +133,7 @@ pub fn send(
         protocol: IPPROTO_UDP,
         ports: (local.1, to.1),
     };
-    let route = route::route_output(ns, cx.now, &flow)?;
+    let route = route::route_output(ns, cx.now, &flow).inspect_err(|why| count_no_route(ns, *why))?;
     if route.kind == RouteKind::Broadcast && !opts.broadcast {
         return Err(Errno::EACCES);
     }
@@ -155,12 +155,17 @@ pub fn send(
     }
 }
 
+/// Counts a packet that was not made because there is no route (`IPSTATS_MIB_OUTNOROUTES`).
+pub(crate) fn count_no_route(ns: &mut Namespace, why: Errno) {
+    ns.snmp.out_no_routes += u64::from(why == Errno::ENETUNREACH);
+}
+
 /// An ICMP error about a datagram that was sent from here (`__udp4_lib_err`).
 pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<'_>) {
     let Ok((header, payload)) = split::<udp::Header>(inner.payload) else { return };
     let local = (inner.header.src(), header.source.get());
     let remote = (inner.header.dst(), header.dest.get());
-    for id in receivers(ns, remote, local, IfIndex::NONE, false) {
+    for id in receivers(ns, remote, local, report.iif, false) {
         let Some(socket) = ns.sockets.get_mut(id) else { continue };
         let (errno, fatal) = report.errno;
         if socket.opts.recverr {
