@@ -149,3 +149,39 @@ fn run_until_idle_ends() {
     run_until_idle(&mut machines, &mut NoNetwork);
     assert!(machines.is_empty());
 }
+
+#[test]
+fn deep_nesting_is_refused_not_fatal() {
+    for (open, middle, close) in [
+        ("(", "echo x", ")"),
+        ("{ ", "echo x", "; }"),
+        ("$(", "echo x", ")"),
+        ("if true; then ", "echo x", "; fi"),
+        ("while true; do ", "break", "; done"),
+        ("echo \"$(", "echo x", ")\""),
+        ("case a in a) ", "echo x", ";; esac"),
+        ("echo $((", "1", "))"),
+        ("echo ${x:-", "1", "}"),
+        ("[[ ! ( ", "a", " ) ]]"),
+        ("! ", "true", ""),
+        ("f() { ", "echo x", "; }"),
+        ("awk 'BEGIN{print ((((", "1", "))))}'"),
+        ("expr \\( ", "1", " \\)"),
+    ] {
+        for depth in [10, 25, 59, 200, 5000] {
+            run(&format!("{}{middle}{}", open.repeat(depth), close.repeat(depth)));
+        }
+    }
+    let deep = format!(
+        "awk 'BEGIN{{print {}1{}}}'; [[ {}a{} ]]; echo $(({}1{}))",
+        "(".repeat(5000),
+        ")".repeat(5000),
+        "( ".repeat(40),
+        " )".repeat(40),
+        "(".repeat(500),
+        ")".repeat(500)
+    );
+    run(&deep);
+    run(&format!("echo {}", "{a,b}".repeat(12)));
+    run(&format!("[[ {} == {} ]]", "a".repeat(3000), "*a".repeat(500)));
+}

@@ -16,14 +16,15 @@ impl Shell {
             variable = name;
             args = args.get(used..).unwrap_or(&[]);
         }
-        if args.first().is_some_and(|a| a == "--") {
+        let options_end = args.first().is_some_and(|a| a == "--");
+        if options_end {
             args = args.get(1..).unwrap_or(&[]);
         }
         let Some((format, rest)) = args.split_first() else {
             sys.err("printf: usage: printf [-v var] format [arguments]\n");
             return Outcome::Status(2);
         };
-        if format.starts_with('-') && format.len() > 1 {
+        if format.starts_with('-') && format.len() > 1 && !options_end {
             return self.usage(
                 sys,
                 "printf",
