@@ -57,7 +57,7 @@ fn damage_is_told_as_tcpdump_tells_it() {
     );
     assert_eq!(
         read(&bytes[..6]).unwrap_err().to_string(),
-        "truncated dump file; tried to read 24 file header bytes, only got 6"
+        "truncated dump file; tried to read 24 file header bytes, only got 2"
     );
     assert_eq!(read(b"garbagegarbagegarbagegarbage").unwrap_err(), Error::UnknownFormat);
     assert_eq!(tail(24).unwrap(), (0, None));

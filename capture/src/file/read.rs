@@ -111,7 +111,10 @@ fn read_pcap(bytes: &[u8]) -> Result<Capture, Error> {
     /// The upper bits of the field tell of frame check sequences and are not part of the type.
     const LINK_TYPE_MASK: u32 = 0x03ff_ffff;
     let (mut rest, parser) = PcapParser::new(bytes).map_err(|error| match error {
-        PcapParseError::IncompleteBuffer(wanted, got) => Error::Truncated { wanted, what: "file header", got },
+        // libpcap has read the magic number by then, and does not count it.
+        PcapParseError::IncompleteBuffer(wanted, got) => {
+            Error::Truncated { wanted, what: "file header", got: got.saturating_sub(4) }
+        }
         _ => Error::UnknownFormat,
     })?;
     let header = parser.header();
@@ -217,6 +220,9 @@ fn pcapng_error(error: &PcapNgParseError, rest: &[u8], order: Option<Endianness>
         return Error::BadBlock(format!("pcapng block: {error}"));
     }
     let word = |at: usize| rest.get(at..).and_then(|field| field.first_chunk::<4>()).copied();
+    if order.is_none() && rest.len() < 8 {
+        return Error::UnknownFormat;
+    }
     let Some(length) = word(4) else {
         return Error::TruncatedBlock { wanted: 8, got: rest.len() };
     };

@@ -279,6 +279,9 @@ impl Message<'_> {
 
     fn records(&self, cx: &mut Cx<'_>, mut at: usize, count: u16, title: &str) -> Result<usize, Truncated> {
         for index in 0..count {
+            if index > 0 && at >= self.bytes.len() {
+                return Err(Truncated);
+            }
             cx.out.push_str(if index == 0 { title } else { "," });
             at = self.record(cx, at)?;
         }
@@ -305,13 +308,15 @@ impl Message<'_> {
     }
 
     fn record(&self, cx: &mut Cx<'_>, at: usize) -> Result<usize, Truncated> {
-        let behind = self.skip_name(at)?;
+        let Ok(behind) = self.skip_name(at) else { return Ok(self.bytes.len()) };
         if cx.opts.verbose > 0 {
             cx.out.push(' ');
             self.print_name(cx, at)?;
         }
         let bytes = self.bytes;
-        bytes.take(behind, 10)?;
+        if bytes.take(behind, 10).is_err() {
+            return Ok(bytes.len()); // the capture ends here; tcpdump only notices when more records are due
+        }
         let (kind, mut class) = (bytes.u16(behind)?, bytes.u16(behind + 2)?);
         let flush = self.multicast && kind != OPT && class & 0x8000 != 0;
         if self.multicast && kind != OPT {

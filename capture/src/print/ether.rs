@@ -46,11 +46,11 @@ fn vendor([a, b, c, ..]: [u8; 6]) -> &'static str {
 
 /// The whole frame; gives the length of its headers.
 pub(super) fn frame(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Result<usize, Truncated> {
-    cx.protocol = "ether";
     print(cx, bp, length)
 }
 
 pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Result<usize, Truncated> {
+    cx.protocol = "ether";
     if length < HEADER || bp.len() < HEADER {
         cx.trunc();
         return Ok(bp.len().min(length));

@@ -70,11 +70,12 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, net: &Net<'_>) ->
         cx.invalid();
         return Ok(());
     }
-    let (kind, code, found) = (bp.u8(0)?, bp.u8(1)?, bp.u16(2)?);
+    let (kind, code) = (bp.u8(0)?, bp.u8(1)?);
     if cx.opts.verbose > 0
         && !net.fragmented
         && let Ok(message) = bp.take(0, length)
     {
+        let found = bp.u16(2)?;
         match net.residue(58, message, length)? {
             0 => cx.out.push_str("[icmp6 sum ok] "),
             wrong => put!(cx, "[bad icmp6 cksum 0x{found:04x} -> 0x{:04x}!] ", should_be(found, wrong)),
@@ -331,7 +332,7 @@ fn options(cx: &mut Cx<'_>, bp: &[u8], at: usize, length: usize) -> Done {
             4 => cx.unknown_data("\n\t    ", option, len),
             _ => {}
         }
-        if name(OPTIONS, kind).is_none() {
+        if cx.opts.verbose <= 1 && name(OPTIONS, kind).is_none() {
             cx.unknown_data("\n\t  ", option.from(2), len - 2);
         }
         if cx.opts.verbose > 1 {

@@ -24,15 +24,15 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         put!(cx, "truncated-ip6 {length}");
         return Ok(());
     }
-    let version = bp.u8(0)? >> 4;
+    bp.take(0, HEADER)?;
     if !cx.opts.link_header {
         cx.out.push_str("IP6 ");
     }
+    let version = bp.u8(0)? >> 4;
     if version != 6 {
         put!(cx, "version error: {version} != 6");
         return Ok(());
     }
-    bp.take(0, HEADER)?;
     let mut payload = usize::from(bp.u16(4)?);
     if payload == 0 && bp.u8(6)? == HOP_BY_HOP {
         payload = length - HEADER; // a jumbogram says its length in an option (RFC 2675)

@@ -25,6 +25,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         cx.invalid();
         return Ok(());
     }
+    bp.take(0, SMALLEST)?;
     cx.out.push_str("STP");
     let protocol = bp.u16(0)?;
     if protocol != 0 {

@@ -32,6 +32,8 @@ const NAMES: &[Row] = &[
 enum Stop {
     /// A length that cannot be.
     Bad,
+    /// The value was not captured: the list is closed with a mark of its own.
+    Cut,
     Truncated,
 }
 
@@ -64,6 +66,11 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, numbers: &Numbers
         let used = match print_value(cx, code, bp.from(at + head), len - head, room, numbers) {
             Ok(used) => used,
             Err(Stop::Bad) => return Ok(bad(cx, first)),
+            Err(Stop::Cut) => {
+                cx.trunc();
+                cx.out.push_str(if first { "" } else { ">" });
+                return Ok(false);
+            }
             Err(Stop::Truncated) => return Err(Truncated),
         };
         if head + used != len {
@@ -101,8 +108,7 @@ fn print_value(
         if wanted > room {
             return Err(Stop::Bad);
         }
-        value.take(0, wanted)?;
-        Ok(())
+        value.take(0, wanted).map(|_| ()).map_err(|_| Stop::Cut)
     };
     let used = match code {
         2 => 2,
@@ -151,14 +157,14 @@ fn print_value(
             put!(cx, " cap {:02x} id {}", value.u8(0)?, value.u8(1)?);
         }
         29 => {
-            need(len)?;
             if len < 2 {
                 cx.invalid();
             } else {
                 put!(cx, " keyid {} rnextkeyid {}", value.u8(0)?, value.u8(1)?);
                 if len > 2 {
                     cx.out.push_str(" mac 0x");
-                    push_hex(cx, value.take(2, len - 2)?);
+                    push_hex(cx, value.upto(len).from(2));
+                    value.take(0, len)?;
                 }
             }
         }
@@ -179,11 +185,11 @@ fn print_value(
         }
         END | NOP | 4 => {}
         _ => {
-            need(len)?;
             if len > 0 {
                 cx.out.push_str(" 0x");
             }
-            push_hex(cx, value.take(0, len)?);
+            push_hex(cx, value.upto(len));
+            value.take(0, len)?;
         }
     }
     Ok(used)

@@ -152,14 +152,20 @@ fn print_line(cx: &mut Cx<'_>, prefix: &str, bp: &[u8], start: usize, length: us
             break None;
         }
         match bp.get(at) {
-            None => break None,
+            None => {
+                cx.trunc(); // the capture ends within the line
+                return None;
+            }
             Some(b'\n') => break Some(at + 1),
             Some(b'\r') => {
                 if at + 1 >= length {
                     return None;
                 }
                 match bp.get(at + 1) {
-                    None => break None,
+                    None => {
+                        cx.trunc();
+                        return None;
+                    }
                     Some(b'\n') => break Some(at + 2),
                     Some(_) => return None,
                 }
