@@ -174,6 +174,8 @@ pub struct Link {
     pub mode_dormant: bool,
     /// Addresses that it receives besides its own (`bridge fdb add ... self`).
     pub extra_addrs: Vec<MacAddr>,
+    /// Offloads that were switched by hand (`ethtool -K`), with what was wanted; nothing is really offloaded here.
+    pub features: Vec<(&'static str, bool)>,
     /// How IPv6 addresses would be made; kept and shown only.
     pub addrgenmode: &'static str,
     /// Counters.
@@ -207,6 +209,7 @@ impl Link {
             taps: 0,
             mode_dormant: false,
             extra_addrs: Vec::new(),
+            features: Vec::new(),
             addrgenmode: "eui64",
             stats: LinkStats::default(),
         };

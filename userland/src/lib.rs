@@ -6,7 +6,11 @@
 #![warn(missing_docs)]
 
 pub mod arping;
+pub mod brctl;
+pub mod bridge;
 pub mod captures;
+pub mod sysfs;
+pub mod ethtool;
 pub mod ip;
 pub mod kernel;
 pub mod kmod;

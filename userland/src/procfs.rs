@@ -1,6 +1,6 @@
 //! The made-up files: `/proc/net/*`, `/proc/sys/net/**`, `/sys/class/net/**`.
 
-mod net;
+pub mod net;
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,13 @@ use hopwise_machine::{DirEntry, MachineId};
 use hopwise_sim_core::{Errno, NsId};
 
 use crate::kernel::SimKernel;
+use crate::sysfs;
 
 /// Reads a made-up file; `None` if there is none of that path.
 pub fn read(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, path: &str) -> Option<Result<Vec<u8>, Errno>> {
+    if path.starts_with("/sys/") {
+        return sysfs::read(kernel, ns, path);
+    }
     if let Some(name) = setting_name(path) {
         return kernel.net.sysctl_get(ns, &name).map(|text| Ok(format!("{text}\n").into_bytes()));
     }
@@ -27,12 +31,18 @@ pub fn write(
     path: &str,
     data: &[u8],
 ) -> Option<Result<(), Errno>> {
+    if path.starts_with("/sys/") {
+        return sysfs::write(kernel, ns, path, data);
+    }
     let name = setting_name(path)?;
     kernel.net.sysctl_set(ns, &name, &String::from_utf8_lossy(data))
 }
 
 /// Lists a made-up folder; `None` if there is none of that path.
 pub fn list(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
+    if dir == "/sys" || dir.starts_with("/sys/") {
+        return sysfs::list(kernel, ns, dir);
+    }
     let entry = |name: &str, kind| DirEntry { name: name.to_owned(), kind };
     if in_proc_net(&format!("{dir}/")).is_some_and(str::is_empty) {
         return Some(net::FILES.iter().map(|file| entry(file.name, FileKind::File)).collect());

@@ -10,6 +10,9 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
     use Place::{Bin, Sbin};
     vec![
         row("arping", Bin, "iputils", "send ARP requests to a neighbour", arping::start),
+        row("brctl", Sbin, "bridge-utils", "bridges, as they were set up before iproute2", crate::brctl::start),
+        row("bridge", Sbin, "iproute2", "ports and forwarding databases of bridges", crate::bridge::start),
+        row("ethtool", Sbin, "ethtool", "statistics, driver and offloads of a link", crate::ethtool::start),
         row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
         row("sysctl", Sbin, "procps", "settings of the kernel", crate::sysctl::start),
         row("dmesg", Bin, "util-linux", "print the kernel's log", kmod::dmesg),

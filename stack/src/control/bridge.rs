@@ -63,11 +63,21 @@ impl Network {
             state.ports.insert(0, link);
             state.had_ports = true;
         }
+        self.unsync_static(ns, bridge, link);
         self.add_local_address(ns, bridge, link, addr);
         self.recalculate_bridge_id(ns, bridge);
         self.port_may_start(ns, link);
         self.bridge_mtu_auto_adjust(ns, bridge);
         Ok(())
+    }
+
+    /// A promiscuous port needs no filter for the bridge's static addresses (`br_fdb_unsync_static`).
+    fn unsync_static(&mut self, ns: NsId, bridge: IfIndex, link: IfIndex) {
+        let Some(state) = self.bridge_mut(ns, bridge) else { return };
+        let fixed: Vec<MacAddr> = state.fdb.iter().filter(|(_, e)| e.is_static).map(|((addr, _), _)| *addr).collect();
+        if let Some(dev) = self.link_mut(ns, link) {
+            dev.extra_addrs.retain(|addr| !fixed.contains(addr));
+        }
     }
 
     /// `br_del_if`; nothing happens to a link that is no port.

@@ -1,0 +1,186 @@
+//! `bridge`: ports and forwarding databases of bridges. VLANs and multicast groups are not kept: what asks for them is
+//! refused as by a kernel without them.
+
+mod fdb;
+mod link;
+
+use hopwise_machine::{Program, Sys, once};
+use hopwise_sim_core::{Errno, NsId};
+use hopwise_stack::NlError;
+
+use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, Options, Out, netns};
+use crate::kernel::SimKernel;
+
+/// Starts `bridge`.
+pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
+    let words = args.to_vec();
+    once(move |sys: &mut Sys<'_, SimKernel>| {
+        let mut args = Args::new(words);
+        let result = match options(sys, &mut args) {
+            Ok(Some((opt, ns))) => match opt.batch.clone() {
+                Some(file) => return batch(sys, &opt, ns, &file),
+                None => run_one(sys, &opt, ns, &mut args),
+            },
+            Ok(None) => Ok(()),
+            Err(fail) => Err(fail),
+        };
+        match result {
+            Ok(()) => 0,
+            Err(fail) => {
+                sys.err(&fail.text);
+                fail.status
+            }
+        }
+    })
+}
+
+fn run_one(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, args: &mut Args) -> Done {
+    let out = if opt.json { Out::json_mode(opt.pretty) } else { Out::text_mode(opt.oneline) };
+    let mut ip = Ip { sys, opt: opt.clone(), ns, out, plan: None };
+    let result = command(&mut ip, args);
+    let text = ip.out.take();
+    sys.out(&text);
+    result
+}
+
+/// A batch: one command per line of a file.
+fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, file: &str) -> i32 {
+    let text = match sys.read_file(file) {
+        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+        Err(errno) => {
+            sys.err(&format!("Cannot open file \"{file}\" for reading: {errno}\n"));
+            return 1;
+        }
+    };
+    let mut status = 0;
+    for (number, line) in text.lines().enumerate() {
+        let words: Vec<String> =
+            line.split('#').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+        if words.is_empty() {
+            continue;
+        }
+        if let Err(fail) = run_one(sys, opt, ns, &mut Args::new(words)) {
+            sys.err(&format!("{}Command failed {file}:{}\n", fail.text, number + 1));
+            status = 1;
+            if !opt.force {
+                break;
+            }
+        }
+    }
+    status
+}
+
+fn command(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let Some(word) = args.next() else { return Err(Fail::usage(USAGE)) };
+    let is = |full| args::matches(&word, full);
+    match () {
+        () if is("link") => link::run(ip, args),
+        () if is("fdb") => fdb::run(ip, args),
+        () if is("mdb") => mdb(ip, args),
+        () if is("vlan") => vlan(ip, args),
+        () if is("help") => Err(Fail::usage(USAGE)),
+        () => Err(Fail::new(255, format!("Object \"{word}\" is unknown, try \"bridge help\"."))),
+    }
+}
+
+/// `bridge vlan`: no port has VLANs; adding one is refused as by a kernel without VLAN filtering.
+fn vlan(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let word = args.next().unwrap_or_else(|| "show".into());
+    let is = |full| args::matches(&word, full);
+    match () {
+        () if is("add") || is("delete") || is("set") => Err(refused(NlError::from(Errno::EOPNOTSUPP))),
+        () if is("show") || is("lst") || is("list") => {
+            ip.out.open();
+            ip.out.text("port              vlan-id  \n");
+            ip.out.close();
+            Ok(())
+        }
+        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"bridge vlan help\"."))),
+    }
+}
+
+/// `bridge mdb`: no bridge knows members of multicast groups; they are flooded.
+fn mdb(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let word = args.next().unwrap_or_else(|| "show".into());
+    let is = |full| args::matches(&word, full);
+    match () {
+        () if is("add") || is("delete") || is("replace") => Err(refused(NlError::from(Errno::EOPNOTSUPP))),
+        () if is("show") || is("lst") || is("list") => {
+            ip.out.open();
+            ip.out.object(None, |out| {
+                out.array(Some("mdb"), |_| {});
+                out.object(Some("router"), |_| {});
+            });
+            ip.out.close();
+            Ok(())
+        }
+        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"bridge mdb help\"."))),
+    }
+}
+
+/// A refusal of the kernel: `bridge` exits with -1.
+fn refused(error: NlError) -> Fail {
+    Fail { status: 255, ..Fail::from(error) }
+}
+
+/// Reads the options before the object. `None`: all was said.
+fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Options, NsId)>> {
+    const NAMES: &[&str] = &[
+        "-help",
+        "-Version",
+        "-stats",
+        "-statistics",
+        "-details",
+        "-oneline",
+        "-timestamp",
+        "-family",
+        "-4",
+        "-6",
+        "-netns",
+        "-compressvlans",
+        "-color",
+        "-force",
+        "-json",
+        "-pretty",
+        "-batch",
+        "-Numeric",
+    ];
+    let mut opt = Options::default();
+    let mut ns = sys.ns();
+    while let Some(word) = args.peek().filter(|w| w.starts_with('-')).map(str::to_owned) {
+        args.next();
+        if word == "--" {
+            break;
+        }
+        let name = if word.starts_with("--") { word.get(1..).unwrap_or_default() } else { &word };
+        match NAMES.iter().copied().find(|full| name.len() > 1 && args::matches(name, full)) {
+            Some("-help") => return Err(Fail::usage(USAGE)),
+            Some("-Version") => {
+                sys.out("bridge utility, 6.1.0\n");
+                return Ok(None);
+            }
+            Some("-stats" | "-statistics") => opt.stats += 1,
+            Some("-details") => opt.details += 1,
+            Some("-oneline") => opt.oneline = true,
+            Some("-timestamp" | "-4" | "-6" | "-compressvlans" | "-color") => {}
+            Some("-family") => drop(args.need()?),
+            Some("-netns") => ns = netns::open(sys, &args.need()?)?,
+            Some("-force") => opt.force = true,
+            Some("-json") => opt.json = true,
+            Some("-pretty") => opt.pretty = true,
+            Some("-batch") => opt.batch = Some(args.need()?),
+            Some("-Numeric") => opt.numeric = true,
+            _ => return Err(Fail::new(255, format!("Option \"{word}\" is unknown, try \"bridge help\"."))),
+        }
+    }
+    Ok(Some((opt, ns)))
+}
+
+const USAGE: &str = "Usage: bridge [ OPTIONS ] OBJECT { COMMAND | help }
+       bridge [ -force ] -batch filename
+where  OBJECT := { link | fdb | mdb | vlan }
+       OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] |
+                    -o[neline] | -t[imestamp] | -n[etns] name |
+                    -c[ompressvlans] -color -p[retty] -j[son] }
+";
