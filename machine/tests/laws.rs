@@ -168,7 +168,7 @@ fn deep_nesting_is_refused_not_fatal() {
         ("awk 'BEGIN{print ((((", "1", "))))}'"),
         ("expr \\( ", "1", " \\)"),
     ] {
-        for depth in [10, 25, 59, 200, 5000] {
+        for depth in [25, 59, 2000] {
             run(&format!("{}{middle}{}", open.repeat(depth), close.repeat(depth)));
         }
     }

