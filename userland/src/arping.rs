@@ -17,9 +17,6 @@ use crate::kernel::SimKernel;
 use crate::resolve::{self, Family, Host};
 use crate::sock::{Sock, link_named};
 
-/// How long after the time of `-w` the program ends: the last probe's answer still comes in.
-const GRACE: Duration = Duration::from_micros(500);
-
 const USAGE: &str = "\nUsage:\n  arping [options] <destination>\n\nOptions:\n\
 \x20 -f            quit on first reply\n\
 \x20 -q            be quiet\n\
@@ -172,7 +169,7 @@ fn begin(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<Run, Refusal>
     for signal in [Signal::INT, Signal::QUIT, Signal::TERM] {
         sys.catch(signal);
     }
-    let deadline = options.timeout.map(|w| sys.now() + Duration::from_secs(w) + GRACE);
+    let deadline = options.timeout.map(|w| sys.now() + Duration::from_secs(w));
     Ok(Run {
         sock,
         link,
@@ -254,15 +251,20 @@ impl Run {
                 return self.finish(sys);
             }
         }
-        if sys.take_signal().is_some() || self.deadline.is_some_and(|d| sys.now() >= d) {
+        if sys.take_signal().is_some() {
             return self.finish(sys);
         }
+        let over = self.deadline.is_some_and(|d| sys.now() >= d);
         if sys.now() >= self.next {
             if self.options.count.is_some_and(|count| self.sent >= count) {
                 return self.finish(sys);
             }
+            // A probe that is due when the time is over is still sent; nobody waits for its answer.
             self.send(sys);
             self.next += Duration::from_secs(self.options.interval);
+        }
+        if over {
+            return self.finish(sys);
         }
         Step::Block(Wait::until(self.next).or_until(self.deadline))
     }

@@ -75,6 +75,7 @@ pub fn unshare(args: &[String]) -> Box<dyn Program<SimKernel>> {
 const NSENTER_LONG: &[Long] = &[
     ("all", Argument::No, 'a'),
     ("cgroup", Argument::No, 'C'),
+    ("follow-context", Argument::No, 'Z'),
     ("help", Argument::No, 'h'),
     ("ipc", Argument::No, 'i'),
     ("mount", Argument::No, 'm'),
@@ -101,7 +102,7 @@ Run a program with namespaces of other processes.\n\nOptions:\n\
 \x20-V, --version          display version\n";
 
 fn enter(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Vec<String>, Refusal> {
-    let parsed = getopt::parse(args, "+ahVt:n::muipCUTFw:", NSENTER_LONG);
+    let parsed = getopt::parse(args, "+ahVt:n::muipCUTFZw:", NSENTER_LONG);
     let (mut target, mut file, mut net, mut others, mut folder) = (None, None, false, false, None);
     for option in parsed.options {
         let option =
@@ -119,7 +120,8 @@ fn enter(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Vec<String>, R
             }
             'a' => (net, others) = (true, true),
             'w' => folder = option.value,
-            'F' => {}
+            // No SELinux here, so there is no context to follow.
+            'F' | 'Z' => {}
             _ => others = true,
         }
     }

@@ -60,6 +60,8 @@ pub(super) struct Options {
     pub quiet: bool,
     /// `-Q`.
     pub tos: u8,
+    /// `-r`.
+    pub dont_route: bool,
     /// `-R`.
     pub record_route: bool,
     /// `-s`, in bytes.
@@ -106,6 +108,7 @@ impl Default for Options {
             pattern: None,
             quiet: false,
             tos: 0,
+            dont_route: false,
             record_route: false,
             size: 56,
             ttl: None,
@@ -119,8 +122,8 @@ impl Default for Options {
     }
 }
 
-/// iputils' options less those that are IPv6's alone (`-F`, `-N`) and `-r`, for which the network has no counterpart.
-const SPEC: &str = "h?4bRT:6aABc:CdDe:fi:I:l:Lm:M:nOp:qQ:s:S:t:UvVw:W:";
+/// iputils' options less those that are IPv6's alone (`-F`, `-N`).
+const SPEC: &str = "h?4bRT:6aABc:CdDe:fi:I:l:Lm:M:nOp:qQ:rs:S:t:UvVw:W:";
 
 impl Options {
     /// Reads the command line.
@@ -152,6 +155,8 @@ impl Options {
             'D' => self.print_time = true,
             'e' => self.ident = Some(number(text, 0, 65_535)? as u16),
             'f' => self.flood = true,
+            // A negative interval gets through the real program's check and is none at all.
+            'i' if getopt::strtod(text).0 < 0.0 => self.interval = Some(0),
             'i' => self.interval = Some(self.milliseconds(text, "bad timing interval")?),
             'I' => match text.parse() {
                 Ok(addr) => (self.source, self.strict_source) = (Some(addr), true),
@@ -165,6 +170,7 @@ impl Options {
             'p' => self.pattern = Some(pattern(text)?),
             'q' => self.quiet = true,
             'Q' => self.tos = tos(text)?,
+            'r' => self.dont_route = true,
             'R' if self.stamps.is_some() => return Err(Refusal::new(2, "only one of -T or -R may be used")),
             'R' => self.record_route = true,
             's' => self.size = number(text, 0, i64::from(i32::MAX))? as usize,

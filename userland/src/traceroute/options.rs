@@ -25,6 +25,8 @@ pub(super) struct Options {
     pub six: bool,
     /// `-F`.
     pub dont_fragment: bool,
+    /// `--mtu`: look for the MTU of each part of the way.
+    pub mtu: bool,
     /// `-f`.
     pub first: usize,
     /// `-m`.
@@ -64,6 +66,7 @@ impl Default for Options {
         Options {
             six: false,
             dont_fragment: false,
+            mtu: false,
             first: 1,
             max: 30,
             device: None,
@@ -87,7 +90,7 @@ impl Default for Options {
 /// One option: its names, and what its argument is called.
 struct Row(char, &'static str, Option<&'static str>);
 
-/// What is done here. Of the real program's options, `-d -g -T -l -r -A -O -UL -D -P --mtu --back` are refused.
+/// What is done here. Of the real program's options, `-d -g -T -l -r -A -O -UL -D -P --back` are refused.
 const TABLE: &[Row] = &[
     Row('4', "", None),
     Row('6', "", None),
@@ -111,6 +114,7 @@ const TABLE: &[Row] = &[
     Row('\u{1}', "sport", Some("num")),
     Row('\u{2}', "fwmark", Some("num")),
     Row('\u{3}', "help", None),
+    Row('\u{4}', "mtu", None),
 ];
 
 /// What ends traceroute before it begins: exit status and text for standard error.
@@ -127,7 +131,7 @@ const VERSION: &str = "Modern traceroute for Linux, version 2.1.2\n\
     Copyright (c) 2016  Dmitry Butskoy,   License: GPL v2 or any later\n";
 
 const USAGE: &str = "Usage:\n  traceroute [ -46FInUeV ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] \
-[ -p port ] [ -t tos ] [ -w MAX,HERE,NEAR ] [ -q nqueries ] [ -s src_addr ] [ -z sendwait ] [ -M name ] [ --fwmark=num ] \
+[ -p port ] [ -t tos ] [ -w MAX,HERE,NEAR ] [ -q nqueries ] [ -s src_addr ] [ -z sendwait ] [ -M name ] [ --fwmark=num ] [ --mtu ] \
 host [ packetlen ]\n";
 
 impl Options {
@@ -220,6 +224,7 @@ impl Options {
             '\u{1}' => (self.source_port, self.simultaneous) = (number()? as u16, 1),
             '\u{2}' => self.mark = number()? as u32,
             '\u{3}' => return Err((0, USAGE.to_owned())),
+            '\u{4}' => (self.mtu, self.dont_fragment) = (true, true),
             // -e: no router here sends extensions.
             _ => {}
         }
@@ -244,7 +249,10 @@ impl Options {
     }
 
     /// The limits, in the order in which the real program finds them.
-    fn check(self) -> Result<Options, Refusal> {
+    fn check(mut self) -> Result<Options, Refusal> {
+        if self.mtu {
+            (self.simultaneous, self.length) = (1, Some(MAX_PACKET_LEN));
+        }
         if self.first == 0 || self.first > self.max {
             return refuse("first hop out of range".to_owned());
         }

@@ -55,6 +55,10 @@ pub(super) struct Prober {
     /// The next port or sequence number.
     number: u16,
     payload: Vec<u8>,
+    /// Bytes of the headers in front of it.
+    headers: usize,
+    /// Whether the length is to shrink to what gets through (`--mtu`).
+    finds_mtu: bool,
 }
 
 impl Prober {
@@ -78,6 +82,8 @@ impl Prober {
             ident: sys.pid().number as u16,
             number: options.port.unwrap_or(first),
             payload: (offset..offset + data).map(|i| 0x40 + (i as u8 & 0x3f)).collect(),
+            headers: ipv4::IP_HLEN + icmp::ICMP_HLEN,
+            finds_mtu: options.mtu,
         };
         if options.method == Method::Icmp {
             let sock = prober.socket(sys, options, SocketKind::Raw { protocol: IPPROTO_ICMP })?;
@@ -176,30 +182,30 @@ impl Prober {
     }
 
     /// Looks at all answers that have come.
-    pub(super) fn receive(&self, sys: &mut Sys<'_, SimKernel>, probes: &mut [Probe]) {
+    pub(super) fn receive(&mut self, sys: &mut Sys<'_, SimKernel>, probes: &mut [Probe]) {
         match self.icmp {
             Some(sock) => self.receive_icmp(sys, sock, probes),
             None => {
                 for probe in probes.iter_mut().filter(|p| !p.done) {
-                    receive_udp(sys, probe);
+                    self.receive_udp(sys, probe);
                 }
             }
         }
     }
 
-    fn receive_icmp(&self, sys: &mut Sys<'_, SimKernel>, sock: Sock, probes: &mut [Probe]) {
+    fn receive_icmp(&mut self, sys: &mut Sys<'_, SimKernel>, sock: Sock, probes: &mut [Probe]) {
         while let Some(error) = sock.recv_error(sys) {
             let Ok((header, _)) = split::<icmp::Header>(&error.bytes) else {
                 // Refused by this host: it was the last one sent.
                 if let Some(probe) = probes.iter_mut().rev().find(|p| p.sent.is_some() && !p.done) {
-                    told(probe, &error);
+                    self.told(probe, &error);
                 }
                 continue;
             };
             if header.echo_id() == self.ident
                 && let Some(probe) = by_seq(probes, header.echo_seq())
             {
-                told(probe, &error);
+                self.told(probe, &error);
             }
         }
         while let Some(datagram) = sock.recv(sys) {
@@ -213,6 +219,40 @@ impl Prober {
             }
         }
         let _told = sock.take_pending(sys);
+    }
+
+    fn receive_udp(&mut self, sys: &mut Sys<'_, SimKernel>, probe: &mut Probe) {
+        let Some(sock) = probe.sock else { return };
+        if let Some(error) = sock.recv_error(sys) {
+            self.told(probe, &error);
+        } else if let Some(datagram) = sock.recv(sys) {
+            answered(probe, datagram.from.0, datagram.at, datagram.ttl);
+        } else {
+            return;
+        }
+        probe.sock = None;
+        sock.close(sys);
+    }
+
+    /// Somebody has reported an error, or this host itself (`parse_icmp_res`).
+    fn told(&mut self, probe: &mut Probe, error: &SockError) {
+        let room = (error.info as usize).saturating_sub(self.headers);
+        if self.finds_mtu && error.info as usize >= self.headers && room < self.payload.len() {
+            // The probe was too long: it is sent again, and says so.
+            self.payload.truncate(room);
+            *probe = Probe { remark: format!("F={}", error.info), ..Probe::default() };
+            return;
+        }
+        (probe.from, probe.received, probe.ttl) = (error.from, Some(error.at), error.ttl);
+        probe.done = true;
+        let (kind, code) = if error.from.is_some() { error.icmp } else { (ICMP_DEST_UNREACH, icmp::ICMP_FRAG_NEEDED) };
+        if (kind, code) != (ICMP_TIME_EXCEEDED, ICMP_EXC_TTL) {
+            let remark = remark(kind, code, error.info);
+            if !remark.is_empty() {
+                probe.remark = remark;
+            }
+            probe.last = true;
+        }
     }
 
     /// Gives a probe's socket back.
@@ -243,34 +283,10 @@ fn by_seq(probes: &mut [Probe], seq: u16) -> Option<&mut Probe> {
     probes.iter_mut().find(|p| p.seq == Some(seq) && !p.done)
 }
 
-fn receive_udp(sys: &mut Sys<'_, SimKernel>, probe: &mut Probe) {
-    let Some(sock) = probe.sock else { return };
-    if let Some(error) = sock.recv_error(sys) {
-        told(probe, &error);
-    } else if let Some(datagram) = sock.recv(sys) {
-        answered(probe, datagram.from.0, datagram.at, datagram.ttl);
-    } else {
-        return;
-    }
-    probe.sock = None;
-    sock.close(sys);
-}
-
 /// The target itself has answered.
 fn answered(probe: &mut Probe, from: Ipv4Addr, at: Time, ttl: u8) {
     (probe.from, probe.received, probe.ttl) = (Some(from), Some(at), ttl);
     (probe.last, probe.done) = (true, true);
-}
-
-/// Somebody has reported an error, or this host itself (`parse_icmp_res`).
-fn told(probe: &mut Probe, error: &SockError) {
-    (probe.from, probe.received, probe.ttl) = (error.from, Some(error.at), error.ttl);
-    probe.done = true;
-    let (kind, code) = if error.from.is_some() { error.icmp } else { (ICMP_DEST_UNREACH, icmp::ICMP_FRAG_NEEDED) };
-    if (kind, code) != (ICMP_TIME_EXCEEDED, ICMP_EXC_TTL) {
-        probe.remark = remark(kind, code, error.info);
-        probe.last = true;
-    }
 }
 
 /// What an ICMP error is called; empty for the port that nobody listens on, which is what was hoped for.
