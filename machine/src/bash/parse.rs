@@ -58,7 +58,17 @@ fn whole(text: &str, first_line: usize) -> Result<Vec<Arc<List>>, ParseFailure> 
     let spaced = text.replace("((;;", "((; ;");
     let text = spaced.as_str();
     let options = ParserOptions { tilde_expansion_at_word_start: false, ..ParserOptions::default() };
-    let program = Parser::new(text.as_bytes(), &options).parse_program().map_err(|e| failure(text, first_line, &e))?;
+    let mut parsed = Parser::new(text.as_bytes(), &options).parse_program();
+    let opened;
+    let mut text = text;
+    if parsed.is_err() && text.contains("$(") && text.contains("case") {
+        opened = scan::with_open_patterns(text);
+        let again = Parser::new(opened.as_bytes(), &options).parse_program();
+        if again.is_ok() {
+            (parsed, text) = (again, opened.as_str());
+        }
+    }
+    let program = parsed.map_err(|e| failure(text, first_line, &e))?;
     let mut lower = Lower { text, line: first_line, offset: first_line.saturating_sub(1) };
     program.complete_commands.iter().map(|c| lower.list(c)).collect()
 }

@@ -269,3 +269,63 @@ pub(super) fn unclosed_quote(text: &str) -> Option<usize> {
     }
     None
 }
+
+/// The same text with `(pattern)` for each `pattern)` of a `case` inside a `$(...)`: the grammar's tokenizer counts brackets there.
+pub(super) fn with_open_patterns(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("$(") {
+        let Some(end) = command_end(rest, at + 2).filter(|_| !rest[at..].starts_with("$((")) else {
+            out.push_str(&rest[..at + 2]);
+            rest = &rest[at + 2..];
+            continue;
+        };
+        out.push_str(&rest[..at + 2]);
+        out.push_str(&open_patterns(&with_open_patterns(&rest[at + 2..end])));
+        rest = &rest[end..];
+    }
+    out + rest
+}
+
+fn open_patterns(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = String::new();
+    let (mut i, mut cases) = (0, 0usize);
+    // After `case`: waiting for its `in`; after `in` or `;;`: a pattern begins.
+    let (mut wants_in, mut pattern) = (false, false);
+    while let Some(b) = bytes.get(i) {
+        let start = i;
+        if b.is_ascii_whitespace() {
+            i += 1;
+        } else if let Some(end) = skip_quoted(bytes, i) {
+            i = end;
+        } else if bytes.get(i..i + 2) == Some(b";;") && cases > 0 {
+            pattern = true;
+            out.push_str(";;");
+            i += 2;
+            continue;
+        } else {
+            while bytes.get(i).is_some_and(|b| !b" \t\n;&|()<>\\'\"`".contains(b)) {
+                i += 1;
+            }
+            i = i.max(start + 1);
+        }
+        while !text.is_char_boundary(i) {
+            i += 1;
+        }
+        let word = text.get(start..i).unwrap_or("");
+        match word {
+            "case" => (wants_in, cases) = (true, cases + 1),
+            "in" if wants_in => (wants_in, pattern) = (false, true),
+            "esac" => (pattern, cases) = (false, cases.saturating_sub(1)),
+            "(" => pattern = false,
+            _ if pattern && !word.trim().is_empty() => {
+                pattern = false;
+                out.push('(');
+            }
+            _ => {}
+        }
+        out.push_str(word);
+    }
+    out
+}

@@ -3,3 +3,7 @@ heredoc in sub )
 EOF
 )"; echo $(echo a # comment )
 ); i=0; echo $((i++))$(echo $i)$((i++)); echo $i; f() { echo "f:$1"; }; r=$(f "a b"); echo "$r"; echo $(< /dev/null)x
+x=$(case a in a) echo yes;; b|c) echo no;; esac); echo "$x" "$(case z in
+  y) echo y ;;
+  *) echo "star (x)" ;;
+esac)"
