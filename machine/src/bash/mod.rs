@@ -1,6 +1,6 @@
 //! bash 5.2: the grammar is `brush-parser`'s, everything after it is here.
 //!
-//! The interpreter is a process like any other: a stack of frames ([`frame`]) that is advanced a little at a time, so that it can wait for
+//! The interpreter is a process like any other: a stack of frames that is advanced a little at a time, so that it can wait for
 //! children, be cloned in the middle of a loop, and never calls the real operating system.
 
 mod arith;
