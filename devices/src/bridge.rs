@@ -71,6 +71,10 @@ pub struct Bridge {
     pub id_addr: MacAddr,
     /// A port has joined it at some time.
     pub had_ports: bool,
+    /// How many ports are forwarding: while there is one, the bridge has a carrier.
+    pub forwarding: usize,
+    /// The port numbers in use, a bit each (`br_find_port` looks through the ports instead).
+    pub numbers: Vec<u64>,
     /// `forward_delay`; without STP it has no effect.
     pub forward_delay: Duration,
     /// `hello_time`.
@@ -99,6 +103,8 @@ impl Default for Bridge {
             ports: Vec::new(),
             id_addr: MacAddr::ZERO,
             had_ports: false,
+            forwarding: 0,
+            numbers: Vec::new(),
             ageing_time: Duration::from_secs(300),
             forward_delay: Duration::from_secs(15),
             hello_time: Duration::from_secs(2),
@@ -354,6 +360,28 @@ impl Bridge {
         was_learned
     }
 
+    /// Takes the lowest free port number, from 1; `None` if all are in use.
+    pub fn take_number(&mut self) -> Option<u16> {
+        let word = self.numbers.iter().position(|w| *w != u64::MAX).unwrap_or(self.numbers.len());
+        if word == self.numbers.len() {
+            self.numbers.push(u64::from(word == 0));
+        }
+        let bits = self.numbers.get_mut(word)?;
+        let number = word * 64 + bits.trailing_ones() as usize;
+        if number > MAX_PORTS {
+            return None;
+        }
+        *bits |= 1 << (number % 64);
+        u16::try_from(number).ok()
+    }
+
+    /// Gives a port number back.
+    pub fn free_number(&mut self, number: u16) {
+        if let Some(bits) = self.numbers.get_mut(usize::from(number) / 64) {
+            *bits &= !(1 << (number % 64));
+        }
+    }
+
     /// Removes an entry, keeping the order of the others.
     pub fn remove(&mut self, addr: MacAddr, vlan: u16) -> Option<FdbEntry> {
         let gone = self.fdb.shift_remove(&(addr, vlan))?;
@@ -413,6 +441,17 @@ mod tests {
         assert!(bridge.lookup(t0 + Duration::from_secs(310), A, 0).is_none());
         bridge.forget_aged(t0 + Duration::from_secs(310));
         assert_eq!((bridge.fdb.len(), bridge.learned), (0, 0));
+    }
+
+    #[test]
+    fn port_numbers_are_the_lowest_free_ones() {
+        let mut bridge = Bridge::default();
+        let taken: Vec<u16> = (0..MAX_PORTS).filter_map(|_| bridge.take_number()).collect();
+        assert_eq!(taken, (1..=MAX_PORTS as u16).collect::<Vec<u16>>());
+        assert_eq!(bridge.take_number(), None);
+        bridge.free_number(70);
+        bridge.free_number(3);
+        assert_eq!([bridge.take_number(), bridge.take_number(), bridge.take_number()], [Some(3), Some(70), None]);
     }
 
     #[test]

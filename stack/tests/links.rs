@@ -337,3 +337,35 @@ fn two_machines_are_joined_by_a_wire() {
     assert!(net.ns(a).unwrap().devs.get(x).unwrap().kind.veth().unwrap().wire.is_some());
     assert_eq!(state(&net, a, "eth0"), (true, true, OperState::Up));
 }
+
+#[test]
+fn a_thousand_namespaces_on_a_bridge() {
+    let (mut net, root) = world();
+    let host = net.ns(root).unwrap().host;
+    let br = add(&mut net, root, LinkSpec::bridge("br0"));
+    net.set_link_up(root, br, true).unwrap();
+    for n in 0..1000 {
+        let ns = net.add_namespace(host);
+        let peer = PeerSpec { name: Some("eth0".into()), ns: Some(ns), ..PeerSpec::default() };
+        let name = format!("veth{n}");
+        let link = add(&mut net, root, LinkSpec::new(Some(&name), KindSpec::Veth(peer)));
+        net.set_link_master(root, link, Some(br)).unwrap();
+        net.set_link_up(root, link, true).unwrap();
+        let eth0 = find(&net, ns, "eth0");
+        net.set_link_up(ns, eth0, true).unwrap();
+    }
+    wait(&mut net, 2000);
+    let ports = net.ports_of(root, br);
+    let devs = &net.ns(root).unwrap().devs;
+    let port = |p: &IfIndex| devs.get(*p).unwrap().port.clone().unwrap();
+    assert!(ports.iter().all(|p| port(p).state == PortState::Forwarding));
+    assert_eq!(ports.iter().map(|p| port(p).number).min(), Some(1));
+    let lowest = ports.iter().map(|p| devs.get(*p).unwrap().addr).min();
+    assert_eq!(Some(devs.get(br).unwrap().addr), lowest);
+    let more = 1000..1023;
+    for n in more.chain([1023]) {
+        let link = add(&mut net, root, LinkSpec::veth(&format!("x{n}"), &format!("y{n}")));
+        let joined = net.set_link_master(root, link, Some(br));
+        assert_eq!(joined.is_ok(), n < 1023, "port {n}");
+    }
+}

@@ -5,7 +5,7 @@ mod fdb;
 mod options;
 
 use hopwise_devices::Kind;
-use hopwise_devices::bridge::{Bridge, MAX_PORTS, Port, PortState};
+use hopwise_devices::bridge::{Bridge, Port, PortState};
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{IfIndex, NsId};
 
@@ -36,43 +36,41 @@ impl Network {
         Some(self.ns(ns)?.devs.get(port)?.port.as_deref()?.bridge)
     }
 
-    /// `br_add_if`.
+    /// `br_add_if`. Many ports may join one after the other: what they change in the bridge is worked out from the new
+    /// port alone.
     pub(super) fn join_bridge(&mut self, ns: NsId, bridge: IfIndex, link: IfIndex) -> Result<(), NlError> {
         let space = self.ns(ns).ok_or(Errno::ENODEV)?;
-        let number = {
-            let master = space.devs.get(bridge).ok_or(Errno::ENODEV)?;
-            // Only a bridge has ndo_add_slave.
-            let state = master.kind.bridge().ok_or(Errno::EOPNOTSUPP)?;
-            let dev = space.devs.get(link).ok_or(Errno::ENODEV)?;
-            may_join(&dev.kind, dev.addr)?;
-            let mut taken = [false; MAX_PORTS + 1];
-            for number in state.ports.iter().filter_map(|p| port_number(space.devs.get(*p))) {
-                taken[usize::from(number)] = true;
-            }
-            (1..=MAX_PORTS as u16).find(|n| !taken[usize::from(*n)]).ok_or(Errno::EXFULL)?
-        };
-        let Some(dev) = self.link_mut(ns, link) else { return Err(Errno::ENODEV.into()) };
-        let mut port = Port::new(bridge, number);
-        port.cost = cost(&dev.kind);
-        dev.port = Some(Box::new(port));
-        dev.master = bridge;
-        dev.allmulti += 1;
-        dev.promiscuity += 1;
-        let addr = dev.addr;
-        if let Some(state) = self.bridge_mut(ns, bridge) {
-            state.ports.insert(0, link);
-            state.had_ports = true;
+        // Only a bridge has ndo_add_slave.
+        space.devs.get(bridge).ok_or(Errno::ENODEV)?.kind.bridge().ok_or(Errno::EOPNOTSUPP)?;
+        let dev = space.devs.get(link).ok_or(Errno::ENODEV)?;
+        may_join(&dev.kind, dev.addr)?;
+        let (addr, mtu) = (dev.addr, dev.mtu);
+        let state = self.bridge_mut(ns, bridge).ok_or(Errno::ENODEV)?;
+        let number = state.take_number().ok_or(Errno::EXFULL)?;
+        state.ports.insert(0, link);
+        state.had_ports = true;
+        let (is_first, lowest) = (state.ports.len() == 1, state.id_addr.min(addr));
+        if let Some(dev) = self.link_mut(ns, link) {
+            let mut port = Port::new(bridge, number);
+            port.cost = cost(&dev.kind);
+            dev.port = Some(Box::new(port));
+            dev.master = bridge;
+            dev.allmulti += 1;
+            dev.promiscuity += 1;
         }
         self.unsync_static(ns, bridge, link);
         self.add_local_address(ns, bridge, link, addr);
-        self.recalculate_bridge_id(ns, bridge);
+        self.take_address(ns, bridge, if is_first { addr } else { lowest });
         self.port_may_start(ns, link);
-        self.bridge_mtu_auto_adjust(ns, bridge);
+        self.take_mtu(ns, bridge, mtu, is_first);
         Ok(())
     }
 
     /// A promiscuous port needs no filter for the bridge's static addresses (`br_fdb_unsync_static`).
     fn unsync_static(&mut self, ns: NsId, bridge: IfIndex, link: IfIndex) {
+        if self.ns(ns).and_then(|n| n.devs.get(link)).is_none_or(|d| d.extra_addrs.is_empty()) {
+            return;
+        }
         let Some(state) = self.bridge_mut(ns, bridge) else { return };
         let fixed: Vec<MacAddr> = state.fdb.iter().filter(|(_, e)| e.is_static).map(|((addr, _), _)| *addr).collect();
         if let Some(dev) = self.link_mut(ns, link) {
@@ -84,8 +82,10 @@ impl Network {
     pub(super) fn leave_bridge(&mut self, ns: NsId, link: IfIndex) {
         let Some(bridge) = self.bridge_of(ns, link) else { return };
         self.disable_port(ns, link);
+        let number = self.ns(ns).and_then(|n| n.devs.get(link)?.port.as_deref()).map_or(0, |p| p.number);
         let entries: Vec<MacAddr> = self.bridge_mut(ns, bridge).map_or_else(Vec::new, |b| {
             b.ports.retain(|p| *p != link);
+            b.free_number(number);
             b.fdb.iter().filter(|(_, e)| e.port == link).map(|((addr, _), _)| *addr).collect()
         });
         for addr in entries {
@@ -114,20 +114,26 @@ impl Network {
         }
     }
 
-    /// `br_stp_recalculate_bridge_id`: the lowest address of the ports, unless a person has set one; all zero without
-    /// ports.
+    /// The MTU when a port has joined: the least of the ports'.
+    fn take_mtu(&mut self, ns: NsId, bridge: IfIndex, mtu: u32, is_first: bool) {
+        let Some(dev) = self.link_mut(ns, bridge) else { return };
+        if dev.kind.bridge().is_some_and(|b| !b.mtu_set_by_user) {
+            dev.mtu = if is_first { mtu } else { dev.mtu.min(mtu) };
+        }
+    }
+
+    /// `br_stp_recalculate_bridge_id`: the lowest address of the ports, all zero without ports.
     fn recalculate_bridge_id(&mut self, ns: NsId, bridge: IfIndex) {
         let Some(space) = self.ns(ns) else { return };
-        let Some(dev) = space.devs.get(bridge).filter(|d| !d.addr_set) else { return };
-        let ports = dev.kind.bridge().map_or(&[][..], |b| &b.ports);
+        let ports = space.devs.get(bridge).and_then(|d| d.kind.bridge()).map_or(&[][..], |b| &b.ports);
         let lowest = ports.iter().filter_map(|p| space.devs.get(*p)).map(|d| d.addr).min().unwrap_or(MacAddr::ZERO);
-        let old = dev.addr;
-        if lowest == old {
-            return;
-        }
-        if let Some(dev) = self.link_mut(ns, bridge) {
-            dev.addr = lowest;
-        }
+        self.take_address(ns, bridge, lowest);
+    }
+
+    /// The bridge takes the lowest address of its ports, unless a person has set one.
+    fn take_address(&mut self, ns: NsId, bridge: IfIndex, lowest: MacAddr) {
+        let Some(dev) = self.link_mut(ns, bridge).filter(|d| !d.addr_set && d.addr != lowest) else { return };
+        let old = core::mem::replace(&mut dev.addr, lowest);
         self.own_address_changed(ns, bridge, old);
         self.inet_link_addr_changed(ns, bridge);
     }
@@ -214,44 +220,39 @@ impl Network {
 
     /// `br_stp_enable_port`: without STP a port goes from blocking to forwarding at once.
     fn enable_port(&mut self, ns: NsId, port: IfIndex) {
-        let Some(bridge) = self.bridge_of(ns, port) else { return };
-        if let Some(state) = self.link_mut(ns, port).and_then(|d| d.port.as_deref_mut())
-            && state.state == PortState::Disabled
-        {
-            state.state = PortState::Blocking;
-        }
-        self.select_port_states(ns, bridge);
+        self.set_port_state(ns, port, PortState::Disabled, PortState::Forwarding);
     }
 
     /// `br_stp_disable_port`: what was learned through it is forgotten.
     fn disable_port(&mut self, ns: NsId, port: IfIndex) {
-        let Some(bridge) = self.bridge_of(ns, port) else { return };
-        if let Some(state) = self.link_mut(ns, port).and_then(|d| d.port.as_deref_mut()) {
-            if state.state == PortState::Disabled {
-                return;
+        let Some(state) = self.ns(ns).and_then(|n| n.devs.get(port)?.port.as_deref()) else { return };
+        let (bridge, before) = (state.bridge, state.state);
+        if before != PortState::Disabled {
+            self.set_port_state(ns, port, before, PortState::Disabled);
+            if let Some(bridge) = self.bridge_mut(ns, bridge) {
+                bridge.forget_learned(port);
             }
-            state.state = PortState::Disabled;
         }
-        if let Some(state) = self.bridge_mut(ns, bridge) {
-            state.forget_learned(port);
+    }
+
+    /// A port goes from one state to another one, if it is in that state; the bridge counts its forwarding ports.
+    fn set_port_state(&mut self, ns: NsId, port: IfIndex, from: PortState, to: PortState) {
+        let Some(state) = self.link_mut(ns, port).and_then(|d| d.port.as_deref_mut()) else { return };
+        if state.state != from {
+            return;
+        }
+        state.state = to;
+        let bridge = state.bridge;
+        if let Some(bridge) = self.bridge_mut(ns, bridge) {
+            bridge.forwarding -= usize::from(from == PortState::Forwarding);
+            bridge.forwarding += usize::from(to == PortState::Forwarding);
         }
         self.select_port_states(ns, bridge);
     }
 
-    /// `br_port_state_selection`: blocking ports forward (every port is a designated one), and the bridge has a carrier
-    /// if any port forwards.
+    /// `br_port_state_selection`, its end: the bridge has a carrier if any port forwards.
     fn select_port_states(&mut self, ns: NsId, bridge: IfIndex) {
-        let mut live = false;
-        let Some(space) = self.ns_mut(ns) else { return };
-        let ports = space.devs.get(bridge).and_then(|d| d.kind.bridge()).map_or_else(Vec::new, |b| b.ports.clone());
-        for port in ports {
-            if let Some(state) = space.devs.get_mut(port).and_then(|d| d.port.as_deref_mut()) {
-                if state.state == PortState::Blocking {
-                    state.state = PortState::Forwarding;
-                }
-                live |= state.state == PortState::Forwarding;
-            }
-        }
+        let live = self.bridge_mut(ns, bridge).is_some_and(|b| b.forwarding > 0);
         self.set_carrier(ns, bridge, live);
     }
 }
@@ -274,8 +275,4 @@ fn cost(kind: &Kind) -> u32 {
         Some(100) => 19,
         _ => COST_UNKNOWN,
     }
-}
-
-fn port_number(dev: Option<&crate::dev::Dev>) -> Option<u16> {
-    Some(dev?.port.as_deref()?.number)
 }

@@ -105,6 +105,10 @@ pub fn name_or_pid(sys: &mut Sys<'_, SimKernel>, word: &str) -> Done<NsId> {
 /// The name by which the namespace of `ip` knows the one with a number, if it has one (`get_name_from_nsid`).
 pub fn name_of_nsid(sys: &mut Sys<'_, SimKernel>, ns: NsId, id: u32) -> Option<String> {
     let wanted = sys.kernel.net.ns_of_nsid(ns, id)?;
+    let known = sys.kernel.names.get(sys.machine().index());
+    if let Some((name, _)) = known.and_then(|names| names.iter().rev().find(|(_, n)| **n == wanted)) {
+        return Some(name.clone());
+    }
     names(sys).into_iter().find(|(_, n)| *n == wanted).map(|(name, _)| name)
 }
 

@@ -66,10 +66,8 @@ pub static PORT_OPTIONS: &[PortOption] = &[
         word: "state",
         switch: false,
         get: |p| u64::from(p.state.number()),
-        set: |p, value| {
-            p.state = u8::try_from(value).ok().and_then(PortState::from_number).ok_or(Errno::EINVAL)?;
-            Ok(())
-        },
+        // The bridge must know: see `Network::set_port_option`.
+        set: |_, _| Ok(()),
     },
     PortOption {
         word: "priority",
@@ -135,16 +133,18 @@ impl Network {
         let dev = self.link_mut(ns, port).ok_or(Errno::ENODEV)?;
         let (up, oper) = (dev.is_up(), dev.is_oper_up());
         let state = dev.link.port.as_deref_mut().ok_or(Errno::EOPNOTSUPP)?;
-        let bridge = state.bridge;
-        let is_state = option.word == "state";
-        if is_state && value <= 4 && (!up || (!oper && value != 0)) {
+        if option.word != "state" {
+            return Ok((option.set)(state, value)?);
+        }
+        if value <= 4 && (!up || (!oper && value != 0)) {
             return Err(Errno::ENETDOWN.into());
         }
-        (option.set)(state, value)?;
-        if is_state {
-            self.select_port_states(ns, bridge);
-            linkwatch::after(self);
-        }
+        let before = state.state;
+        let wanted = u8::try_from(value).ok().and_then(PortState::from_number).ok_or(Errno::EINVAL)?;
+        // Without a spanning tree nobody keeps a port blocking: br_port_state_selection lets it forward.
+        let wanted = if wanted == PortState::Blocking { PortState::Forwarding } else { wanted };
+        self.set_port_state(ns, port, before, wanted);
+        linkwatch::after(self);
         Ok(())
     }
 
