@@ -97,7 +97,7 @@ pub fn once<K: Kernel>(run: impl FnOnce(&mut Sys<'_, K>) -> i32 + Clone + Send +
     Box::new(Once(run))
 }
 
-/// Makes the state machine of a program from its arguments (without argv[0]).
+/// Makes the state machine of a program from its arguments (without the name).
 pub type Start<K> = fn(args: &[String]) -> Box<dyn Program<K>>;
 
 /// Where a program is installed.

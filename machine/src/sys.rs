@@ -181,7 +181,7 @@ impl<K: Kernel> Sys<'_, K> {
         self.own().map(|o| o.argv.clone()).unwrap_or_default()
     }
 
-    /// The name it was called by, for messages: the last component of argv[0].
+    /// The name it was called by, for messages: the last component of the first argument.
     pub fn name(&self) -> String {
         self.own().and_then(|o| o.argv.first()).map(|a| files::base_name(a).to_owned()).unwrap_or_default()
     }

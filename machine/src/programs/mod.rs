@@ -1,4 +1,4 @@
-//! The everyday programs. Adding one is a file (or a function in a file) and one line in [`table`].
+//! The everyday programs. Adding one is a file (or a function in a file) and one line in the table below.
 
 mod awk;
 mod dump;
