@@ -11,12 +11,18 @@ use hopwise_sim_core::{Errno, NsId};
 use crate::kernel::SimKernel;
 use crate::sysfs;
 
+/// The setting that forgets what was learned about paths; it has no value.
+const WRITE_ONLY: &str = "net.ipv4.route.flush";
+
 /// Reads a made-up file; `None` if there is none of that path.
 pub fn read(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, path: &str) -> Option<Result<Vec<u8>, Errno>> {
     if path.starts_with("/sys/") {
         return sysfs::read(kernel, ns, path);
     }
     if let Some(name) = setting_name(path) {
+        if name == WRITE_ONLY {
+            return Some(Err(Errno::EACCES));
+        }
         return kernel.net.sysctl_get(ns, &name).map(|text| Ok(format!("{text}\n").into_bytes()));
     }
     let file = net::FILES.iter().find(|file| Some(file.name) == in_proc_net(path))?;
@@ -35,6 +41,10 @@ pub fn write(
         return sysfs::write(kernel, ns, path, data);
     }
     let name = setting_name(path)?;
+    if name == WRITE_ONLY {
+        kernel.net.route_flush_cache(ns);
+        return Some(Ok(()));
+    }
     kernel.net.sysctl_set(ns, &name, &String::from_utf8_lossy(data))
 }
 
@@ -52,7 +62,7 @@ pub fn list(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, dir: &str) ->
     }
     let prefix = format!("{}.", setting_name(dir)?);
     let mut found = BTreeSet::new();
-    for name in kernel.net.sysctl_names(ns) {
+    for name in kernel.net.sysctl_names(ns).into_iter().chain([WRITE_ONLY.to_owned()]) {
         if let Some(rest) = name.strip_prefix(&prefix) {
             let (part, kind) = match rest.split_once('.') {
                 Some((part, _)) => (part, FileKind::Dir),

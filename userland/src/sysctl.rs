@@ -14,6 +14,9 @@ pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
     once(move |sys| Sysctl::default().run(sys, &args))
 }
 
+/// Where an argument comes from, as messages name it.
+const COMMAND_LINE: &str = "command line";
+
 const LONG: &[Long] = &[
     ("all", Argument::No, 'a'),
     ("deprecated", Argument::No, '2'),
@@ -74,6 +77,8 @@ struct Setting {
     path: String,
     value: String,
     ignore_failure: bool,
+    /// It came from a file: `*` in its name stands for all that fit.
+    glob: bool,
 }
 
 /// What the options say, and whether anything failed.
@@ -106,8 +111,9 @@ impl Sysctl {
             let option = match option {
                 Ok(option) => option,
                 Err(text) => {
-                    sys.err(&format!("sysctl: {text}\n{USAGE}"));
-                    return 1;
+                    sys.err(&format!("sysctl: {text}\n"));
+                    sys.out(USAGE);
+                    return 0;
                 }
             };
             match option.key {
@@ -182,7 +188,10 @@ impl Sysctl {
         for word in operands {
             if self.write || word.contains('=') {
                 let mut settings = Vec::new();
-                self.parse(sys, "command line", word, &mut settings);
+                self.parse(sys, COMMAND_LINE, word, &mut settings);
+                if settings.is_empty() {
+                    break;
+                }
                 self.set_all(sys, &settings);
             } else {
                 self.show(sys, word);
@@ -198,7 +207,7 @@ impl Sysctl {
                 continue;
             }
             // Arguments have no line numbers.
-            let number = if from == "command line" { 0 } else { at + 1 };
+            let number = if from == COMMAND_LINE { 0 } else { at + 1 };
             let (rest, ignore_failure) = match line.strip_prefix('-') {
                 Some(rest) => (rest, true),
                 None => (line, false),
@@ -206,11 +215,11 @@ impl Sysctl {
             match rest.split_once('=') {
                 Some((name, value)) if !name.trim().is_empty() => {
                     let (path, value) = (path_of(name.trim()), value.trim().to_owned());
-                    into.push(Setting { path, value, ignore_failure });
+                    into.push(Setting { path, value, ignore_failure, glob: from != COMMAND_LINE });
                 }
                 _ => {
                     sys.err(&format!("sysctl: {from}({number}): invalid syntax, continuing...\n"));
-                    self.failed = true;
+                    self.failed |= !self.ignore;
                 }
             }
         }
@@ -244,7 +253,8 @@ impl Sysctl {
             if self.pattern.as_ref().is_some_and(|p| !p.is_match(&name_of(&setting.path))) {
                 continue;
             }
-            for path in expand(sys, &setting.path) {
+            let paths = if setting.glob { expand(sys, &setting.path) } else { vec![setting.path.clone()] };
+            for path in paths {
                 self.set(sys, &path, setting);
             }
         }
@@ -270,13 +280,11 @@ impl Sysctl {
 
     /// Prints a variable, or all below a folder.
     fn show(&mut self, sys: &mut Sys<'_, SimKernel>, word: &str) {
-        let pattern = path_of(word);
-        for path in expand(sys, &pattern) {
-            match sys.stat(&path, true) {
-                Err(errno) => self.missing(sys, &path, errno),
-                Ok(stat) if stat.kind == FileKind::Dir => self.show_folder(sys, &path),
-                Ok(_) => self.show_file(sys, &path),
-            }
+        let path = path_of(word);
+        match sys.stat(&path, true) {
+            Err(errno) => self.missing(sys, &path, errno),
+            Ok(stat) if stat.kind == FileKind::Dir => self.show_folder(sys, &path),
+            Ok(_) => self.show_file(sys, &path),
         }
     }
 
@@ -316,6 +324,8 @@ impl Sysctl {
                     self.print(sys, &name, line);
                 }
             }
+            // What can only be written is passed over.
+            Err(Errno::EACCES) => {}
             Err(errno) => {
                 sys.err(&format!("sysctl: reading key \"{name}\": {errno}\n"));
                 self.failed = true;

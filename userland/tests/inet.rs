@@ -48,4 +48,4 @@ macro_rules! sessions {
     };
 }
 
-sessions! { addr route route_get rule }
+sessions! { addr neigh route route_get rule sysctl }

@@ -147,7 +147,7 @@ fn no_address(ip: &Ip<'_, '_>) -> Fail {
 ///
 /// # Errors
 /// Wrong words; the kernel's refusals.
-pub fn add(ip: &mut Ip<'_, '_>, args: &mut Args, mode: AddrMode) -> Done {
+pub(super) fn add(ip: &mut Ip<'_, '_>, args: &mut Args, mode: AddrMode) -> Done {
     let r = Request::parse(ip, args)?;
     let link = ip.need_link(r.dev.as_deref().unwrap_or_default())?;
     if r.valid.is_some() || r.preferred.is_some() {
@@ -183,7 +183,7 @@ pub fn add(ip: &mut Ip<'_, '_>, args: &mut Args, mode: AddrMode) -> Done {
 ///
 /// # Errors
 /// Wrong words; the kernel's refusals.
-pub fn delete(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+pub(super) fn delete(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let r = Request::parse(ip, args)?;
     let mut which = AddrMatch {
         local: r.local.as_ref().map(|l| l.0.addr),

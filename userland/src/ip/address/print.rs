@@ -14,12 +14,12 @@ fn left(until: Option<Time>, now: Time) -> Option<u32> {
 }
 
 /// Whether an address is no longer preferred.
-pub fn is_deprecated(addr: &IfAddr, now: Time) -> bool {
+pub(super) fn is_deprecated(addr: &IfAddr, now: Time) -> bool {
     addr.preferred_until.is_some_and(|until| until <= now)
 }
 
 /// Prints an address. `with_link`: its link's number and name first, as `-o` does.
-pub fn address(ip: &mut Ip<'_, '_>, addr: &IfAddr, link: (u32, &str), with_link: bool) {
+pub(super) fn address(ip: &mut Ip<'_, '_>, addr: &IfAddr, link: (u32, &str), with_link: bool) {
     let now = ip.sys.now();
     if !ip.opt.brief {
         if with_link {

@@ -157,7 +157,7 @@ impl Filter {
 ///
 /// # Errors
 /// Wrong selectors, a link that does not exist.
-pub fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+pub(super) fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let filter = Filter::parse(ip, args)?;
     if let Some(link) = filter.dev {
         // A single link is brought up to date before it is shown; a dump shows what the link watcher has done.
@@ -212,7 +212,7 @@ fn one(ip: &mut Ip<'_, '_>, filter: &Filter, dev: &Dev) {
 ///
 /// # Errors
 /// Wrong selectors, or none; a link that does not exist.
-pub fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+pub(super) fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     if args.is_empty() {
         return Err(Fail::new(1, "Flush requires arguments."));
     }

@@ -24,7 +24,7 @@ struct Request {
 ///
 /// # Errors
 /// Wrong words; the kernel's refusals.
-pub fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+pub(super) fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let request = parse(ip, args)?;
     if !request.found {
         return Err(Fail::new(1, "need at least a destination address"));

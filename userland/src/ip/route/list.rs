@@ -10,31 +10,31 @@ use super::message::Message;
 
 /// Which routes; what is `None` does not restrict.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(super) struct Filter {
     /// Table; 0: all.
-    pub table: u32,
+    pub(super) table: u32,
     /// What was learned, not what was configured (`cache`).
-    pub cloned: bool,
+    pub(super) cloned: bool,
     /// Routes within this prefix (`root`).
-    pub root: Option<Prefix>,
+    pub(super) root: Option<Prefix>,
     /// Routes that cover this prefix (`match`).
-    pub covers: Option<Prefix>,
+    pub(super) covers: Option<Prefix>,
     /// Type.
-    pub kind: Option<RouteType>,
+    pub(super) kind: Option<RouteType>,
     /// Gateway.
-    pub via: Option<Prefix>,
+    pub(super) via: Option<Prefix>,
     /// Preferred source.
-    pub src: Option<Prefix>,
+    pub(super) src: Option<Prefix>,
     /// Scope.
-    pub scope: Option<u8>,
+    pub(super) scope: Option<u8>,
     /// Protocol.
-    pub proto: Option<u8>,
+    pub(super) proto: Option<u8>,
     /// Type of service.
-    pub tos: Option<u8>,
+    pub(super) tos: Option<u8>,
     /// Metric.
-    pub metric: Option<u32>,
+    pub(super) metric: Option<u32>,
     /// Link.
-    pub dev: Option<IfIndex>,
+    pub(super) dev: Option<IfIndex>,
 }
 
 /// Whether the first `len` bits of both are the same.
@@ -161,7 +161,7 @@ fn select(fib: &Fib, filter: &Filter) -> Vec<Message> {
 ///
 /// # Errors
 /// Wrong selectors; a table that does not exist.
-pub fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+pub(super) fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let filter = Filter::parse(ip, args)?;
     if matches!(ip.opt.family, Family::Inet6 | Family::Mpls | Family::Bridge | Family::Link) {
         ip.out.open();
@@ -186,7 +186,7 @@ pub fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 ///
 /// # Errors
 /// Wrong selectors, or none.
-pub fn flush_routes(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+pub(super) fn flush_routes(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     if args.is_empty() {
         return Err(Fail::new(1, "\"ip route flush\" requires arguments."));
     }

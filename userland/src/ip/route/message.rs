@@ -14,7 +14,7 @@ use super::metrics;
 
 /// A next hop of several.
 #[derive(Clone, Debug)]
-pub struct Hop {
+pub(super) struct Hop {
     gateway: Option<Ipv4Addr>,
     dev: IfIndex,
     weight: u16,
@@ -23,54 +23,54 @@ pub struct Hop {
 
 /// What a decision adds to a route: printed as `cache`.
 #[derive(Clone, Debug, Default)]
-pub struct Cache {
+pub(super) struct Cache {
     /// The words between `<` and `>`.
-    pub flags: Vec<&'static str>,
+    pub(super) flags: Vec<&'static str>,
     /// Seconds until what was learned is forgotten.
-    pub expires: Option<u64>,
+    pub(super) expires: Option<u64>,
 }
 
 /// RTM_NEWROUTE, with what `ip route` prints of it.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub(super) struct Message {
     /// Type.
-    pub kind: RouteType,
+    pub(super) kind: RouteType,
     /// Destination and the length of its prefix.
-    pub dst: (Ipv4Addr, u8),
+    pub(super) dst: (Ipv4Addr, u8),
     /// Source.
-    pub from: Option<Ipv4Addr>,
+    pub(super) from: Option<Ipv4Addr>,
     /// Type of service.
-    pub tos: u8,
+    pub(super) tos: u8,
     /// Gateway.
-    pub gateway: Option<Ipv4Addr>,
+    pub(super) gateway: Option<Ipv4Addr>,
     /// Link.
-    pub oif: Option<IfIndex>,
+    pub(super) oif: Option<IfIndex>,
     /// Table; 0: not said.
-    pub table: u32,
+    pub(super) table: u32,
     /// Protocol.
-    pub proto: u8,
+    pub(super) proto: u8,
     /// Scope.
-    pub scope: u8,
+    pub(super) scope: u8,
     /// Preferred source.
-    pub prefsrc: Option<Ipv4Addr>,
+    pub(super) prefsrc: Option<Ipv4Addr>,
     /// Metric.
-    pub metric: u32,
+    pub(super) metric: u32,
     /// `dead`, `onlink`, `linkdown`.
-    pub flags: NhFlags,
+    pub(super) flags: NhFlags,
     /// Further flags.
-    pub more_flags: Vec<&'static str>,
+    pub(super) more_flags: Vec<&'static str>,
     /// Mark of the query.
-    pub mark: u32,
+    pub(super) mark: u32,
     /// User of the query.
-    pub uid: Option<u32>,
+    pub(super) uid: Option<u32>,
     /// If it is a decision.
-    pub cache: Option<Cache>,
+    pub(super) cache: Option<Cache>,
     /// Metrics.
-    pub metrics: Metrics,
+    pub(super) metrics: Metrics,
     /// Link by which the packet came in.
-    pub iif: Option<IfIndex>,
+    pub(super) iif: Option<IfIndex>,
     /// Next hops if there are several.
-    pub hops: Vec<Hop>,
+    pub(super) hops: Vec<Hop>,
 }
 
 /// The flags of a next hop as they are reported: a link without carrier counts as dead if such routes are ignored.
@@ -84,7 +84,7 @@ fn shown_flags(fib: &Fib, nh: &NextHop) -> NhFlags {
 
 impl Message {
     /// `fib_dump_info`.
-    pub fn of_route(fib: &Fib, table: u32, route: &Route) -> Self {
+    pub(super) fn of_route(fib: &Fib, table: u32, route: &Route) -> Self {
         let single = if route.nexthops.len() == 1 { route.nexthops.first() } else { None };
         let hop = |nh: &NextHop| Hop { gateway: nh.via, dev: nh.dev, weight: nh.weight, flags: shown_flags(fib, nh) };
         Message {
@@ -111,7 +111,7 @@ impl Message {
     }
 
     /// Prints it, without what the filter makes superfluous. `print_route`.
-    pub fn print(&self, ip: &mut Ip<'_, '_>, filter: &Filter) {
+    pub(super) fn print(&self, ip: &mut Ip<'_, '_>, filter: &Filter) {
         let details = ip.opt.details > 0;
         let table = names::table_name(ip, self.table);
         ip.out.open_object(None);

@@ -14,8 +14,6 @@ use super::super::out::{Json, Out};
 enum Kind {
     /// A number; `lock` may stand before it.
     Lockable,
-    /// A number.
-    Plain,
     /// A time, kept in units of 1/n milliseconds.
     Time(u32),
     /// `ecn`.
@@ -61,7 +59,7 @@ const ROWS: &[Row] = &[
 ///
 /// # Errors
 /// If its value is wrong or missing.
-pub fn parse(word: &str, args: &mut Args, metrics: &mut Metrics) -> Done<bool> {
+pub(super) fn parse(word: &str, args: &mut Args, metrics: &mut Metrics) -> Done<bool> {
     let names = |row: &&Row| if row.short { matches(word, row.name) } else { word == row.name };
     let Some(row) = ROWS.iter().find(names) else { return Ok(false) };
     let wrong = |text: &str| invarg(&format!("\"{}\" value is invalid\n", row.called), text);
@@ -72,7 +70,7 @@ pub fn parse(word: &str, args: &mut Args, metrics: &mut Metrics) -> Done<bool> {
         value = args.need()?;
     }
     let number = match row.kind {
-        Kind::Lockable | Kind::Plain => {
+        Kind::Lockable => {
             let number = unsigned(&value).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| wrong(&value))?;
             if row.rtax == RTAX_HOPLIMIT && number > 255 {
                 return Err(wrong(&value));
@@ -122,7 +120,7 @@ fn thousandths(text: &str) -> Option<u32> {
 }
 
 /// Prints metrics (`print_rta_metrics`).
-pub fn print(out: &mut Out, metrics: &Metrics) {
+pub(super) fn print(out: &mut Out, metrics: &Metrics) {
     if metrics.is_empty() {
         return;
     }

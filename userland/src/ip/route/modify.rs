@@ -187,7 +187,7 @@ impl Request {
 ///
 /// # Errors
 /// Wrong words; the kernel's refusals.
-pub fn add(ip: &mut Ip<'_, '_>, args: &mut Args, how: Insert) -> Done {
+pub(super) fn add(ip: &mut Ip<'_, '_>, args: &mut Args, how: Insert) -> Done {
     let request = Request::parse(ip, args)?;
     let ways = request.ways(ip)?;
     let kind = request.kind.unwrap_or_default();
@@ -215,7 +215,7 @@ pub fn add(ip: &mut Ip<'_, '_>, args: &mut Args, how: Insert) -> Done {
 ///
 /// # Errors
 /// Wrong words; the kernel's refusals.
-pub fn delete(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+pub(super) fn delete(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let request = Request::parse(ip, args)?;
     let ways = request.ways(ip)?;
     let spec = RouteSpec {
