@@ -36,8 +36,9 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     packet.iif = link;
     packet.mac_len = ETH_HLEN as u8;
     dev.stats.rx_packets += 1;
-    // loopback_xmit counts without the Ethernet header, everybody else with it.
-    dev.stats.rx_bytes += (packet.len() - if matches!(dev.kind, Kind::Loopback) { ETH_HLEN } else { 0 }) as u64;
+    // loopback_xmit and br_pass_frame_up count without the Ethernet header, everybody else with it.
+    let uncounted = if matches!(dev.kind, Kind::Loopback | Kind::Bridge(_)) { ETH_HLEN } else { 0 };
+    dev.stats.rx_bytes += (packet.len() - uncounted) as u64;
     if packet.kind == PacketType::Multicast {
         dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_)));
     }
