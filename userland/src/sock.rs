@@ -1,10 +1,14 @@
 //! What all network programs do with sockets: opened for the calling process, closed with it.
 
 use hopwise_machine::Sys;
-use hopwise_sim_core::{Errno, IfIndex, NsId, Time};
+use hopwise_sim_core::{Duration, Errno, IfIndex, NsId, Time};
 use hopwise_stack::socket::{Datagram, SockError, Socket, SocketId, SocketKind};
 
 use crate::kernel::SimKernel;
+
+/// What sending one probe costs the machine. In virtual time a program would else send for ever in the same instant, or
+/// would see the first answer before its next probe is out; a real one needs about this long.
+pub(crate) const PROBE_COST: Duration = Duration::from_micros(15);
 
 /// A socket of the calling process, and the namespace in which it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -17,17 +17,13 @@ use hopwise_stack::path::route::OutputFlow;
 
 use crate::kernel::SimKernel;
 use crate::resolve;
-use crate::sock::{Sock, micros};
+use crate::sock::{PROBE_COST, Sock, micros};
 use options::Options;
 use stats::Stats;
 use text::OptionsPrinter;
 
 /// The smallest interval that is waited for while an answer is expected (`MININTERVAL`), in milliseconds.
 const MIN_INTERVAL: u64 = 10;
-
-/// What one probe costs the machine when it sends as fast as it can. A virtual machine would send for ever in the same
-/// instant; a real one needs about this long.
-const PROBE_COST: Duration = Duration::from_micros(15);
 
 /// Bytes of the time stamp at the beginning of the payload (`struct timeval`).
 const STAMP: usize = 16;

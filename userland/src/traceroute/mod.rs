@@ -13,6 +13,7 @@ use hopwise_sim_core::{Duration, Errno, Time};
 
 use crate::kernel::SimKernel;
 use crate::resolve::{self, Family, Host};
+use crate::sock::PROBE_COST;
 use options::{Method, Options, Refusal};
 use probe::{Probe, Prober};
 
@@ -81,6 +82,7 @@ fn begin(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<Run, Refusal>
         probes: vec![Probe::default(); count],
         prober,
         last_sent: None,
+        busy: sys.now(),
         options,
     })
 }
@@ -96,11 +98,16 @@ struct Run {
     /// The first probe that is not needed.
     end: usize,
     last_sent: Option<Time>,
+    /// Until when it is busy with sending: answers that come meanwhile are looked at together.
+    busy: Time,
 }
 
 impl Run {
     fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
         loop {
+            if sys.now() < self.busy {
+                return Step::Block(Wait::until(self.busy));
+            }
             self.prober.receive(sys, &mut self.probes);
             if self.next >= self.end {
                 sys.out("\n");
@@ -144,6 +151,7 @@ impl Run {
                 let ttl = (n / self.options.queries + 1) as u8;
                 self.prober.send(sys, &self.options, &mut self.probes, n, ttl)?;
                 self.last_sent = Some(now);
+                self.busy = self.busy.max(now) + PROBE_COST;
             }
             let expiry = now.max(self.probes[n].sent.unwrap_or(now) + self.patience(n));
             until = Some(until.map_or(expiry, |t| t.min(expiry)));

@@ -181,7 +181,7 @@ impl Prober {
         socks.any(|sock| sock.is_ready(sys))
     }
 
-    /// Looks at all answers that have come.
+    /// Looks at answers that have come: for UDP at those of all sockets, for ICMP at the next one.
     pub(super) fn receive(&mut self, sys: &mut Sys<'_, SimKernel>, probes: &mut [Probe]) {
         match self.icmp {
             Some(sock) => self.receive_icmp(sys, sock, probes),
@@ -193,30 +193,28 @@ impl Prober {
         }
     }
 
+    /// Takes one message from the socket, an error first: each is a round of its own, after which more probes may be
+    /// sent (`recv_reply`).
     fn receive_icmp(&mut self, sys: &mut Sys<'_, SimKernel>, sock: Sock, probes: &mut [Probe]) {
-        while let Some(error) = sock.recv_error(sys) {
-            let Ok((header, _)) = split::<icmp::Header>(&error.bytes) else {
+        if let Some(error) = sock.recv_error(sys) {
+            let quoted = split::<icmp::Header>(&error.bytes).map(|(header, _)| *header);
+            let about = match quoted {
+                Ok(header) if header.echo_id() == self.ident => by_seq(probes, header.echo_seq()),
+                Ok(_) => None,
                 // Refused by this host: it was the last one sent.
-                if let Some(probe) = probes.iter_mut().rev().find(|p| p.sent.is_some() && !p.done) {
-                    self.told(probe, &error);
-                }
-                continue;
+                Err(_) => probes.iter_mut().rev().find(|p| p.sent.is_some() && !p.done),
             };
-            if header.echo_id() == self.ident
-                && let Some(probe) = by_seq(probes, header.echo_seq())
-            {
+            if let Some(probe) = about {
                 self.told(probe, &error);
             }
-        }
-        while let Some(datagram) = sock.recv(sys) {
-            let Ok(ip) = ipv4::view(&datagram.bytes) else { continue };
-            let Ok((header, _)) = icmp::parse(ip.payload) else { continue };
-            if header.kind == ICMP_ECHOREPLY
-                && header.echo_id() == self.ident
-                && let Some(probe) = by_seq(probes, header.echo_seq())
-            {
-                answered(probe, datagram.from.0, datagram.at, datagram.ttl);
-            }
+        } else if let Some(datagram) = sock.recv(sys)
+            && let Ok(ip) = ipv4::view(&datagram.bytes)
+            && let Ok((header, _)) = icmp::parse(ip.payload)
+            && header.kind == ICMP_ECHOREPLY
+            && header.echo_id() == self.ident
+            && let Some(probe) = by_seq(probes, header.echo_seq())
+        {
+            answered(probe, datagram.from.0, datagram.at, datagram.ttl);
         }
         let _told = sock.take_pending(sys);
     }
