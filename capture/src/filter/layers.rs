@@ -29,6 +29,8 @@ pub(super) enum Framing {
 #[derive(Clone, Debug)]
 pub(super) struct Layers {
     pub(super) link_type: LinkType,
+    /// Whether the frames come from a file, perhaps of another system.
+    file: bool,
     pub(super) framing: Framing,
     pub(super) link_header: Offset,
     type_field: Offset,
@@ -42,7 +44,7 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    pub(super) fn new(link_type: LinkType) -> Result<Layers, FilterError> {
+    pub(super) fn new(link_type: LinkType, file: bool) -> Result<Layers, FilterError> {
         let (framing, type_field, payload) = match link_type {
             LinkType::ETHERNET => (Framing::Ethernet, 12, 14),
             LinkType::RAW => (Framing::Raw, 0, 0),
@@ -56,6 +58,7 @@ impl Layers {
         };
         Ok(Layers {
             link_type,
+            file,
             framing,
             link_header: Offset::constant(0),
             type_field: Offset::constant(type_field),
@@ -117,6 +120,10 @@ impl Layers {
             Framing::Loopback => match protocol {
                 // The family in little-endian order, with the numbers of the capturing system; libpcap expects its own.
                 _ if protocol == u32::from(IPV4) => self.family(2),
+                _ if protocol == u32::from(IPV6) && self.file => {
+                    // A file may come from any BSD: Darwin's, FreeBSD's and NetBSD's AF_INET6.
+                    self.family(30).or(self.family(24)).or(self.family(28))
+                }
                 _ if protocol == u32::from(IPV6) => self.family(10),
                 _ => Node::Test(Test::Always(false)),
             },
@@ -295,21 +302,20 @@ impl Layers {
             return Err(FilterError::meaning(format!("Geneve VNI {network} greater than maximum {MOST}")));
         }
         let behind_udp = 8;
-        let tunnel = |layers: &Layers, header: &dyn Fn(u32) -> Place| {
+        let tunnel = |header: &dyn Fn(u32) -> Place| {
             let port = field(header(2), 2, u32::MAX, Relation::Equal, 6081);
             let version = field(header(behind_udp), 1, 0xc0, Relation::Equal, 0);
             let mut node = port.and(version);
             if let Some(network) = network {
                 node = node.and(field(header(behind_udp + 4), 4, 0xffff_ff00, Relation::Equal, network << 8));
             }
-            let _ = layers;
             node.and(Node::Test(Test::EnterGeneve { header: header(behind_udp), link_header, link_type, payload }))
         };
         let start = self.network_header();
         let udp4 = self.carries(u32::from(IPV4))?.and(self.network_field(9, 1, u32::MAX, 17)).and(self.unfragmented());
         let udp6 = self.carries(u32::from(IPV6))?.and(self.network_field(6, 1, u32::MAX, 17));
-        let node4 = udp4.and(tunnel(self, &|at| Place::BehindIp4(start, at)));
-        let node6 = udp6.and(tunnel(self, &|at| Place::At(start.plus(40 + at))));
+        let node4 = udp4.and(tunnel(&|at| Place::BehindIp4(start, at)));
+        let node6 = udp6.and(tunnel(&|at| Place::At(start.plus(40 + at))));
         self.registers += 3;
         self.framing = Framing::Ethernet;
         self.link_header = Offset { register: Some(link_header), constant: 0 };
