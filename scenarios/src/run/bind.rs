@@ -10,6 +10,10 @@ use super::CaptureFilter;
 use crate::document::Topology;
 use crate::expect::Actual;
 
+/// How long what was put into the background gets before the next command: a `tcpdump` must be listening by then. Labs
+/// that are run on a real kernel wait as long.
+const HEAD_START: Duration = Duration::from_millis(700);
+
 /// A world that runs a lab, and what the run wants of it.
 #[derive(Clone)]
 pub struct SimWorld {
@@ -59,6 +63,9 @@ impl LabWorld for SimWorld {
             return Actual { output: format!("hopwise: there is no machine `{machine}`\n"), status: 127 };
         };
         let output = self.world.run(id, command);
+        if command.trim_end().ends_with('&') {
+            self.world.run_for(HEAD_START);
+        }
         self.note(output)
     }
 
