@@ -91,6 +91,9 @@ counters! {
         udp_ignored_multi = "IgnoredMulti",
         udp_mem_errors = "MemErrors",
     }
+    "TcpExt" {
+        ip_reverse_path_filter = "IPReversePathFilter",
+    }
     "IpExt" {
         in_no_routes = "InNoRoutes",
     }

@@ -1,6 +1,7 @@
 //! The made-up files: `/proc/net/*`, `/proc/sys/net/**`, `/sys/class/net/**`.
 
 pub mod net;
+mod netstat;
 
 use std::collections::BTreeSet;
 

@@ -48,4 +48,37 @@ macro_rules! sessions {
     };
 }
 
-sessions! { addr neigh route route_get rule sysctl }
+sessions! { addr brief neigh route route_get rule sysctl }
+
+/// Words that commands understand, and some that they do not.
+fn words() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    const KNOWN: &str = "add del replace change show flush get dev lo via 10.0.0.1 10.0.0.0/24 default table 100 main all \
+        scope host link src metric 5 mtu lock 1400 nexthop weight onlink unreachable local broadcast from to iif oif \
+        fwmark 1/2 priority goto nop prohibit not lladdr 02:00:00:00:00:01 nud stale permanent proxy label lo:1 brd + - \
+        peer valid_lft forever type up secondary root match exact proto kernel tos 0x10 fibmatch mark ipproto udp sport \
+        rtt 1.5s features ecn help";
+    let known: Vec<&'static str> = KNOWN.split_ascii_whitespace().collect();
+    let word = prop_oneof![8 => proptest::sample::select(known).prop_map(str::to_owned), 1 => "[a-z0-9./:+-]{0,8}"];
+    proptest::collection::vec(word, 0..8).prop_map(|words| words.join(" "))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 200,
+        failure_persistence: None,
+        ..proptest::prelude::ProptestConfig::default()
+    })]
+
+    /// Whatever is typed: it is done or refused in a sentence, and the same again gives the same.
+    #[test]
+    fn any_words_are_done_or_refused(lines in proptest::collection::vec(("address|route|rule|neigh", words()), 1..6)) {
+        let session: String = lines.iter().map(|(object, words)| format!("$ ip {object} {words}\n")).collect();
+        let first = replay(&session);
+        for step in first.split("\n$ ") {
+            let refused = step.lines().any(|line| line.starts_with("? "));
+            proptest::prop_assert!(!refused || step.lines().count() > 2, "a status without a word: {step}");
+        }
+        proptest::prop_assert_eq!(replay(&session), first);
+    }
+}

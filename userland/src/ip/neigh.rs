@@ -432,6 +432,9 @@ impl Line {
 
     /// `print_neigh`.
     fn print(&self, ip: &mut Ip<'_, '_>, with_dev: bool) {
+        if ip.opt.brief {
+            return self.print_brief(ip, with_dev);
+        }
         ip.out.open_object(None);
         ip.out.any("dst", format_args!("{} ", self.addr), self.addr.to_string());
         if with_dev && self.dev.is_some() {
@@ -460,6 +463,22 @@ impl Line {
         if self.protocol != 0 {
             let proto = names::protocol_name(ip, self.protocol);
             ip.out.any("protocol", format_args!("proto {proto} "), &*proto);
+        }
+        ip.out.end_record();
+        ip.out.close_object();
+    }
+
+    /// `print_neigh_brief`.
+    fn print_brief(&self, ip: &mut Ip<'_, '_>, with_dev: bool) {
+        ip.out.open_object(None);
+        let addr = self.addr.to_string();
+        ip.out.any("dst", format_args!("{addr:<39} "), addr.as_str());
+        if with_dev && self.dev.is_some() {
+            let name = ip.link_name(self.dev);
+            ip.out.any("dev", format_args!("{name:<16} "), &*name);
+        }
+        if let Some(mac) = self.lladdr {
+            ip.out.any("lladdr", mac, mac.to_string());
         }
         ip.out.end_record();
         ip.out.close_object();

@@ -22,7 +22,7 @@ pub struct File {
 pub const FILES: &[File] = &[
     File { name: "arp", read: arp },
     File { name: "dev", read: dev },
-    File { name: "netstat", read: netstat },
+    File { name: "netstat", read: |space, _| super::netstat::read(space) },
     File { name: "route", read: route },
     File { name: "snmp", read: snmp },
 ];
@@ -244,12 +244,5 @@ fn snmp(space: &Namespace, _now: Time) -> String {
     pair(&mut text, "Udp", &udp);
     let lite: Vec<(String, String)> = udp.into_iter().map(|(name, _)| (name, "0".to_owned())).collect();
     pair(&mut text, "UdpLite", &lite);
-    text
-}
-
-/// `netstat_seq_show`, as far as anything is counted here.
-fn netstat(space: &Namespace, _now: Time) -> String {
-    let mut text = String::new();
-    pair(&mut text, "IpExt", &counters(space, "IpExt"));
     text
 }

@@ -326,6 +326,7 @@ fn refuse(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refusal: Refusal)
             if matches!(reason, DropReason::IpInvalidSource | DropReason::IpLocalSource | DropReason::IpRpFilter) {
                 log_martian(ns, cx, &packet);
             }
+            ns.snmp.ip_reverse_path_filter += u64::from(reason == DropReason::IpRpFilter);
             cx.drop(packet, reason)
         }
         Refusal::NotForwarding => {

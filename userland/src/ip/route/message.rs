@@ -115,7 +115,7 @@ impl Message {
         let details = ip.opt.details > 0;
         let table = names::table_name(ip, self.table);
         ip.out.open_object(None);
-        if (self.kind != RouteType::Unicast || details) && filter.kind != Some(self.kind) {
+        if self.kind != RouteType::Unicast || details {
             ip.out.any("type", format_args!("{} ", self.kind.name()), self.kind.name());
         }
         let dst = match self.dst {
@@ -215,7 +215,9 @@ impl Cache {
             ip.out.any("expires", format_args!("expires {seconds}sec "), Json::Uint(seconds));
         }
         if ip.opt.stats > 0 {
+            // The entry of the next hop itself, and the one that was just asked for; it was used before.
             ip.out.any("users", "users 2 ", 2u32);
+            ip.out.any("age", "age 0sec ", 0u32);
         }
     }
 }
