@@ -294,7 +294,7 @@ fn stp(b: &mut Brctl<'_>, args: &[String]) -> Done {
 }
 
 fn show(b: &mut Brctl<'_>, args: &[String]) -> Done {
-    let mut text = "bridge name\tbridge id\t\tSTP enabled\tinterfaces\n".to_owned();
+    let mut text = String::new();
     let space = b.space()?;
     let mut names: Vec<&str> = args.iter().map(String::as_str).collect();
     if names.is_empty() {
@@ -304,6 +304,9 @@ fn show(b: &mut Brctl<'_>, args: &[String]) -> Done {
     for name in names {
         let Some(dev) = space.devs.find(name) else { return Err(format!("bridge {name} does not exist!\n")) };
         let Some(bridge) = dev.kind.bridge() else { return Err(format!("device {name} is not a bridge!\n{text}")) };
+        if text.is_empty() {
+            text.push_str("bridge name\tbridge id\t\tSTP enabled\tinterfaces\n");
+        }
         let mut ports: Vec<&str> = bridge.ports.iter().map(|p| space.name_of(*p)).collect();
         ports.sort_unstable();
         text.push_str(&format!(

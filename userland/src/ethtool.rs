@@ -5,7 +5,8 @@ mod features;
 use features::{FEATURES, Feature, GROUPS, NEED_CHECKSUM, Start};
 use hopwise_devices::Kind;
 use hopwise_machine::{Program, Sys, once};
-use hopwise_stack::Dev;
+use hopwise_sim_core::IfIndex;
+use hopwise_stack::{Dev, Namespace};
 
 use crate::kernel::SimKernel;
 
@@ -64,7 +65,7 @@ fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Said {
         ["-s" | "--change", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 75),
         ["-A" | "--pause", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 76),
         [name] if !name.starts_with('-') => match dev(name) {
-            Some(dev) => (settings(dev), String::new(), 0),
+            Some(dev) => (settings(dev, has_speed(sys.kernel.net.ns(ns), dev)), String::new(), 0),
             None => (String::new(), format!("{}No data available\n", NO_DEVICE.repeat(5)), 75),
         },
         _ => bad(),
@@ -224,8 +225,16 @@ fn tell_changes(dev: &Dev, before: &[bool], requested: &[(&'static str, bool)]) 
     if changed { (text, String::new(), 0) } else { (text, "Could not change any device features\n".into(), 1) }
 }
 
+/// Whether a link knows its speed: a bridge has that of its fastest port that can carry frames
+/// (`br_get_link_ksettings`).
+fn has_speed(space: Option<&Namespace>, dev: &Dev) -> bool {
+    let Some(bridge) = dev.kind.bridge() else { return dev.kind.ops().speed.is_some() };
+    let port = |p: &IfIndex| space.and_then(|s| s.devs.get(*p));
+    bridge.ports.iter().filter_map(port).any(|d| d.is_up() && d.is_oper_up() && d.kind.ops().speed.is_some())
+}
+
 /// The settings that `ethtool DEV` prints. Nothing of a cable is known.
-fn settings(dev: &Dev) -> String {
+fn settings(dev: &Dev, has_speed: bool) -> String {
     let mut text = format!("Settings for {}:\n", dev.name);
     let mut line = |words: &str| text.push_str(&format!("\t{words}\n"));
     if !matches!(dev.kind, Kind::Loopback | Kind::Dummy) {
@@ -239,7 +248,7 @@ fn settings(dev: &Dev) -> String {
             "Advertised pause frame use: No",
             "Advertised auto-negotiation: No",
             "Advertised FEC modes: Not reported",
-            "Speed: 10000Mb/s",
+            if has_speed { "Speed: 10000Mb/s" } else { "Speed: Unknown!" },
         ] {
             line(words);
         }

@@ -273,7 +273,9 @@ impl Network {
         }
         let mut link = Link::new(kind);
         if let Some(mtu) = wanted.mtu {
-            set::check_mtu(&link, mtu).map_err(|_| NlError::from(Errno::EINVAL))?;
+            // veth_newlink makes the peer without passing on the words of a refusal.
+            let is_veth = link.kind.veth().is_some();
+            set::check_mtu(&link, mtu).map_err(|e| if is_veth { Errno::EINVAL.into() } else { e })?;
             link.mtu = mtu;
         }
         let random = self.random_mac();

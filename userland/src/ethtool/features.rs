@@ -117,7 +117,13 @@ pub(super) static GROUPS: &[(&str, &[&str])] = &[
     ("sg", &["tx-scatter-gather", "tx-scatter-gather-fraglist"]),
     (
         "tso",
-        &["tx-tcp-segmentation", "tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation", "tx-tcp6-segmentation"],
+        &[
+            "tx-tcp-segmentation",
+            "tx-tcp-ecn-segmentation",
+            "tx-tcp-mangleid-segmentation",
+            "tx-tcp6-segmentation",
+            "tx-tcp-accecn-segmentation",
+        ],
     ),
     ("gso", &["generic-segmentation-offload"]),
     ("gro", &["generic-receive-offload"]),

@@ -275,6 +275,9 @@ fn set(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let ns = ip.ns;
     match wanted {
         Some(id) => ip.net().set_nsid(ns, other, id)?,
+        None if ip.net().nsid_of(ns, other).is_some() => {
+            return Err(Fail::new(2, "Error: Peer netns already has a nsid assigned."));
+        }
         None => {
             ip.net().nsid(ns, other);
         }

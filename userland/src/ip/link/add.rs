@@ -23,6 +23,9 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
         return Err(Fail::new(1, "Not enough information: \"type\" argument is required"));
     };
     let kind = kind_spec(ip, args, &kind, &spec)?;
+    if spec.addr_length.is_some() {
+        return Err(NlError::from(Errno::EINVAL).into());
+    }
     let here = ip.ns;
     let to = spec.netns.unwrap_or(here);
     if how == How::Replace && spec.wanted_name().is_some_and(|name| ip.link(name).is_some()) {

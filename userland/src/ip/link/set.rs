@@ -47,6 +47,9 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         return members.into_iter().try_for_each(|link| apply(ip, ns, link, &spec, &kind));
     };
     let link = ip.need_link(name)?;
+    if let Some(fail) = spec.addr_length {
+        return Err(fail);
+    }
     apply(ip, ns, link, &spec, &kind)
 }
 

@@ -30,8 +30,12 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     };
     ip.out.open();
     for link in links {
-        if wanted(ip, &filter, link) {
-            if ip.opt.brief { print::brief(ip, link, true) } else { print::link(ip, link, true) }
+        match wanted(ip, &filter, link) {
+            Wanted::Yes if ip.opt.brief => print::brief(ip, link, true),
+            Wanted::Yes => print::link(ip, link, true),
+            // What iproute2 itself leaves out has begun as an object of JSON.
+            Wanted::Empty => ip.out.object(None, |_| {}),
+            Wanted::No => {}
         }
     }
     ip.out.close();
@@ -70,15 +74,29 @@ fn filter(ip: &Ip<'_, '_>, args: &mut Args) -> Done<Filter> {
     Ok(filter)
 }
 
-fn wanted(ip: &Ip<'_, '_>, filter: &Filter, link: IfIndex) -> bool {
-    let Some(dev) = ip.dev(link) else { return false };
+/// Whether a link is listed.
+enum Wanted {
+    Yes,
+    /// The kernel sends it, iproute2 does not print it.
+    Empty,
+    /// The kernel does not send it.
+    No,
+}
+
+fn wanted(ip: &Ip<'_, '_>, filter: &Filter, link: IfIndex) -> Wanted {
+    let Some(dev) = ip.dev(link) else { return Wanted::No };
     let is_kind = |kind: &String| match kind.as_str() {
         "bridge_slave" => dev.port.is_some(),
         kind => dev.kind.ops().name == kind,
     };
-    (!filter.up || dev.is_up())
-        && filter.group.is_none_or(|g| g == dev.group)
-        // `nomaster` changes nothing: iproute2 6.1 does not ask the kernel for it.
-        && filter.master.is_none_or(|m| !m.is_some() || m == dev.master)
-        && filter.kind.as_ref().is_none_or(is_kind)
+    let known = |kind: &String| hopwise_devices::registry::find(kind).is_some();
+    if filter.master.is_some_and(|m| m != dev.master)
+        || filter.kind.as_ref().is_some_and(|kind| known(kind) && !is_kind(kind))
+    {
+        return Wanted::No;
+    }
+    let left_out = (filter.up && !dev.is_up())
+        || filter.group.is_some_and(|g| g != dev.group)
+        || filter.kind.as_ref().is_some_and(|kind| !is_kind(kind));
+    if left_out { Wanted::Empty } else { Wanted::Yes }
 }

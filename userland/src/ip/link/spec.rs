@@ -15,6 +15,8 @@ pub(super) struct Spec {
     pub(super) name: Option<String>,
     pub(super) index: Option<IfIndex>,
     pub(super) addr: Option<MacAddr>,
+    /// The address has another length than six bytes: what iproute2 says if the link exists.
+    pub(super) addr_length: Option<Fail>,
     pub(super) broadcast: Option<MacAddr>,
     pub(super) txqlen: Option<u32>,
     pub(super) mtu: Option<u32>,
@@ -64,8 +66,14 @@ impl Spec {
             "down" => self.up = Some(false),
             "name" => self.set_name(args.need()?)?,
             "index" => self.set_index(args)?,
-            _ if is("address") => self.addr = Some(lladdr(&args.need()?)?),
-            _ if is("broadcast") || word == "brd" => self.broadcast = Some(lladdr(&args.need()?)?),
+            _ if is("address") => match lladdr(&args.need()?) {
+                Ok(addr) => self.addr = Some(addr),
+                Err(Bad::Text(fail)) => return Err(fail),
+                Err(Bad::Length(fail)) => self.addr_length = Some(fail),
+            },
+            _ if is("broadcast") || word == "brd" => {
+                self.broadcast = Some(lladdr(&args.need()?).map_err(Bad::fail)?);
+            }
             _ if is("txqueuelen") || word == "qlen" || is("txqlen") => {
                 let text = args.need()?;
                 if self.txqlen.is_some() {
@@ -118,7 +126,8 @@ impl Spec {
             "arp" => FlagChange::Arp,
             "dynamic" => FlagChange::Dynamic,
             "carrier" => {
-                self.carrier = Some(on_off(args, word)?);
+                // iproute2 reads this one with another function, which exits with EINVAL.
+                self.carrier = Some(args.on_off(word).map_err(|fail| Fail { status: 22, ..fail })?);
                 return Ok(true);
             }
             // Trailers are history: the flag has no effect on Linux either.
@@ -164,6 +173,7 @@ impl Spec {
                 args.next();
             }
             "vf" => {
+                args.number::<u32>("Invalid \"vf\" value\n")?;
                 args.rest();
                 self.vf = true;
             }
@@ -234,11 +244,26 @@ pub(super) fn group(args: &mut Args) -> Done<u32> {
     number.ok_or_else(|| args::invarg("Invalid \"group\" value\n", &text))
 }
 
+/// Why a text is no link-layer address.
+enum Bad {
+    /// It cannot be read.
+    Text(Fail),
+    /// It has not six bytes.
+    Length(Fail),
+}
+
+impl Bad {
+    fn fail(self) -> Fail {
+        let (Bad::Text(fail) | Bad::Length(fail)) = self;
+        fail
+    }
+}
+
 /// A link-layer address (`ll_addr_a2n`).
-pub(crate) fn lladdr(text: &str) -> Done<MacAddr> {
+fn lladdr(text: &str) -> Result<MacAddr, Bad> {
     text.parse().map_err(|error| match error {
-        ParseMacError::Invalid => Fail::new(1, format!("\"{text}\" is invalid lladdr.")),
-        ParseMacError::Length(_) => Fail::new(1, error.to_string()),
+        ParseMacError::Invalid => Bad::Text(Fail::new(1, format!("\"{text}\" is invalid lladdr."))),
+        ParseMacError::Length(_) => Bad::Length(Fail::new(1, error.to_string())),
     })
 }
 
