@@ -142,17 +142,28 @@ impl<'w> Journeys<'w> {
             Detail::Born { by, from: None } => ("born", format!("made by a program through {by}")),
             Detail::Bridge { bridge, port, dst, verdict } => {
                 let from = if port.is_some() { link(*port) } else { "itself" };
-                ("bridge", format!("{} from {from}: {} {}", link(*bridge), mac(dst), self.bridge_verdict(record.ns, verdict)))
+                (
+                    "bridge",
+                    format!("{} from {from}: {} {}", link(*bridge), mac(dst), self.bridge_verdict(record.ns, verdict)),
+                )
             }
             Detail::Route { dst, table, rule, prefix, kind, via, oif } => {
                 let via = via.map(|v| format!(" via {v}")).unwrap_or_default();
                 let rule = if *rule == u32::MAX { String::new() } else { format!("rule {rule}, ") };
-                let text = format!("{dst} is {kind}: {rule}table {}, {}/{}{via} dev {}", table_name(*table), prefix.0, prefix.1, link(*oif));
+                let text = format!(
+                    "{dst} is {kind}: {rule}table {}, {}/{}{via} dev {}",
+                    table_name(*table),
+                    prefix.0,
+                    prefix.1,
+                    link(*oif)
+                );
                 ("route", text)
             }
             Detail::NoRoute { dst } => ("route", format!("{dst}: no route")),
             Detail::Forward { ttl } => ("forward", format!("ttl is now {ttl}")),
-            Detail::LocalIn { protocol } => ("local_in", format!("for this host, protocol {}", protocol_name(*protocol))),
+            Detail::LocalIn { protocol } => {
+                ("local_in", format!("for this host, protocol {}", protocol_name(*protocol)))
+            }
             Detail::Neigh { addr, link: l, state, lladdr } => {
                 let lladdr = lladdr.map(|m| format!(" {}", mac(&m))).unwrap_or_default();
                 ("neigh", format!("{addr} dev {}{lladdr} {state}", link(*l)))

@@ -32,9 +32,9 @@ pub use hopwise_machine::MachineId;
 pub use hopwise_sim_core::{Duration, IfIndex, NsId, Time};
 pub use hopwise_userland::{Output, World};
 
-/// Namespaces, links, routes, sockets: the network below the commands.
-pub use hopwise_stack as stack;
-/// Wire formats and protocol state machines.
-pub use hopwise_protocols as protocols;
 /// Capture files, the pcap-filter language, packets as text.
 pub use hopwise_capture as pcap;
+/// Wire formats and protocol state machines.
+pub use hopwise_protocols as protocols;
+/// Namespaces, links, routes, sockets: the network below the commands.
+pub use hopwise_stack as stack;

@@ -17,7 +17,8 @@ pub(super) fn explain(args: &ExplainArgs) -> Ended {
     let chosen = choose(args, &journeys)?;
     let mut out = String::new();
     if args.json {
-        let all: Vec<_> = chosen.unwrap_or_else(|| journeys.packets().collect()).into_iter().map(|p| journeys.json(p)).collect();
+        let all: Vec<_> =
+            chosen.unwrap_or_else(|| journeys.packets().collect()).into_iter().map(|p| journeys.json(p)).collect();
         out = serde_json::to_string_pretty(&all).map_err(|why| Refusal::new(why.to_string()))?;
         out.push('\n');
     } else if let Some(chosen) = chosen {
@@ -40,7 +41,9 @@ fn choose(args: &ExplainArgs, journeys: &Journeys<'_>) -> Result<Option<Vec<Pack
     if let Some(number) = args.packet {
         let packet = PacketId(number);
         if !journeys.packets().any(|p| p == packet) {
-            return Err(Refusal::new(format!("there is no packet {number} in this lab: `hopwise explain LAB` lists them")));
+            return Err(Refusal::new(format!(
+                "there is no packet {number} in this lab: `hopwise explain LAB` lists them"
+            )));
         }
         return Ok(Some(vec![packet]));
     }

@@ -16,7 +16,7 @@ pub fn run(data: &[u8]) {
     option_list(data);
     cut(data);
     // The sum that the checksum completes is zero: the Internet checksum's own law (RFC 1071), for even lengths.
-    if data.len() % 2 == 0 {
+    if data.len().is_multiple_of(2) {
         let mut with = data.to_vec();
         with.extend(checksum::checksum(data).to_be_bytes());
         assert_eq!(checksum::checksum(&with), 0, "data and its checksum sum up to nothing");

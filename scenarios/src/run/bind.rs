@@ -5,8 +5,8 @@ use core::time::Duration;
 use hopwise_stack::control::link::WireSpec;
 use hopwise_userland::World;
 
-use super::world::{BuildError, Capture, Captures, LabWorld, MachineFile, WorldOptions};
 use super::CaptureFilter;
+use super::world::{BuildError, Capture, Captures, LabWorld, MachineFile, WorldOptions};
 use crate::document::Topology;
 use crate::expect::Actual;
 
@@ -44,7 +44,8 @@ impl LabWorld for SimWorld {
         }
         for wire in &topology.wires {
             let [a, b] = &wire.ends;
-            let find = |name: &str| world.machine(name).ok_or_else(|| BuildError(format!("there is no machine `{name}`")));
+            let find =
+                |name: &str| world.machine(name).ok_or_else(|| BuildError(format!("there is no machine `{name}`")));
             let ends = ((find(&a.machine)?, a.link.as_str()), (find(&b.machine)?, b.link.as_str()));
             let spec = WireSpec {
                 mtu: wire.mtu,
