@@ -14,6 +14,7 @@ pub mod ethtool;
 pub mod ip;
 pub mod kernel;
 pub mod kmod;
+pub mod net_tools;
 pub mod nsenter;
 pub mod ping;
 pub mod procfs;

@@ -3,23 +3,27 @@
 use hopwise_machine::{Place, ProgramEntry, ProgramTable, Start};
 
 use crate::kernel::SimKernel;
-use crate::{arping, kmod, nsenter, ping, tcpdump, traceroute};
+use crate::{arping, kmod, net_tools, nsenter, ping, tcpdump, traceroute};
 
 /// The network programs of this crate.
 pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
     use Place::{Bin, Sbin};
     vec![
+        row("arp", Sbin, "net-tools", "show and change the neighbour table", net_tools::arp::start),
         row("arping", Bin, "iputils", "send ARP requests to a neighbour", arping::start),
         row("brctl", Sbin, "bridge-utils", "bridges, as they were set up before iproute2", crate::brctl::start),
         row("bridge", Sbin, "iproute2", "ports and forwarding databases of bridges", crate::bridge::start),
         row("ethtool", Sbin, "ethtool", "statistics, driver and offloads of a link", crate::ethtool::start),
+        row("ifconfig", Sbin, "net-tools", "show interfaces and set them up", net_tools::ifconfig::start),
         row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
         row("sysctl", Sbin, "procps", "settings of the kernel", crate::sysctl::start),
         row("dmesg", Bin, "util-linux", "print the kernel's log", kmod::dmesg),
         row("lsmod", Sbin, "kmod", "list the modules that were loaded", kmod::lsmod),
         row("modprobe", Sbin, "kmod", "load a module", kmod::modprobe),
+        row("netstat", Bin, "net-tools", "sockets, routes, interfaces, counters", net_tools::netstat::start),
         row("nsenter", Bin, "util-linux", "run a program in the namespaces of others", nsenter::nsenter),
         row("ping", Bin, "iputils", "send ICMP echo requests to a host", ping::start),
+        row("route", Sbin, "net-tools", "show and change the routing table", net_tools::route::start),
         row("tcpdump", Bin, "tcpdump", "capture and print packets", tcpdump::start),
         row("traceroute", Sbin, "traceroute", "trace the route packets take to a host", traceroute::start),
         row("unshare", Bin, "util-linux", "run a program in new namespaces", nsenter::unshare),
