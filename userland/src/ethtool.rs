@@ -62,6 +62,11 @@ fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Said {
             Some(_) => (String::new(), UNSUPPORTED.into(), 1),
             None => (String::new(), NO_DEVICE.into(), 1),
         },
+        ["-l" | "--show-channels", name] => match dev(name) {
+            Some(dev) if dev.kind.veth().is_some() => (channels(dev), String::new(), 0),
+            Some(_) => (String::new(), UNSUPPORTED.into(), 1),
+            None => (String::new(), NO_DEVICE.into(), 1),
+        },
         ["-s" | "--change", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 75),
         ["-A" | "--pause", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 76),
         [name] if !name.starts_with('-') => match dev(name) {
@@ -92,6 +97,15 @@ fn statistics(dev: Option<&Dev>) -> Said {
         text.push_str(&format!("     {name}: 0\n"));
     }
     (text, String::new(), 0)
+}
+
+/// The queues of a veth: as many as there are processors may be used, one is.
+fn channels(dev: &Dev) -> String {
+    let (tx, rx) = dev.kind.ops().queues;
+    let half =
+        |title: &str, rx: u32, tx: u32| format!("{title}:\nRX:\t\t{rx}\nTX:\t\t{tx}\nOther:\t\tn/a\nCombined:\tn/a\n");
+    let (most, now) = (half("Pre-set maximums", rx, tx), half("Current hardware settings", 1, 1));
+    format!("Channel parameters for {}:\n{most}{now}", dev.name)
 }
 
 fn driver(dev: Option<&Dev>) -> Said {
