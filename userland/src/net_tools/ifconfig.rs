@@ -1,6 +1,6 @@
 //! `ifconfig`: shows interfaces and sets them up.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use hopwise_devices::LinkFlags;
 use hopwise_machine::{Program, Sys, once};
@@ -90,7 +90,7 @@ fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Done<i32> {
     let name: String = name.chars().take(ioctl::NAME_MAX).collect();
     let rest: Vec<&str> = words.collect();
     let rest = match rest.split_first() {
-        Some((family, rest)) if *family == "inet" => rest,
+        Some((family, rest)) if matches!(*family, "inet" | "inet6") => rest,
         Some((family, _)) if super::FAMILIES.contains(family) => {
             sys.err(&format!("{family}: family is not supported here\n"));
             return Err(1);
@@ -301,6 +301,11 @@ impl<'w> Setup<'w> {
     /// first free number, with the mask and broadcast address of the interface. `del` makes one too.
     fn alias(&mut self, sys: &mut Sys<'_, SimKernel>, up: bool) -> Done<()> {
         let text = self.argument(sys)?;
+        if text.split('/').next().is_some_and(|addr| addr.parse::<Ipv6Addr>().is_ok()) {
+            // There is no IPv6 here, which is how a link with `disable_ipv6` answers.
+            self.check(sys, "SIOCSIFADDR", Err(Errno::EACCES));
+            return Ok(());
+        }
         let found = resolve_or_tell(sys, text, First::Hosts).ok_or(1)?;
         let Ok(link) = Interface::named(sys, &self.name) else {
             unknown(sys, &self.name);

@@ -13,7 +13,7 @@ use hopwise_stack::inet::IfAddr;
 use super::{ether, ioctl};
 use crate::kernel::SimKernel;
 
-/// The names of flags in the order in which they are printed, with their letters in the short list; 0: no letter there.
+/// The names of flags in the order in which they are printed.
 const FLAGS: &[(u32, &str)] = &[
     (0x1, "UP"),
     (0x2, "BROADCAST"),

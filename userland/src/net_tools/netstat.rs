@@ -275,16 +275,14 @@ fn line(sys: &mut Sys<'_, SimKernel>, text: &mut String, row: &Row, options: &Op
 /// An address and a port; the address gives way if both do not fit into the column.
 fn endpoint(sys: &mut Sys<'_, SimKernel>, (addr, port): (Ipv4Addr, u16), options: &Options) -> String {
     let name = if options.numeric('!') || addr.is_unspecified() { None } else { names::host_name(sys, addr) };
-    let mut host = name.unwrap_or_else(|| addr.to_string());
+    let host = name.unwrap_or_else(|| addr.to_string());
     let port = match port {
         0 => "*".to_owned(),
         port if options.numeric('@') => port.to_string(),
         port => service(sys, port).unwrap_or_else(|| port.to_string()),
     };
-    if !options.has('W') {
-        host.truncate(22usize.saturating_sub(port.len()));
-    }
-    format!("{host}:{port}")
+    let room = if options.has('W') { usize::MAX } else { 22usize.saturating_sub(port.len()) };
+    format!("{}:{port}", host.chars().take(room).collect::<String>())
 }
 
 /// The name of a UDP port, if `/etc/services` has one.

@@ -204,7 +204,9 @@ impl<'w> Reader<'w> {
                 if !metric.starts_with(|c: char| c.is_ascii_digit()) {
                     return Err(inet_usage(sys));
                 }
-                entry.metric = atoi(metric) as u32;
+                // `rt_metric` is a short that counts from 1; 0 is no metric.
+                let short = atoi(metric).wrapping_add(1) as i16;
+                entry.metric = if short == 0 { 0 } else { (i32::from(short) - 1) as u32 };
             }
             "netmask" => {
                 let text = self.argument(sys)?;

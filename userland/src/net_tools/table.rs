@@ -53,12 +53,13 @@ fn row(sys: &mut Sys<'_, SimKernel>, text: &mut String, line: &RouteLine, column
     let dev = if refused { "-" } else { &line.dev };
     let mask = line.mask.to_string();
     let _ = write!(text, "{dst:<15.15} {gateway:<15.15} {mask:<15.15} {flags:<6}");
-    let references = or_dash(0);
+    // The file has the metric as a signed number.
+    let (metric, references) = (line.metric as i32, or_dash(0));
     let _ = match columns {
         Columns::Metrics => writeln!(text, "{mss:>5} {window:<5} {irtt:>6} {dev}"),
-        Columns::Use => writeln!(text, "{:<6} {references:<2} {:>7} {dev}", line.metric, 0),
+        Columns::Use => writeln!(text, "{metric:<6} {references:<2} {:>7} {dev}", 0),
         Columns::All => {
-            writeln!(text, "{:<6} {references:<2} {:>7} {dev:<8} {mss:<5} {window:<6} {irtt}", line.metric, 0)
+            writeln!(text, "{metric:<6} {references:<2} {:>7} {dev:<8} {mss:<5} {window:<6} {irtt}", 0)
         }
     };
 }
