@@ -4,6 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use hopwise_devices::LinkFlags;
 use hopwise_machine::{Program, Sys, once};
+use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::Errno;
 
 use super::interface::{Interface, SHORT_HEAD};
@@ -41,6 +42,19 @@ const UNSUPPORTED: &[(&str, &str, Errno)] = &[
     ("mem_start", "mem_start: SIOCSIFMAP", Errno::EOPNOTSUPP),
     ("io_addr", "io_addr: SIOCSIFMAP", Errno::EOPNOTSUPP),
     ("irq", "irq: SIOCSIFMAP", Errno::EOPNOTSUPP),
+];
+
+/// The families whose addresses cannot be set, with their numbers.
+const OTHER_FAMILIES: &[(&str, u8)] = &[
+    ("unix", 1),
+    ("ax25", 3),
+    ("ipx", 4),
+    ("ddp", 5),
+    ("netrom", 6),
+    ("x25", 9),
+    ("rose", 11),
+    ("ash", 18),
+    ("ec", 19),
 ];
 
 /// Starts `ifconfig`.
@@ -89,14 +103,15 @@ fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Done<i32> {
     };
     let name: String = name.chars().take(ioctl::NAME_MAX).collect();
     let rest: Vec<&str> = words.collect();
-    let rest = match rest.split_first() {
-        Some((family, rest)) if matches!(*family, "inet" | "inet6") => rest,
-        Some((family, _)) if super::FAMILIES.contains(family) => {
-            sys.err(&format!("{family}: family is not supported here\n"));
-            return Err(1);
-        }
-        _ => &rest[..],
+    let (family, rest) = match rest.split_first() {
+        Some((family, rest)) if super::FAMILIES.contains(family) => (*family, rest),
+        _ => ("inet", &rest[..]),
     };
+    let other = OTHER_FAMILIES.iter().find(|(name, _)| *name == family);
+    if let Some((_, number)) = other.filter(|_| !rest.is_empty()) {
+        sys.err(&format!("Don't know how to set addresses for family {number}.\n"));
+        return Err(1);
+    }
     if rest.is_empty() {
         return show(sys, &name, short);
     }
@@ -274,12 +289,15 @@ impl<'w> Setup<'w> {
             return Err(1);
         }
         let text = self.argument(sys)?;
-        let Some(addr) = ether::parse(text) else {
+        // Other kinds have addresses of their own form, which no link here takes.
+        let ether = kind == "ether";
+        let addr = if ether { ether::parse(text) } else { Some(MacAddr::default()) };
+        let Some(addr) = addr else {
             sys.err(&format!("{text}: invalid {kind} address.\n"));
             self.status |= 1;
             return Ok(());
         };
-        let done = ioctl::set_hardware_address(sys, &self.name, kind == "ether", addr);
+        let done = ioctl::set_hardware_address(sys, &self.name, ether, addr);
         self.check(sys, "SIOCSIFHWADDR", done);
         Ok(())
     }
