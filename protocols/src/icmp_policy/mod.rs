@@ -44,10 +44,10 @@ pub fn may_send_error(about: &ErrorContext<'_>) -> bool {
 /// The most bytes of an ICMP error's packet. RFC 1812, section 4.3.2.3.
 const MAX_ERROR_LEN: usize = 576;
 
-/// How many bytes of a packet of `len` bytes are quoted in an error that leaves over a route with this MTU: as many as
-/// fit into 576 bytes. 0 if the MTU is so small that nothing useful fits; then nothing is sent.
-pub fn quote_len(mtu: usize, len: usize) -> usize {
-    let room = mtu.min(MAX_ERROR_LEN).saturating_sub(IP_HLEN + ICMP_HLEN);
+/// How many bytes of a packet of `len` bytes are quoted in an error that leaves over a route with this MTU and has so many
+/// bytes of options itself: as many as fit into 576 bytes. 0 if the MTU is so small that nothing useful fits; then nothing is sent.
+pub fn quote_len(mtu: usize, options: usize, len: usize) -> usize {
+    let room = mtu.min(MAX_ERROR_LEN).saturating_sub(IP_HLEN + options + ICMP_HLEN);
     if room <= IP_HLEN { 0 } else { room.min(len) }
 }
 
@@ -79,9 +79,10 @@ mod tests {
 
     #[test]
     fn as_much_is_quoted_as_fits() {
-        assert_eq!(quote_len(1500, 84), 84);
-        assert_eq!(quote_len(1500, 1500), 548);
-        assert_eq!(quote_len(500, 1500), 472);
-        assert_eq!(quote_len(48, 1500), 0);
+        assert_eq!(quote_len(1500, 0, 84), 84);
+        assert_eq!(quote_len(1500, 0, 1500), 548);
+        assert_eq!(quote_len(1500, 40, 1500), 508);
+        assert_eq!(quote_len(500, 0, 1500), 472);
+        assert_eq!(quote_len(48, 0, 1500), 0);
     }
 }

@@ -1,5 +1,11 @@
 //! IPv4 options (RFC 791, section 3.1): a list of one-byte options and of type, length, value.
 
+mod compile;
+
+pub use compile::{
+    Host, IPOPT_TS_PRESPEC, IPOPT_TS_TSANDADDR, IPOPT_TS_TSONLY, IpOptions, Refused, build, compile, echo, forward,
+};
+
 use super::Malformed;
 
 /// Set in the type of an option that goes into every fragment.

@@ -1,16 +1,23 @@
 //! A packet for somebody else: TTL lowered, size checked, sent on. Models `ip_forward`.
 
+use hopwise_protocols::wire::options::IpOptions;
 use hopwise_protocols::wire::{icmp as wire_icmp, ipv4, split_mut};
 use hopwise_sim_core::{Detail, DropReason, Fate, Packet, PacketType};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::route::Route;
-use crate::path::{icmp, output, redirect};
+use crate::path::{icmp, options, output, redirect};
 
-/// Sends a received packet on along `route`.
+/// Sends a received packet on along `route`; `options`: those that its header has.
 #[inline]
-pub fn forward(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Packet) -> Fate {
+pub fn forward(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    route: Route,
+    options: Option<IpOptions>,
+    mut packet: Packet,
+) -> Fate {
     // What was not addressed to this host's MAC address is not forwarded.
     if packet.kind != PacketType::Host {
         return cx.drop(packet, DropReason::NotSpecified);
@@ -35,6 +42,9 @@ pub fn forward(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Pa
     packet.forwarded = true;
     if route.redirect {
         redirect::send(ns, cx, route, &packet);
+    }
+    if let Some(compiled) = options {
+        options::forward(ns, &route, &compiled, &mut packet);
     }
     ns.snmp.forw_datagrams += 1;
     cx.note(&packet, || Detail::Forward { ttl });

@@ -9,12 +9,14 @@ use hopwise_protocols::wire::icmp::{
     ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED, ICMP_TIMESTAMP, ICMP_TIMESTAMPREPLY, rest_mtu,
 };
 use hopwise_protocols::wire::ipv4::IPPROTO_ICMP;
+use hopwise_protocols::wire::options::{self, IpOptions};
 use hopwise_protocols::wire::{IntoBytes, Malformed, icmp, ipv4, split};
 use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType};
 
 use crate::cx::Cx;
 use crate::error::Errno;
 use crate::namespace::Namespace;
+use crate::path::options::{is_unicast, timestamp as timestamp_of};
 use crate::path::output::{self, IpSpec};
 use crate::path::redirect;
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
@@ -53,6 +55,12 @@ const INTERNETCONTROL: u8 = 0xc0;
 #[cold]
 pub fn send_error(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Error) {
     let Ok(ip) = ipv4::view(about.data()) else { return };
+    send_error_with(ns, cx, about, error, ip.options);
+}
+
+/// As [`send_error`], with `received` for the options that the error goes on with: usually the packet's. `__icmp_send`.
+pub fn send_error_with(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Error, received: &[u8]) {
+    let Ok(ip) = ipv4::view(about.data()) else { return };
     let (src, dst) = (ip.header.src(), ip.header.dst());
     let own_packet = !about.iif.is_some();
     let context = ErrorContext {
@@ -77,10 +85,11 @@ pub fn send_error(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Er
         ns.snmp.icmp_out_rate_limit_host += 1;
         return;
     }
-    let room = icmp_policy::quote_len(route.mtu as usize, about.len());
+    let Some((options, compiled)) = echo_options(ns, received) else { return };
+    let room = icmp_policy::quote_len(route.mtu as usize, options.len(), about.len());
     let quote = about.data().get(..room).unwrap_or(about.data());
     let message = icmp::Header::new(error.kind, error.code, error.rest, quote);
-    let spec = IpSpec { tos, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
+    let spec = IpSpec { tos, options: &options, compiled, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
     let sent = output::send(ns, cx, route, spec, ICMP_HLEN + quote.len(), ("icmp", Some(about.id)), |payload| {
         payload[..ICMP_HLEN].copy_from_slice(message.as_bytes());
         payload[ICMP_HLEN..].copy_from_slice(quote);
@@ -88,6 +97,15 @@ pub fn send_error(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Er
     if sent.is_ok() {
         ns.snmp.icmp_sent(error.kind);
     }
+}
+
+/// The options of an answer to a packet with these; `None`: there can be none.
+fn echo_options(ns: &Namespace, received: &[u8]) -> Option<(Vec<u8>, Option<IpOptions>)> {
+    if received.is_empty() {
+        return Some((Vec::new(), None));
+    }
+    let (options, compiled) = options::echo(received, &|addr| is_unicast(ns, addr))?;
+    Some((options, Some(compiled)))
 }
 
 fn limits(ns: &Namespace) -> icmp_policy::Limits {
@@ -127,10 +145,9 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) ->
         }
     };
     ns.snmp.icmp_received(header.kind);
-    let to_group = route.kind != RouteKind::Local;
     match header.kind {
-        ICMP_ECHO => echo(ns, cx, packet, to_group, ICMP_ECHOREPLY, SysctlKey::IcmpEchoIgnoreAll),
-        ICMP_TIMESTAMP => timestamp(ns, cx, packet, to_group),
+        ICMP_ECHO => echo(ns, cx, packet, route.kind),
+        ICMP_TIMESTAMP => timestamp(ns, cx, packet, route.kind),
         ICMP_DEST_UNREACH | ICMP_TIME_EXCEEDED | ICMP_SOURCE_QUENCH | ICMP_PARAMETERPROB => {
             error_received(ns, cx, &packet);
             cx.consume(packet, "icmp")
@@ -144,29 +161,29 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) ->
 }
 
 /// Whether a message to a broadcast or multicast address is not to be answered.
-fn ignores_group(ns: &Namespace, to_group: bool) -> bool {
-    to_group && ns.sysctl[SysctlKey::IcmpEchoIgnoreBroadcasts] != 0
+fn ignores_group(ns: &Namespace, to: RouteKind) -> bool {
+    to != RouteKind::Local && ns.sysctl[SysctlKey::IcmpEchoIgnoreBroadcasts] != 0
 }
 
 /// Answers an echo request: the message comes back with another type. `icmp_echo`.
-fn echo(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to_group: bool, kind: u8, ignore: SysctlKey) -> Fate {
-    if ns.sysctl[ignore] != 0 || ignores_group(ns, to_group) {
+fn echo(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to: RouteKind) -> Fate {
+    if ns.sysctl[SysctlKey::IcmpEchoIgnoreAll] != 0 || ignores_group(ns, to) {
         return cx.drop(packet, DropReason::IcmpIgnored);
     }
-    reply(ns, cx, packet, to_group, |message| {
+    reply(ns, cx, packet, to, |message| {
         if let Ok((header, _)) = hopwise_protocols::wire::split_mut::<icmp::Header>(message) {
-            header.set_kind(kind);
+            header.set_kind(ICMP_ECHOREPLY);
         }
     })
 }
 
 /// Answers a timestamp request with the time of day in milliseconds. `icmp_timestamp`.
-fn timestamp(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to_group: bool) -> Fate {
-    if packet.len() < 28 + 12 || ignores_group(ns, to_group) {
+fn timestamp(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to: RouteKind) -> Fate {
+    if packet.len() < 28 + 12 || ignores_group(ns, to) {
         return cx.drop(packet, DropReason::IcmpIgnored);
     }
-    let of_day = (cx.now.unix_nanos() / 1_000_000 % 86_400_000) as u32;
-    reply(ns, cx, packet, to_group, |message| {
+    let of_day = timestamp_of(cx.now);
+    reply(ns, cx, packet, to, |message| {
         let Some(stamps) = message.get_mut(ICMP_HLEN + 4..ICMP_HLEN + 12) else { return };
         stamps[..4].copy_from_slice(&of_day.to_be_bytes());
         stamps[4..].copy_from_slice(&of_day.to_be_bytes());
@@ -177,17 +194,20 @@ fn timestamp(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to_group: bool
 }
 
 /// Sends a message back to where it came from, changed by `edit`. `icmp_reply`.
-fn reply(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to_group: bool, edit: impl FnOnce(&mut [u8])) -> Fate {
+fn reply(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to: RouteKind, edit: impl FnOnce(&mut [u8])) -> Fate {
     let Ok(ip) = ipv4::view(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
-    let (src, dst, tos) = (ip.header.src(), ip.header.dst(), ip.header.tos);
-    let own = if to_group { route::specific_destination(ns, &packet) } else { Some(dst) };
+    let Some((options, compiled)) = echo_options(ns, ip.options) else {
+        return cx.drop(packet, DropReason::IcmpIgnored);
+    };
+    let (src, tos) = (ip.header.src(), ip.header.tos);
+    let own = route::specific_destination(ns, to, &packet);
     let flow = OutputFlow { dst: src, src: own, tos, mark: packet.mark, ..OutputFlow::default() };
     let Ok(route) = route::route_output(ns, cx.now, &flow) else {
         return cx.drop(packet, DropReason::IcmpNoRoute);
     };
-    let spec = IpSpec { tos, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
+    let spec = IpSpec { tos, options: &options, compiled, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
     let kind = ip.payload.first().copied();
     let sent = output::send(ns, cx, route, spec, ip.payload.len(), ("icmp", Some(packet.id)), |payload| {
         payload.copy_from_slice(ip.payload);

@@ -17,6 +17,7 @@ pub mod ip_rcv;
 pub mod link_rx;
 pub mod local_in;
 pub mod neigh_out;
+pub mod options;
 pub mod output;
 pub mod redirect;
 pub mod route;
@@ -47,9 +48,10 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
         ETH_P_IP => {
             let packet = ip_rcv::ip_rcv(ns, cx, packet)?;
             let (packet, route) = route::route_input(ns, cx, packet)?;
+            let (packet, options) = options::check(ns, cx, route.kind(), packet)?;
             ControlFlow::Continue(match route {
                 InputRoute::Local(route) => local_in::local_in(ns, cx, route, packet),
-                InputRoute::Forward(route) => forward::forward(ns, cx, route, packet),
+                InputRoute::Forward(route) => forward::forward(ns, cx, route, options, packet),
             })
         }
         ETH_P_ARP => ControlFlow::Continue(arp::arp_rcv(ns, cx, packet)),

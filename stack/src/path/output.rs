@@ -3,14 +3,15 @@
 
 use core::net::Ipv4Addr;
 
+use hopwise_protocols::wire::options::{self as wire_options, Host, IpOptions};
 use hopwise_protocols::wire::{IntoBytes, ipv4, split_mut};
-use hopwise_sim_core::{Detail, DropReason, Fate, Packet, PacketId};
+use hopwise_sim_core::{Detail, DropReason, Fate, Packet, PacketId, Time};
 
 use crate::cx::Cx;
 use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::path::route::Route;
-use crate::path::{frag, icmp, neigh_out};
+use crate::path::{frag, icmp, neigh_out, options};
 use crate::socket::PmtuDisc;
 use crate::sysctl::SysctlKey;
 
@@ -29,8 +30,10 @@ pub struct IpSpec<'a> {
     pub ttl: Option<u8>,
     /// Fragmentation.
     pub pmtudisc: PmtuDisc,
-    /// Options, padded to four bytes.
+    /// Options, padded to four bytes, as `IP_OPTIONS` takes them.
     pub options: &'a [u8],
+    /// What the options ask for, if they were compiled already: the answer to a packet with options.
+    pub compiled: Option<IpOptions>,
     /// Mark.
     pub mark: u32,
 }
@@ -38,7 +41,17 @@ pub struct IpSpec<'a> {
 impl IpSpec<'_> {
     /// A plain header: TOS 0, default TTL, no options, may be fragmented.
     pub const fn new(src: Ipv4Addr, dst: Ipv4Addr, protocol: u8) -> Self {
-        IpSpec { src, dst, protocol, tos: 0, ttl: None, pmtudisc: PmtuDisc::Dont, options: &[], mark: 0 }
+        IpSpec {
+            src,
+            dst,
+            protocol,
+            tos: 0,
+            ttl: None,
+            pmtudisc: PmtuDisc::Dont,
+            options: &[],
+            compiled: None,
+            mark: 0,
+        }
     }
 }
 
@@ -49,7 +62,7 @@ const MAX_PAYLOAD: usize = ipv4::IP_MAX_LEN - ipv4::IP_HLEN;
 /// are for its journey.
 ///
 /// Errors: `EMSGSIZE` if it is too large for any IPv4 packet, or larger than the route's MTU while `pmtudisc` forbids
-/// fragments.
+/// fragments; `EINVAL` for malformed options.
 pub fn send(
     ns: &mut Namespace,
     cx: &mut Cx<'_>,
@@ -68,6 +81,13 @@ pub fn send(
     if matches!(spec.pmtudisc, PmtuDisc::Do | PmtuDisc::Probe) && total > limit as usize {
         return Err(Errno::EMSGSIZE);
     }
+    let built;
+    let options: &[u8] = if spec.options.is_empty() {
+        &[]
+    } else {
+        built = build_options(ns, cx.now, &spec)?;
+        &built
+    };
     let mut packet = cx.pool.alloc(cx.now, total);
     packet.mark = spec.mark;
     let mut header = ipv4::Header::new(spec.src, spec.dst, spec.protocol, len as u16);
@@ -81,17 +101,35 @@ pub fn send(
     };
     header.frag_off = (if df { ipv4::IP_DF } else { 0 }).into();
     header.id = if df && spec.pmtudisc == PmtuDisc::Do { 0 } else { ns.next_ip_id() }.into();
-    header.set_options_len(spec.options.len());
-    header.seal(spec.options);
+    header.set_options_len(options.len());
+    header.seal(options);
     let data = packet.data_mut();
     let (head, payload) = data.split_at_mut(header_len);
     head[..ipv4::IP_HLEN].copy_from_slice(header.as_bytes());
-    head[ipv4::IP_HLEN..].copy_from_slice(spec.options);
+    head[ipv4::IP_HLEN..].copy_from_slice(options);
     fill(payload);
     cx.note(&packet, || Detail::Born { by: by.0, from: by.1 });
     cx.note(&packet, || route.detail(spec.dst));
     ns.snmp.out_requests += 1;
     Ok(ip_output(ns, cx, route, packet))
+}
+
+/// `ip_options_get` and `ip_options_build`. A source route cannot be asked for.
+#[cold]
+fn build_options(ns: &Namespace, now: Time, spec: &IpSpec<'_>) -> Result<Vec<u8>, Errno> {
+    let mut bytes = spec.options.to_vec();
+    let compiled = match spec.compiled {
+        Some(compiled) => compiled,
+        None => {
+            let host = Host { arrived: None, is_unicast: &|addr| options::is_unicast(ns, addr) };
+            wire_options::compile(&mut bytes, &host).map_err(|_| Errno::EINVAL)?
+        }
+    };
+    if compiled.srr.is_some() {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    wire_options::build(&mut bytes, &compiled, spec.src, options::timestamp(now));
+    Ok(bytes)
 }
 
 /// Sends a complete IPv4 packet along its route, in fragments if it is too large.

@@ -14,7 +14,7 @@ use crate::conf::ConfKey;
 use crate::cx::Cx;
 use crate::dev::Dev;
 use crate::namespace::Namespace;
-use crate::path::icmp;
+use crate::path::{icmp, options};
 use crate::sysctl::SysctlKey;
 
 use super::{InputRoute, RouteKind, received, select_nexthop, unicast};
@@ -95,7 +95,16 @@ pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Contr
             });
             ControlFlow::Continue((packet, route))
         }
-        Err(refusal) => ControlFlow::Break(refuse(ns, cx, packet, refusal)),
+        Err(refusal) => {
+            let sound = match refusal {
+                // The kernel has a route for these too, one that says no: options are looked at before it does.
+                Refusal::Unreachable(_) | Refusal::NotForwarding => {
+                    options::check(ns, cx, RouteKind::Unicast, packet)?.0
+                }
+                Refusal::Martian(_) => packet,
+            };
+            ControlFlow::Break(refuse(ns, cx, sound, refusal))
+        }
     }
 }
 

@@ -8,11 +8,12 @@ use core::net::Ipv4Addr;
 
 use hopwise_protocols::fib::multipath::{self, HashPolicy};
 use hopwise_protocols::fib::{
-    FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_LOCAL, RTAX_MTU, RouteType,
+    FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RTAX_MTU, RouteType,
 };
 use hopwise_protocols::wire::{ipv4, split};
 use hopwise_sim_core::{Detail, IfIndex, Packet, Time};
 
+use crate::conf::ConfKey;
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::sysctl::SysctlKey;
@@ -79,6 +80,14 @@ pub enum InputRoute {
     Local(Route),
     /// On, through another link.
     Forward(Route),
+}
+
+impl InputRoute {
+    /// The kind of destination.
+    pub const fn kind(&self) -> RouteKind {
+        let (InputRoute::Local(route) | InputRoute::Forward(route)) = self;
+        route.kind
+    }
 }
 
 /// The route of a packet that ends here.
@@ -167,11 +176,41 @@ pub fn is_broadcast(ns: &Namespace, addr: Ipv4Addr) -> bool {
     ns.fib.addr_type(addr, None, RT_TABLE_LOCAL) == RouteType::Broadcast
 }
 
-/// The address that answers a packet sent to a group: the one of the link it came in through (`fib_compute_spec_dst`).
-pub fn specific_destination(ns: &Namespace, packet: &Packet) -> Option<Ipv4Addr> {
+/// The address by which the sender of a packet should know this host: the one it was sent to, or, if it was sent to many
+/// or to somebody else, the one that packets back to the sender get. `fib_compute_spec_dst`.
+pub fn specific_destination(ns: &Namespace, kind: RouteKind, packet: &Packet) -> Option<Ipv4Addr> {
+    let (header, _) = split::<ipv4::Header>(packet.data()).ok()?;
+    if kind == RouteKind::Local {
+        return Some(header.dst());
+    }
     let dev = ns.devs.get(packet.iif)?;
-    let src = split::<ipv4::Header>(packet.data()).map(|(h, _)| h.src()).ok()?;
-    select_addr(ns, Some(dev), src, RT_SCOPE_LINK)
+    let src = header.src();
+    if src.octets()[0] == 0 {
+        return select_addr(ns, Some(dev), src, RT_SCOPE_LINK);
+    }
+    let mark = if ns.conf_or(dev, ConfKey::SrcValidMark) { packet.mark } else { 0 };
+    let back = Flow { dst: src, tos: header.tos, mark, iif: IfIndex::LO, ..Flow::default() };
+    match ns.fib.lookup(&back) {
+        Ok(found) => result_source(ns, &found, src),
+        Err(_) => select_addr(ns, Some(dev), src, RT_SCOPE_UNIVERSE),
+    }
+}
+
+/// The address that a forwarded packet would have if it were made here. `ip_rt_get_source`.
+pub fn forwarding_source(ns: &Namespace, route: &Route, packet: &Packet) -> Option<Ipv4Addr> {
+    let (header, _) = split::<ipv4::Header>(packet.data()).ok()?;
+    let (src, dst) = (header.src(), header.dst());
+    let flow =
+        Flow { dst, src, tos: header.tos, mark: packet.mark, oif: route.oif, iif: packet.iif, ..Flow::default() };
+    match ns.fib.lookup(&flow) {
+        Ok(found) => result_source(ns, &found, dst),
+        Err(_) => select_addr(ns, ns.devs.get(route.oif), route.gateway.unwrap_or(dst), RT_SCOPE_UNIVERSE),
+    }
+}
+
+/// `fib_result_prefsrc`.
+fn result_source(ns: &Namespace, found: &FibResult<'_>, dst: Ipv4Addr) -> Option<Ipv4Addr> {
+    Some(output::source_for(ns, found, found.nexthop, ns.devs.get(found.nexthop.dev)?, dst))
 }
 
 /// Remembers the MTU that an ICMP error told for a destination. `__ip_rt_update_pmtu`.

@@ -141,7 +141,13 @@ fn output_route(
 }
 
 /// The source address that a route implies (`fib_result_prefsrc`, `fib_info_update_nhc_saddr`).
-fn source_for(ns: &Namespace, found: &FibResult<'_>, nexthop: &NextHop, out: &Dev, dst: Ipv4Addr) -> Ipv4Addr {
+pub(super) fn source_for(
+    ns: &Namespace,
+    found: &FibResult<'_>,
+    nexthop: &NextHop,
+    out: &Dev,
+    dst: Ipv4Addr,
+) -> Ipv4Addr {
     if let Some(src) = found.route.prefsrc {
         return src;
     }
