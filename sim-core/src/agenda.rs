@@ -133,6 +133,23 @@ impl<E> Agenda<E> {
         Some((entry.key, entry.event))
     }
 
+    /// Takes out all waiting events that `which` chooses, in no particular order.
+    pub fn extract(&mut self, mut which: impl FnMut(&E) -> bool) -> Vec<E> {
+        let mut taken = Vec::new();
+        let mut sort = |entry: Entry<E>| {
+            if which(&entry.event) {
+                taken.push(entry.event);
+                return None;
+            }
+            Some(entry)
+        };
+        for lane in &mut self.lanes {
+            lane.queue = core::mem::take(&mut lane.queue).into_iter().filter_map(&mut sort).collect();
+        }
+        self.heap = core::mem::take(&mut self.heap).into_iter().filter_map(&mut sort).collect();
+        taken
+    }
+
     /// How many events are waiting.
     pub fn len(&self) -> usize {
         self.heap.len() + self.lanes.iter().map(|l| l.queue.len()).sum::<usize>()
@@ -181,6 +198,15 @@ mod tests {
             }
             keys.sort();
             prop_assert_eq!(agenda.len(), keys.len());
+            let mut half = agenda.clone();
+            let odd = half.extract(|i| i % 2 == 1);
+            prop_assert_eq!(odd.len(), pushes.len() / 2);
+            let mut even = Vec::new();
+            while let Some((key, i)) = half.pop_until(Time::NEVER) {
+                prop_assert_eq!(i % 2, 0);
+                even.push(key);
+            }
+            prop_assert!(even.is_sorted());
             let mut out = Vec::new();
             while let Some((key, i)) = agenda.pop_until(Time::NEVER) {
                 out.push(key);

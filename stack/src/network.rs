@@ -2,7 +2,9 @@
 
 use hopwise_devices::{Kind, Link, LinkFlags};
 use hopwise_protocols::wire::ethernet::MacAddr;
-use hopwise_sim_core::{Agenda, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time};
+use hopwise_sim_core::{
+    Agenda, DropReason, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
+};
 
 use crate::capture::CaptureLog;
 use crate::conf::ConfKey;
@@ -357,6 +359,14 @@ impl Network {
         links.truncate(8);
         let storm = Storm { at: self.now, in_flight: self.pool.stats().alive(), links };
         self.arrivals = (0, 0);
+        for event in self.agenda.extract(|event| matches!(event.kind, EventKind::LinkRx { .. })) {
+            let EventKind::LinkRx { packet, .. } = event.kind else { continue };
+            if self.ns(event.ns).is_some() {
+                self.with(event.ns, |_, cx| cx.drop(packet, DropReason::TooDeep));
+            } else {
+                self.pool.dropped(packet);
+            }
+        }
         storm
     }
 

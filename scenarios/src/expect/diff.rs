@@ -18,6 +18,8 @@ pub struct Difference {
     pub lines: Vec<DiffLine>,
     /// Expected and actual status, if they differ.
     pub status: Option<(u8, i32)>,
+    /// The end of what was printed, if only the status differs: it says why.
+    pub printed: Vec<String>,
 }
 
 /// A line of a difference. Numbers count the expected lines of the command, from 0.
@@ -39,12 +41,20 @@ pub enum DiffLine {
 const CONTEXT: usize = 3;
 /// A difference that is longer than this is cut: the transcript has all of it.
 const MAX_SHOWN: usize = 80;
+/// So many last lines are shown of an output that was not compared.
+const MAX_PRINTED: usize = 20;
 
 impl Difference {
     pub(super) fn new(expected: &Expected, actual: &Actual, lines_agree: bool) -> Self {
         let lines = if lines_agree { Vec::new() } else { diff(&expected.lines, &output_lines(&actual.output)) };
         let status = (actual.status != i32::from(expected.status)).then_some((expected.status, actual.status));
-        Self { lines, status }
+        let printed = if lines.is_empty() && status.is_some() {
+            let all = output_lines(&actual.output);
+            all.iter().skip(all.len().saturating_sub(MAX_PRINTED)).map(|line| (*line).to_owned()).collect()
+        } else {
+            Vec::new()
+        };
+        Self { lines, status, printed }
     }
 
     /// The difference as text. `first_line` is the document's line of the first expected line. `-` marks what the
@@ -74,6 +84,9 @@ impl Difference {
         }
         if rows.len() > MAX_SHOWN {
             let _ = writeln!(text, "      : more lines differ; the transcript has all of them");
+        }
+        for line in &self.printed {
+            let _ = writeln!(text, "{}", row(None, ' ', &visible(line)));
         }
         if let Some((expected, actual)) = self.status {
             let _ = writeln!(text, "      = exit status {actual}, expected {expected}");
@@ -198,6 +211,14 @@ mod tests {
             render("PING\n...\nrtt [..] ms\nend", "PING\na\nb\nrtt 5 ms\nEND\nmore\n", 1, false),
             "   10 | PING\n   11 | ...  (2 lines)\n   12 | rtt 5 ms\n   13 |-end\n      |+END\n      |+more\n\
              \x20     = exit status 1, expected 0\n"
+        );
+    }
+
+    #[test]
+    fn a_wrong_status_alone_shows_what_was_printed() {
+        assert_eq!(
+            render("", "boom: no such thing\n", 1, false),
+            "      | boom: no such thing\n      = exit status 1, expected 0\n"
         );
     }
 
