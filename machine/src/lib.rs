@@ -32,12 +32,13 @@ mod signal;
 mod sys;
 mod sys_files;
 
+pub use bash::is_incomplete;
 pub use files::FileKind;
 pub use hopwise_sim_core::Errno;
 pub use io::Read;
 pub use kernel::{DirEntry, Kernel, MachineId, NoNetwork, Pid};
 pub use machines::{CommandId, Machines};
-pub use process::{Env, ExitStatus};
+pub use process::{Env, EnvMap, ExitStatus};
 pub use procfs::KERNEL_RELEASE;
 pub use program::{EXEC_COST, Place, Program, ProgramEntry, ProgramTable, Start, Step, Wait, once};
 pub use signal::{DefaultAction, Signal, SignalSet};

@@ -29,7 +29,10 @@ impl ExitStatus {
 }
 
 /// Environment variables, shared between processes until one changes them.
-pub type Env = Arc<BTreeMap<String, String>>;
+pub type Env = Arc<EnvMap>;
+
+/// Environment variables in their order, which `env` shows.
+pub type EnvMap = indexmap::IndexMap<String, String>;
 
 /// A bind mount as `ip netns exec` makes them: below `target` one sees `source`.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hopwise_sim_core::Time;
 
 use crate::machine::Machine;
-use crate::process::{Bind, Env, ExitStatus, FdEntry, Inherited};
+use crate::process::{Bind, Env, EnvMap, ExitStatus, FdEntry, Inherited};
 use crate::program::EXEC_COST;
 use crate::signal::{Signal, SignalSet};
 use crate::{Errno, Kernel, MachineId, Pid, Program, ProgramTable, bash, files};
@@ -202,13 +202,13 @@ impl<K: Kernel> Sys<'_, K> {
             let env = Arc::make_mut(&mut own.env);
             match value {
                 Some(value) => env.insert(name.to_owned(), value.to_owned()),
-                None => env.remove(name),
+                None => env.shift_remove(name),
             };
         });
     }
 
     /// Replaces the whole environment.
-    pub fn set_env_all(&mut self, env: BTreeMap<String, String>) {
+    pub fn set_env_all(&mut self, env: EnvMap) {
         self.own_mut(|own| own.env = Arc::new(env));
     }
 
@@ -499,7 +499,7 @@ impl<K: Kernel> Sys<'_, K> {
             let env = Arc::make_mut(&mut own.env);
             match value {
                 Some(value) => env.insert(name, value),
-                None => env.remove(&name),
+                None => env.shift_remove(&name),
             };
         }
         for signal in spawn.ignore {

@@ -9,7 +9,7 @@ pub(super) type World = SimWorld;
 
 impl Interactive for World {
     fn wants_more(&self, command: &str) -> bool {
-        command.ends_with('\\')
+        hopwise_machine::is_incomplete(command)
     }
 
     fn commands(&self, machine: &str) -> Vec<String> {

@@ -42,14 +42,36 @@ pub(super) struct Command {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Simple { assigns: Vec<Assign>, args: Vec<Arg> },
+    Simple {
+        assigns: Vec<Assign>,
+        args: Vec<Arg>,
+    },
     Group(Arc<List>),
     Subshell(Arc<List>),
-    If { arms: Vec<(Arc<List>, Arc<List>)>, otherwise: Option<Arc<List>> },
-    Loop { until: bool, condition: Arc<List>, body: Arc<List> },
-    For { name: String, words: Option<Vec<Word>>, body: Arc<List> },
-    ArithFor { parts: [Option<Word>; 3], body: Arc<List> },
-    Case { word: Word, items: Vec<CaseItem> },
+    If {
+        arms: Vec<(Arc<List>, Arc<List>)>,
+        otherwise: Option<Arc<List>>,
+    },
+    Loop {
+        until: bool,
+        condition: Arc<List>,
+        body: Arc<List>,
+    },
+    /// `for`, or (with a menu) `select`.
+    For {
+        menu: bool,
+        name: String,
+        words: Option<Vec<Word>>,
+        body: Arc<List>,
+    },
+    ArithFor {
+        parts: [Option<Word>; 3],
+        body: Arc<List>,
+    },
+    Case {
+        word: Word,
+        items: Vec<CaseItem>,
+    },
     Function(Arc<Function>),
     Arith(Word),
     Test(TestExpr),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::ast::{AndOr, CaseThen, Command, Kind as Node, List, Pipeline};
 use super::expand::{Memo, Stop};
-use super::parse::Script;
+use super::parse::{ParseFailure, Script};
 use super::pattern::Pattern;
-use super::shell::Shell;
+use super::shell::{Naming, Shell};
 use super::simple::Simple;
 use crate::{Kernel, Read, Spawn, Sys, Wait};
 
@@ -31,6 +31,8 @@ pub(super) enum Kind {
     Script {
         script: Arc<Script>,
         at: usize,
+        /// What its syntax errors begin with: `-c: `, `eval: `.
+        tag: &'static str,
     },
     List {
         list: Arc<List>,
@@ -78,14 +80,17 @@ pub(super) enum Kind {
         pattern: usize,
         run: bool,
     },
+    Select(Box<super::select::Select>),
     Simple(Box<Simple>),
     /// A function's call: the caller's arguments.
     Call {
         name: String,
+        source: String,
         args: Vec<String>,
     },
     /// A sourced file: the arguments to put back, if it was given own ones.
     Source {
+        file: String,
         args: Option<Vec<String>>,
     },
     /// A `$(...)` whose output is being read; it goes to the frame below.
@@ -167,6 +172,11 @@ impl Frame {
         Frame { kind, memo: Memo::default(), saved: Vec::new(), ignores_errexit: false, scope: false }
     }
 
+    /// Whether `break` and `continue` mean this frame.
+    pub(super) fn is_loop(&self) -> bool {
+        matches!(self.kind, Kind::Loop { .. } | Kind::For { .. } | Kind::ArithFor { .. } | Kind::Select(_))
+    }
+
     /// Whether traps may run now.
     pub(super) fn is_between_commands(&self) -> bool {
         matches!(self.kind, Kind::Script { .. } | Kind::List { .. } | Kind::Nothing)
@@ -178,8 +188,8 @@ impl Shell {
     pub(super) fn advance<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
         match &mut frame.kind {
             Kind::Nothing => Next::Done(self.status),
-            Kind::Script { script, at } => {
-                let script = script.clone();
+            Kind::Script { script, at, tag } => {
+                let (script, tag) = (script.clone(), *tag);
                 *at += 1;
                 if let Some(unit) = script.units.get(*at - 1) {
                     return Next::Push(Kind::List { list: unit.clone(), at: 0 });
@@ -187,11 +197,14 @@ impl Shell {
                 match &script.failure {
                     None => Next::Done(self.status),
                     Some(failure) => {
-                        self.line = failure.line;
-                        for part in failure.message.split("\n\0") {
-                            self.complain(sys, part);
+                        self.complain_of(sys, failure, tag);
+                        // What an `eval` or a sourced file has wrong ends only these.
+                        let inner = self.frames.iter().any(|f| matches!(f.kind, Kind::Script { .. }));
+                        match (inner || self.is_session(), failure.keeps_status) {
+                            (true, _) => Next::Done(2),
+                            (false, true) => Next::Jump(Jump::Exit(self.status)),
+                            (false, false) => Next::Jump(Jump::Exit(2)),
                         }
-                        if self.is_session() { Next::Done(2) } else { Next::Jump(Jump::Exit(2)) }
                     }
                 }
             }
@@ -209,6 +222,7 @@ impl Shell {
             Kind::Command { .. } => self.advance_command(sys, frame),
             Kind::If { .. } | Kind::Loop { .. } => self.advance_condition(sys, frame),
             Kind::For { .. } => self.advance_for(sys, frame),
+            Kind::Select(_) => self.advance_select(sys, frame),
             Kind::ArithFor { .. } => self.advance_arith_for(sys, frame),
             Kind::Case { .. } => self.advance_case(sys, frame),
             Kind::Simple(_) => self.advance_simple(sys, frame),
@@ -227,7 +241,7 @@ impl Shell {
 
     /// Whether this frame catches the jump (it then goes on running); the counts of `break 2` go down on the way.
     pub(super) fn catches<K: Kernel>(&mut self, _sys: &mut Sys<'_, K>, frame: &mut Frame, jump: &mut Jump) -> bool {
-        let is_loop = matches!(frame.kind, Kind::Loop { .. } | Kind::For { .. } | Kind::ArithFor { .. });
+        let is_loop = frame.is_loop();
         match jump {
             Jump::Break(levels) if is_loop => {
                 *levels -= 1;
@@ -283,7 +297,7 @@ impl Shell {
                 self.args = args;
                 self.vars.pop_scope();
             }
-            Kind::Source { args: Some(args) } => self.args = args,
+            Kind::Source { args: Some(args), .. } => self.args = args,
             Kind::Simple(simple) => {
                 for fd in simple.process_substitutions {
                     sys.close(fd);
@@ -321,6 +335,9 @@ impl Shell {
     fn advance_command<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
         let Kind::Command { node, redirects, begun } = &mut frame.kind else { return Next::Stay };
         let node = node.clone();
+        if self.options.noexec && !self.is_session() {
+            return Next::Done(0);
+        }
         if *begun {
             let status = self.status;
             return match node.kind {
@@ -359,10 +376,13 @@ impl Shell {
             Node::Subshell(list) => self.start_subshell(sys, list),
             Node::If { .. } => Next::Push(Kind::If { node, arm: 0, in_condition: false }),
             Node::Loop { .. } => Next::Push(Kind::Loop { node, in_condition: false, ran: false, last: 0 }),
+            Node::For { menu: true, .. } => Next::Push(Kind::Select(Box::new(super::select::Select::new(node)))),
             Node::For { .. } => Next::Push(Kind::For { node, words: None, at: 0 }),
             Node::ArithFor { .. } => Next::Push(Kind::ArithFor { node, phase: Phase::Init, last: 0 }),
             Node::Case { .. } => Next::Push(Kind::Case { node, subject: None, item: 0, pattern: 0, run: false }),
             Node::Function(function) => {
+                let source = self.function_source();
+                Arc::make_mut(&mut self.function_sources).insert(function.name.clone(), source);
                 Arc::make_mut(&mut self.functions).insert(function.name.clone(), function.clone());
                 Next::Done(0)
             }
@@ -422,6 +442,18 @@ impl Shell {
         }
     }
 
+    /// Tells a syntax error, line by line.
+    fn complain_of<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, failure: &ParseFailure, tag: &str) {
+        for (line, message) in &failure.messages {
+            self.line = *line;
+            let text = match &self.naming {
+                Naming::Session => format!("bash: {}{message}\n", if tag == "-c: " { "" } else { tag }),
+                Naming::Script(_) => format!("{}: {tag}line {line}: {message}\n", self.source()),
+            };
+            sys.err(&text);
+        }
+    }
+
     /// Tells an expansion's error and leaves what is being done.
     pub(super) fn expansion_failed<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, stop: Stop) -> Next {
         let Stop::Error { message, fatal } = stop else { return Next::Stay };
@@ -429,6 +461,8 @@ impl Shell {
         self.status = 1;
         let in_session = self.is_session();
         match (fatal, in_session) {
+            // `bash -c` itself ends with 127 here (its parse_and_execute is left by a jump).
+            (true, false) if self.options.command_text && self.subshell_level == 0 => Next::Jump(Jump::Exit(127)),
             (true, false) => Next::Jump(Jump::Exit(1)),
             _ if self.subshell_level > 0 => Next::Jump(Jump::Exit(1)),
             _ => Next::Jump(Jump::Discard),
@@ -507,7 +541,7 @@ impl Shell {
     fn advance_for<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
         let Kind::For { node, words, at } = &mut frame.kind else { return Next::Stay };
         let node = node.clone();
-        let Node::For { name, words: source, body } = &node.kind else { return Next::Done(0) };
+        let Node::For { name, words: source, body, .. } = &node.kind else { return Next::Done(0) };
         let Some(list) = words else {
             let memo = std::mem::take(&mut frame.memo);
             let expanded = match source {
@@ -654,12 +688,7 @@ impl Shell {
             Ok(list) => list.clone(),
             Err(failure) => {
                 let failure = failure.clone();
-                self.line = failure.line;
-                let text =
-                    if failure.at_end { "syntax error: unexpected end of file" } else { failure.message.as_str() };
-                for part in text.split("\n\0") {
-                    self.complain(sys, &format!("command substitution: {part}"));
-                }
+                self.complain_of(sys, &failure, "command substitution: ");
                 self.substitution_status = Some(2);
                 self.status = 2;
                 return Next::Push(Kind::Substitution { pid: 0, fd: u32::MAX, output: Vec::new(), ended: true });

@@ -7,6 +7,7 @@ mod arith;
 mod ast;
 mod brace;
 mod builtins;
+mod diagnose;
 mod expand;
 mod frame;
 mod jobs;
@@ -18,6 +19,7 @@ mod pipeline;
 mod quote;
 mod redirect;
 mod scan;
+mod select;
 mod shell;
 mod simple;
 mod vars;
@@ -101,6 +103,7 @@ pub(crate) fn start<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         Shell::new(Naming::Script("bash".to_owned()), "bash", Vec::new(), Begin::Stdin(Vec::new()))
     };
     shell.options = options;
+    shell.options.command_text = command;
     shell.may_exec = command;
     Box::new(shell)
 }
@@ -113,6 +116,22 @@ fn refuse<K: Kernel>(option: &str) -> Box<dyn Program<K>> {
         sys.err(&text);
         2
     })
+}
+
+/// Whether bash at a terminal would ask for more lines (with its `PS2` prompt `> `) before it runs this text: an open quote, bracket
+/// or expansion, a compound command without its end, a here-document without its last line, a `|`, `&&` or backslash at the end.
+///
+/// ```
+/// use hopwise_machine::is_incomplete;
+/// assert!(is_incomplete("for i in 1 2"));
+/// assert!(is_incomplete("ip link |"));
+/// assert!(is_incomplete("echo 'one"));
+/// assert!(!is_incomplete("for i in 1 2; do echo $i; done"));
+/// // Wrong, and no further line can mend it.
+/// assert!(!is_incomplete("done"));
+/// ```
+pub fn is_incomplete(text: &str) -> bool {
+    diagnose::is_incomplete(text)
 }
 
 /// One escape sequence of `printf` after its backslash; gives how many bytes it used.

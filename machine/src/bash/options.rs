@@ -29,6 +29,10 @@ pub(super) struct Options {
     pub(super) nocaseglob: bool,
     pub(super) nocasematch: bool,
     pub(super) nullglob: bool,
+    /// `bash -c`: not an option that can be set, but shown like one.
+    pub(super) command_text: bool,
+    /// Commands come from standard input, likewise.
+    pub(super) from_stdin: bool,
 }
 
 /// `set -o` names with their letters, in bash's order of listing. `true` as the last: stored inverted.
@@ -135,6 +139,8 @@ impl Options {
         let mut letters: Vec<char> =
             SET.iter().filter(|row| self.get(row.0) == Some(true)).filter_map(|row| row.1).collect();
         letters.sort_by_key(|c| (c.is_uppercase(), *c));
+        letters.extend(self.command_text.then_some('c'));
+        letters.extend(self.from_stdin.then_some('s'));
         letters.into_iter().collect()
     }
 

@@ -74,7 +74,14 @@ impl<K: Kernel> Expand<'_, '_, K> {
                 Ok(Values::Many(list, matches!(index, Index::Star)))
             }
             Some(Index::Expr(index)) => {
-                let key = self.key(name, index)?;
+                let key = match self.key(name, index) {
+                    // Reading from before the array's beginning is told, and gives nothing.
+                    Err(Stop::Error { message, fatal: false }) if message.ends_with("]: bad array subscript") => {
+                        self.sh.complain(self.sys, &format!("{name}: bad array subscript"));
+                        return Ok(Values::One(None));
+                    }
+                    key => key?,
+                };
                 if let (Some(list), Key::Number(n)) = (self.special_array(name), &key) {
                     return Ok(Values::One(usize::try_from(*n).ok().and_then(|n| list.get(n).cloned())));
                 }

@@ -7,6 +7,7 @@ use brush_parser::ast::SourceLocation as _;
 use brush_parser::{ParseError, Parser, ParserOptions};
 
 use super::ast::*;
+use super::diagnose::{self, Wrong};
 use super::{brace, scan, word};
 
 /// Brackets and keywords may nest this deep: the grammar's parser recurses.
@@ -17,10 +18,27 @@ const DECLARATIONS: [&str; 6] = ["declare", "export", "local", "readonly", "type
 /// Text that is no program: what bash says about it, and on which line.
 #[derive(Clone, Debug)]
 pub(super) struct ParseFailure {
-    pub(super) message: String,
-    pub(super) line: usize,
+    /// Each with the line that it names.
+    pub(super) messages: Vec<(usize, String)>,
     /// More lines could complete it.
     pub(super) at_end: bool,
+    /// A shell that ends with this keeps its last status: so bash does after a wrong `[[ ]]`.
+    pub(super) keeps_status: bool,
+}
+
+impl ParseFailure {
+    fn new(message: impl Into<String>, line: usize) -> Self {
+        ParseFailure { messages: vec![(line, message.into())], at_end: false, keeps_status: false }
+    }
+
+    fn at_end(message: impl Into<String>, line: usize) -> Self {
+        ParseFailure { at_end: true, ..ParseFailure::new(message, line) }
+    }
+
+    /// The line of the first message.
+    fn line(&self) -> usize {
+        self.messages.first().map_or(1, |m| m.0)
+    }
 }
 
 /// A text's complete commands, and what is wrong after them.
@@ -47,29 +65,38 @@ pub(super) fn list(text: &str, first_line: usize) -> Result<Arc<List>, ParseFail
 }
 
 fn whole(text: &str, first_line: usize) -> Result<Vec<Arc<List>>, ParseFailure> {
-    let fail = |message: &str, line| ParseFailure { message: message.to_owned(), line, at_end: false };
     if scan::nesting(text) > NESTING_MAX {
-        return Err(fail("brackets or keywords nest too deeply", first_line));
+        return Err(ParseFailure::new("brackets or keywords nest too deeply", first_line));
     }
     if has_huge_number(text) {
-        return Err(fail("file descriptor or number out of range", first_line));
+        return Err(ParseFailure::new("file descriptor or number out of range", first_line));
     }
     // The tokenizer takes `;;` in `for ((;;))` for the end of a case.
     let spaced = text.replace("((;;", "((; ;");
+    let written = spaced.as_str();
+    // The grammar has no `select`; it is read as a `for` of the same length, and known again by its place.
+    let selects = if spaced.contains("select") { diagnose::selects(&spaced) } else { Vec::new() };
+    let spaced = selects.iter().fold(spaced.clone(), |mut text, at| {
+        text.replace_range(*at..at + "select".len(), "for   ");
+        text
+    });
     let text = spaced.as_str();
     let options = ParserOptions { tilde_expansion_at_word_start: false, ..ParserOptions::default() };
     let mut parsed = Parser::new(text.as_bytes(), &options).parse_program();
-    let opened;
+    let with_brackets;
     let mut text = text;
+    let mut opened = false;
     if parsed.is_err() && text.contains("$(") && text.contains("case") {
-        opened = scan::with_open_patterns(text);
-        let again = Parser::new(opened.as_bytes(), &options).parse_program();
+        with_brackets = scan::with_open_patterns(text);
+        let again = Parser::new(with_brackets.as_bytes(), &options).parse_program();
         if again.is_ok() {
-            (parsed, text) = (again, opened.as_str());
+            (parsed, text, opened) = (again, with_brackets.as_str(), true);
         }
     }
-    let program = parsed.map_err(|e| failure(text, first_line, &e))?;
-    let mut lower = Lower { text, line: first_line, offset: first_line.saturating_sub(1) };
+    let program = parsed.map_err(|e| failure(written, first_line, &e))?;
+    let selects = selects.iter().map(|at| written.get(..*at).map_or(0, |t| t.chars().count())).collect();
+    let text = if opened { text } else { written };
+    let mut lower = Lower { text, line: first_line, offset: first_line.saturating_sub(1), selects };
     program.complete_commands.iter().map(|c| lower.list(c)).collect()
 }
 
@@ -89,7 +116,7 @@ fn has_huge_number(text: &str) -> bool {
 /// The longest beginning (in whole lines) that is a program; the failure is told after it.
 fn salvage(text: &str, first_line: usize, failure: ParseFailure) -> Script {
     let mut ends: Vec<usize> = text.match_indices('\n').map(|(i, _)| i + 1).collect();
-    let stop = if failure.at_end { usize::MAX } else { failure.line.saturating_sub(first_line) };
+    let stop = if failure.at_end { usize::MAX } else { failure.line().saturating_sub(first_line) };
     ends.truncate(stop.min(2000));
     for end in ends.into_iter().rev() {
         if let Some(Ok(units)) = text.get(..end).map(|t| whole(t, first_line)) {
@@ -99,62 +126,39 @@ fn salvage(text: &str, first_line: usize, failure: ParseFailure) -> Script {
     Script { units: Vec::new(), failure: Some(failure) }
 }
 
+/// What bash says about a text that the grammar refuses.
 fn failure(text: &str, first_line: usize, error: &ParseError) -> ParseFailure {
-    let offset = first_line.saturating_sub(1);
-    let last_line = first_line + text.trim_end_matches('\n').matches('\n').count() + 1;
-    match error {
-        ParseError::ParsingAtEndOfInput => {
-            ParseFailure { message: "syntax error: unexpected end of file".to_owned(), line: last_line, at_end: true }
+    let source = |line: usize| text.lines().nth(line.saturating_sub(first_line)).unwrap_or("");
+    let condition = |message: String, line| ParseFailure { keeps_status: true, ..ParseFailure::new(message, line) };
+    match diagnose::diagnose(text, first_line) {
+        Some(Wrong::Token(token, line)) => {
+            let messages = vec![
+                (line, format!("syntax error near unexpected token `{token}'")),
+                (line, format!("`{}'", source(line))),
+            ];
+            ParseFailure { messages, at_end: false, keeps_status: false }
         }
-        ParseError::ParsingNear(position) => {
-            let line = position.line + offset;
-            let source = text.lines().nth(position.line.saturating_sub(1)).unwrap_or("");
-            let rest: String = text.chars().skip(position.index).collect();
-            let token = token_of(&rest);
-            if rest.trim().is_empty() && !rest.contains('\n') {
-                return ParseFailure {
-                    message: "syntax error: unexpected end of file".to_owned(),
-                    line: last_line,
-                    at_end: true,
-                };
-            }
-            let message = format!("syntax error near unexpected token `{token}'\n\0`{source}'");
-            ParseFailure { message, line, at_end: false }
+        Some(Wrong::End(line)) => ParseFailure::at_end("syntax error: unexpected end of file", line),
+        Some(Wrong::Unclosed("]]", line)) => ParseFailure::at_end("unexpected EOF while looking for `]]'", line),
+        Some(Wrong::Unclosed(what, line)) => {
+            ParseFailure::at_end(format!("unexpected EOF while looking for matching `{what}'"), line)
         }
-        ParseError::Tokenizing { inner, position } => {
-            let line = position.as_ref().map_or(first_line, |p| p.line + offset);
-            let line = scan::unclosed_quote(text)
-                .map_or(line, |at| first_line + text.get(..at).unwrap_or("").matches('\n').count());
-            let looking = |c| format!("unexpected EOF while looking for matching `{c}'");
-            let inner_text = inner.to_string();
-            let message = match () {
-                () if inner_text.contains("single quote") => looking('\''),
-                () if inner_text.contains("double quote") => looking('"'),
-                () if inner_text.contains("backquote") => looking('`'),
-                () if inner_text.contains("command substitution") => looking(')'),
-                () if inner_text.contains("variable") => looking('}'),
-                () => format!("syntax error: {inner_text}"),
+        Some(Wrong::Condition(message, line)) => condition(message, line),
+        Some(Wrong::OpenRegex(line, end)) => {
+            let looking = "unexpected EOF while looking for matching `)'".to_owned();
+            let argument = "unexpected argument to conditional binary operator".to_owned();
+            ParseFailure { messages: vec![(line, looking), (end, argument)], at_end: true, keeps_status: false }
+        }
+        Some(Wrong::Deep) => ParseFailure::new("brackets or keywords nest too deeply", first_line),
+        // Good bash for all that is known here: something that hopwise's grammar lacks.
+        Some(Wrong::Continued | Wrong::HereDocument) | None => {
+            let line = match error {
+                ParseError::ParsingNear(position) => position.line + first_line.saturating_sub(1),
+                _ => first_line,
             };
-            ParseFailure { message, line, at_end: true }
+            ParseFailure::new(format!("{error}: not supported by hopwise"), line)
         }
     }
-}
-
-/// The token a message quotes.
-fn token_of(rest: &str) -> String {
-    const OPERATORS: [&str; 17] =
-        [";;&", "<<-", "<<<", "&>>", "&&", "||", ";;", ";&", "<<", ">>", "<&", ">&", "&>", "|&", ";", "&", "|"];
-    let rest = rest.trim_start_matches([' ', '\t']);
-    if rest.starts_with('\n') || rest.is_empty() {
-        return "newline".to_owned();
-    }
-    if let Some(op) = OPERATORS.iter().find(|op| rest.starts_with(**op)) {
-        return (*op).to_owned();
-    }
-    if let Some(c) = rest.chars().next().filter(|c| "()<>".contains(*c)) {
-        return c.to_string();
-    }
-    rest.split([' ', '\t', '\n', ';', '&', '|', '(', ')', '<', '>']).next().unwrap_or("").to_owned()
 }
 
 /// The translation from brush's tree.
@@ -164,6 +168,8 @@ struct Lower<'t> {
     line: usize,
     /// What to add to the parser's line numbers.
     offset: usize,
+    /// Where a `for` was written `select`, in characters.
+    selects: Vec<usize>,
 }
 
 type Lowered<T> = Result<T, ParseFailure>;
@@ -184,7 +190,7 @@ impl Lower<'_> {
     }
 
     fn refuse<T>(&self, message: &str) -> Lowered<T> {
-        Err(ParseFailure { message: message.to_owned(), line: self.line, at_end: false })
+        Err(ParseFailure::new(message, self.line))
     }
 
     fn at(&mut self, word: &b::Word) {
@@ -346,7 +352,8 @@ impl Lower<'_> {
                         Some(words)
                     }
                 };
-                (line, Kind::For { name: c.variable_name.clone(), words, body: self.list(&c.body.list)? })
+                let menu = self.selects.contains(&c.loc.start.index);
+                (line, Kind::For { menu, name: c.variable_name.clone(), words, body: self.list(&c.body.list)? })
             }
             b::CompoundCommand::ArithmeticForClause(c) => {
                 let line = start(&c.loc);

@@ -220,7 +220,7 @@ impl Shell {
                 // The trap runs on top; afterwards the frame below this one sees the status again.
                 let after = if self.options.errexit { Kind::ExitTrap { status } } else { Kind::Trap { status } };
                 self.frames.push(Frame::new(after));
-                self.frames.push(Frame::new(Kind::Script { script, at: 0 }));
+                self.frames.push(Frame::new(Kind::Script { script, at: 0, tag: "" }));
                 return Next::Done(status);
             }
         }

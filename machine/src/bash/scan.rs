@@ -249,27 +249,6 @@ pub(super) fn nesting(text: &str) -> usize {
     most
 }
 
-/// Where a quoted piece begins that does not end.
-pub(super) fn unclosed_quote(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut i = 0;
-    while let Some(b) = bytes.get(i) {
-        match b {
-            b'\\' | b'\'' | b'"' | b'`' => match skip_quoted(bytes, i) {
-                Some(end) => i = end,
-                None => return Some(i),
-            },
-            b'#' if i == 0 || bytes.get(i - 1).is_some_and(u8::is_ascii_whitespace) => {
-                while bytes.get(i).is_some_and(|b| *b != b'\n') {
-                    i += 1;
-                }
-            }
-            _ => i += 1,
-        }
-    }
-    None
-}
-
 /// The same text with `(pattern)` for each `pattern)` of a `case` inside a `$(...)`: the grammar's tokenizer counts brackets there.
 pub(super) fn with_open_patterns(text: &str) -> String {
     let mut out = String::new();

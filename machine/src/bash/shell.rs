@@ -55,6 +55,8 @@ pub(super) struct Shell {
     pub(super) args: Vec<String>,
     pub(super) vars: Vars,
     pub(super) functions: Arc<BTreeMap<String, Arc<Function>>>,
+    /// The file each function was read from, for messages.
+    pub(super) function_sources: Arc<BTreeMap<String, String>>,
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) options: Options,
     pub(super) frames: Vec<Frame>,
@@ -104,6 +106,7 @@ impl Shell {
             args,
             vars: Vars::default(),
             functions: Arc::default(),
+            function_sources: Arc::default(),
             aliases: BTreeMap::new(),
             options: Options::default(),
             frames: Vec::new(),
@@ -139,8 +142,27 @@ impl Shell {
     pub(super) fn prefix(&self) -> String {
         match &self.naming {
             Naming::Session => "bash: ".to_owned(),
-            Naming::Script(name) => format!("{name}: line {}: ", self.line),
+            Naming::Script(_) => format!("{}: line {}: ", self.source(), self.line),
         }
+    }
+
+    /// The file that is being run, as messages name it: a function's or sourced file's own, else the script's.
+    pub(super) fn source(&self) -> &str {
+        let inner = self.frames.iter().rev().find_map(|f| match &f.kind {
+            Kind::Call { source, .. } => Some(source.as_str()),
+            Kind::Source { file, .. } => Some(file.as_str()),
+            _ => None,
+        });
+        match &self.naming {
+            Naming::Script(name) => inner.unwrap_or(name),
+            Naming::Session => "bash",
+        }
+    }
+
+    /// The source of a function that is defined now. What `bash -c` defines comes from the "environment".
+    pub(super) fn function_source(&self) -> String {
+        let in_file = self.frames.iter().any(|f| matches!(f.kind, Kind::Call { .. } | Kind::Source { .. }));
+        if self.options.command_text && !in_file { "environment".to_owned() } else { self.source().to_owned() }
     }
 
     /// Prints a message of the shell.
@@ -171,12 +193,16 @@ impl Shell {
 
     /// A copy of this shell that runs one frame: a subshell.
     pub(super) fn fork(&mut self, kind: Kind) -> Shell {
+        let source = self.source().to_owned();
         let frames = std::mem::take(&mut self.frames);
         let jobs = std::mem::take(&mut self.jobs);
         let mut child = self.clone();
         self.frames = frames;
         self.jobs = jobs;
         child.subshell_level += 1;
+        if let Naming::Script(name) = &mut child.naming {
+            *name = source;
+        }
         child.frames = vec![Frame::new(kind)];
         child.begin = Some(Begin::Forked);
         // A subshell forgets traps, except for ignored signals.
@@ -225,7 +251,10 @@ impl Shell {
                     self.begin = Some(Begin::Stdin(read));
                     return Some(Step::Block(Wait::readable(0)));
                 }
-                _ => self.push_script(&String::from_utf8_lossy(&read), 1),
+                _ => {
+                    self.options.from_stdin = true;
+                    self.push_script(&String::from_utf8_lossy(&read), 1);
+                }
             },
             Begin::Forked => {}
         }
@@ -267,7 +296,8 @@ impl Shell {
     /// Parses a text and puts it on the stack.
     pub(super) fn push_script(&mut self, text: &str, first_line: usize) {
         let script = Arc::new(parse::script(text, first_line));
-        self.frames.push(Frame::new(Kind::Script { script, at: 0 }));
+        let tag = if self.options.command_text { "-c: " } else { "" };
+        self.frames.push(Frame::new(Kind::Script { script, at: 0, tag }));
     }
 
     /// Nothing is left to run.

@@ -304,12 +304,20 @@ impl Shell {
         let name = first.text();
         self.last_arg = args.last().map(Value1::text).unwrap_or_default();
         if let Some(function) = self.functions.get(&name).cloned() {
+            let limit = self.vars.scalar("FUNCNEST").and_then(|n| n.parse::<usize>().ok()).filter(|n| *n > 0);
+            let calls = self.frames.iter().filter(|f| matches!(f.kind, Kind::Call { .. })).count();
+            if let Some(limit) = limit.filter(|limit| calls >= *limit) {
+                self.complain(sys, &format!("{name}: maximum function nesting level exceeded ({limit})"));
+                self.status = 1;
+                return Next::Jump(Jump::Discard);
+            }
             simple.stage = Stage::Returned;
+            let source = self.function_sources.get(&name).cloned().unwrap_or_else(|| self.source().to_owned());
             let args = args.iter().skip(1).map(Value1::text).collect();
             let caller = std::mem::replace(&mut self.args, args);
             self.frames.push(std::mem::replace(frame, Frame::new(Kind::Nothing)));
             self.vars.push_scope();
-            self.frames.push(Frame::new(Kind::Call { name, args: caller }));
+            self.frames.push(Frame::new(Kind::Call { name, source, args: caller }));
             if let Err(stop) = self.assign_for_command(sys, &assigns) {
                 return self.expansion_failed(sys, stop);
             }
@@ -425,13 +433,22 @@ impl Shell {
                 return self.finish_checked(status);
             }
         };
-        let mut env = (*self.vars.environment()).clone();
+        // A command's own assignments come first in its environment, the last of them foremost.
+        let exported = self.vars.environment();
+        let mut own: Vec<(String, String)> = Vec::new();
         for ready in assigns {
             if let ReadyValue::Scalar(text) = &ready.value {
-                let old = if ready.append { env.get(&ready.name).cloned().unwrap_or_default() } else { String::new() };
-                env.insert(ready.name.clone(), old + text);
+                let name = &ready.name;
+                let before = own.iter().position(|(n, _)| n == name).map(|at| own.remove(at).1);
+                let before = before.or_else(|| exported.get(name).cloned()).filter(|_| ready.append);
+                own.push((name.clone(), before.unwrap_or_default() + text));
             }
         }
+        let mut env: crate::process::EnvMap = own.into_iter().rev().collect();
+        for (name, value) in exported.iter() {
+            env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        env.shift_remove("_");
         env.insert("_".to_owned(), found);
         sys.set_env_all(env);
         if self.may_exec && self.is_last(frame) {

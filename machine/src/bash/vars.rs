@@ -375,7 +375,10 @@ impl Vars {
             let var = self.raw(name)?;
             var.exported.then(|| var.scalar().map(|v| (name.clone(), v.to_owned())))?
         };
-        let env: Env = std::sync::Arc::new(self.names().iter().filter_map(exported).collect());
+        // In the order of bash's hash table, as `env` shows it.
+        let mut names = self.names();
+        names.sort_by_cached_key(|name| bucket(name));
+        let env: Env = std::sync::Arc::new(names.iter().filter_map(exported).collect());
         self.env = Some(env.clone());
         env
     }

@@ -308,6 +308,21 @@ impl Shell {
                 },
             );
         }
+        let unknown: Vec<&String> = args.iter().filter(|a| !TABLE.iter().any(|row| row.0 == **a)).collect();
+        if name == "help"
+            && let (Some(topic), true) = (args.first(), unknown.len() == args.len())
+        {
+            return self.fail(
+                sys,
+                &format!(
+                    "help: no help topics match `{topic}'.  Try `help help' or `man -k {topic}' or `info {topic}'."
+                ),
+                1,
+            );
+        }
+        if let (Some(missing), "enable") = (unknown.first(), name) {
+            return self.fail(sys, &format!("enable: {missing}: not a shell builtin"), 1);
+        }
         let rows = TABLE.iter().filter(|row| args.is_empty() || args.iter().any(|a| a == row.0));
         let text: String = rows
             .map(|row| if name == "help" { format!("{}: {}\n", row.0, row.1) } else { format!("enable {}\n", row.0) })

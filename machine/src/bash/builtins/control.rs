@@ -12,8 +12,8 @@ use crate::signal::Signal;
 use crate::{Errno, Kernel, Sys};
 
 impl Shell {
-    fn script_frame(&self, text: &str, line: usize) -> Kind {
-        Kind::Script { script: Arc::new(parse::script(text, line)), at: 0 }
+    fn script_frame(&self, text: &str, line: usize, tag: &'static str) -> Kind {
+        Kind::Script { script: Arc::new(parse::script(text, line)), at: 0, tag }
     }
 
     pub(super) fn builtin_eval(&mut self, args: &[String]) -> Outcome {
@@ -23,7 +23,7 @@ impl Shell {
             return Outcome::Status(0);
         }
         self.status = 0;
-        Outcome::Run(self.script_frame(&text, self.line))
+        Outcome::Run(self.script_frame(&text, self.line, "eval: "))
     }
 
     pub(super) fn builtin_source<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, name: &str, args: &[String]) -> Outcome {
@@ -48,8 +48,8 @@ impl Shell {
         let args = if own.is_empty() { None } else { Some(std::mem::replace(&mut self.args, own.to_vec())) };
         // The script's frame goes above the Source frame, which catches `return`.
         self.status = 0;
-        let script = self.script_frame(&String::from_utf8_lossy(&bytes), 1);
-        Outcome::Run(Kind::Source { args }).with_script(self, script)
+        let script = self.script_frame(&String::from_utf8_lossy(&bytes), 1, "");
+        Outcome::Run(Kind::Source { file: file.clone(), args }).with_script(self, script)
     }
 
     pub(super) fn builtin_exec<K: Kernel>(
@@ -118,8 +118,7 @@ impl Shell {
         };
         let boundary = |f: &&Frame| !matches!(f.kind, Kind::Call { .. });
         let loops = self.frames.iter().rev().take_while(boundary);
-        let depth =
-            loops.filter(|f| matches!(f.kind, Kind::Loop { .. } | Kind::For { .. } | Kind::ArithFor { .. })).count();
+        let depth = loops.filter(|f| f.is_loop()).count();
         if depth == 0 {
             return self.fail(sys, &format!("{name}: only meaningful in a `for', `while', or `until' loop"), 0);
         }
@@ -177,10 +176,7 @@ impl Shell {
                     rows.iter().map(|(n, a)| format!("trap -- {} {}\n", quote::single_quoted(a), shown(n))).collect();
                 self.print(sys, "trap", text.as_bytes())
             }
-            Some("-l") => {
-                let names: String = Signal::all().map(|s| format!("{:2}) SIG{}\n", s.number(), s.name())).collect();
-                self.print(sys, "trap", names.as_bytes())
-            }
+            Some("-l") => self.list_signals(sys, "trap", &[]),
             Some(option) if option.starts_with('-') && option.len() > 1 => {
                 self.usage(sys, "trap", option, "trap [-lp] [[arg] signal_spec ...]")
             }

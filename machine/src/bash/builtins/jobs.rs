@@ -50,6 +50,9 @@ impl Shell {
         {
             return self.usage(sys, name, option, &format!("{name} [-lnprs] [jobspec ...]"));
         }
+        if (name == "fg" || name == "bg") && !self.is_session() && !self.options.monitor {
+            return self.fail(sys, &format!("{name}: no job control"), 1);
+        }
         let mut chosen: Vec<Job> = Vec::new();
         for spec in &specs {
             match self.find_job(spec) {
@@ -75,6 +78,9 @@ impl Shell {
                 } else {
                     chosen.iter().map(|j| j.number).collect()
                 };
+                if numbers.is_empty() && !args.iter().any(|a| a == "-a") {
+                    return self.fail(sys, "disown: current: no such job", 1);
+                }
                 self.jobs.list.retain(|j| !numbers.contains(&j.number));
                 Outcome::Status(0)
             }
@@ -193,7 +199,7 @@ impl Shell {
         let mut signal = Some(Signal::TERM);
         let mut rest = args;
         match rest.first().map(String::as_str) {
-            Some("-l" | "-L") => return self.list_signals(sys, args.get(1..).unwrap_or(&[])),
+            Some("-l" | "-L") => return self.list_signals(sys, "kill", args.get(1..).unwrap_or(&[])),
             Some("-s" | "-n") => {
                 let Some(name) = args.get(1) else { return self.fail(sys, "kill: -s: option requires an argument", 1) };
                 match Signal::parse(name) {
@@ -254,14 +260,15 @@ impl Shell {
         Outcome::Status(status)
     }
 
-    fn list_signals<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, specs: &[String]) -> Outcome {
+    /// `kill -l`, `trap -l`
+    pub(super) fn list_signals<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, name: &str, specs: &[String]) -> Outcome {
         if specs.is_empty() {
             let mut text = String::new();
             for signal in Signal::all() {
                 let end = if signal.number() % 5 == 0 || signal.number() == 31 { '\n' } else { '\t' };
                 text.push_str(&format!("{:2}) SIG{}{end}", signal.number(), signal.name()));
             }
-            return self.print(sys, "kill", text.as_bytes());
+            return self.print(sys, name, text.as_bytes());
         }
         for spec in specs {
             let number = spec.parse::<u32>().ok().map(|n| if n > 128 { n - 128 } else { n });

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::basic::echo_escapes;
 use crate::bash::shell::Shell;
 use crate::bash::{quote, word};
-use crate::format::{Spec, parse_spec};
+use crate::format::parse_spec;
 use crate::{Kernel, Sys};
 
 impl Shell {
@@ -154,6 +154,17 @@ impl Printer<'_> {
             self.errors.push(format!("`{text}': missing format character"));
             return None;
         };
+        // The length of a C type means nothing here, and is skipped.
+        let lengths = text.get(used - conversion.len_utf8()..).unwrap_or("");
+        let skipped = lengths.len() - lengths.trim_start_matches(['h', 'j', 'l', 'L', 't', 'z']).len();
+        let (conversion, used) = match lengths.get(skipped..).and_then(|t| t.chars().next()) {
+            Some(after) if skipped > 0 => (after, used + skipped - conversion.len_utf8() + after.len_utf8()),
+            None => {
+                self.errors.push(format!("`{text}': missing format character"));
+                return None;
+            }
+            Some(_) => (conversion, used),
+        };
         match conversion {
             's' => {
                 let arg = self.next().unwrap_or_default();
@@ -192,7 +203,6 @@ impl Printer<'_> {
                 return None;
             }
         }
-        let _ = Spec::default();
         Some(used)
     }
 

@@ -65,7 +65,7 @@ fn seconds(text: &str) -> Option<Duration> {
 }
 
 impl Shell {
-    pub(super) fn builtin_read<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, args: &[String]) -> Outcome {
+    pub(in crate::bash) fn builtin_read<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, args: &[String]) -> Outcome {
         const USAGE: &str = "read [-ers] [-a array] [-d delim] [-i text] [-n nchars] [-N nchars] [-p prompt] [-t timeout] [-u fd] [name ...]";
         let mut reading = Reading::new();
         let mut args = args.iter();
