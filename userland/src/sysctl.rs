@@ -1,7 +1,7 @@
 //! `sysctl` of procps 4.0.2: it reads and writes the files below `/proc/sys`, as the real one does.
 
 use hopwise_machine::files::FileKind;
-use hopwise_machine::{Program, Sys, once};
+use hopwise_machine::{Program, Read, Step, Sys, Wait};
 use hopwise_sim_core::Errno;
 use regex::Regex;
 
@@ -10,8 +10,28 @@ use crate::kernel::SimKernel;
 
 /// The program.
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
-    let args = args.to_vec();
-    once(move |sys| Sysctl::default().run(sys, &args))
+    Box::new(Run { args: args.to_vec(), input: Vec::new() })
+}
+
+/// The program: it reads its standard input to the end first if a file `-` is to be loaded.
+#[derive(Clone)]
+struct Run {
+    args: Vec<String>,
+    input: Vec<u8>,
+}
+
+impl Program<SimKernel> for Run {
+    fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
+        while self.args.iter().any(|a| a == "-") {
+            match sys.read(0, 65_536) {
+                Ok(Read::Data(bytes)) => self.input.extend(bytes),
+                Ok(Read::WouldBlock) => return Step::Block(Wait::readable(0)),
+                Ok(Read::Eof) | Err(_) => break,
+            }
+        }
+        let input = core::mem::take(&mut self.input);
+        Step::Exit(Sysctl { input, ..Sysctl::default() }.run(sys, &self.args))
+    }
 }
 
 /// Where an argument comes from, as messages name it.
@@ -97,6 +117,10 @@ struct Sysctl {
     system: bool,
     pattern: Option<Regex>,
     failed: bool,
+    /// How many variables could not be read: the exit status counts them.
+    unread: i32,
+    /// Standard input, if it is to be loaded.
+    input: Vec<u8>,
 }
 
 impl Sysctl {
@@ -150,7 +174,7 @@ impl Sysctl {
             }
         }
         self.work(sys, files, &parsed.operands);
-        i32::from(self.failed)
+        self.unread | i32::from(self.failed)
     }
 
     fn work(&mut self, sys: &mut Sys<'_, SimKernel>, mut files: Vec<String>, operands: &[String]) {
@@ -169,7 +193,8 @@ impl Sysctl {
             }
             let mut settings = Vec::new();
             for file in &files {
-                match sys.read_file(file) {
+                let content = if file == "-" { Ok(core::mem::take(&mut self.input)) } else { sys.read_file(file) };
+                match content {
                     Ok(text) => self.parse(sys, file, &String::from_utf8_lossy(&text), &mut settings),
                     Err(errno) => {
                         sys.err(&format!("sysctl: cannot open \"{file}\": {errno}\n"));
@@ -282,7 +307,10 @@ impl Sysctl {
     fn show(&mut self, sys: &mut Sys<'_, SimKernel>, word: &str) {
         let path = path_of(word);
         match sys.stat(&path, true) {
-            Err(errno) => self.missing(sys, &path, errno),
+            Err(errno) => {
+                self.missing(sys, &path, errno);
+                self.unread += i32::from(core::mem::take(&mut self.failed));
+            }
             Ok(stat) if stat.kind == FileKind::Dir => self.show_folder(sys, &path),
             Ok(_) => self.show_file(sys, &path),
         }

@@ -142,6 +142,11 @@ impl Network {
         });
     }
 
+    /// ARP was switched on or off on a link (`NETDEV_CHANGE` with `IFF_NOARP`): neighbours are forgotten.
+    pub fn inet_link_arp_switched(&mut self, ns: NsId, link: IfIndex) {
+        self.with(ns, |space, cx| neigh::forget_entries(space, cx, link, true));
+    }
+
     /// The carrier of a link changed and the link watcher tells so (`NETDEV_CHANGE`): next hops get or lose `linkdown`,
     /// and neighbours that were learned through a dead link are forgotten.
     pub fn inet_carrier_changed(&mut self, ns: NsId, link: IfIndex) {

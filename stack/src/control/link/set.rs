@@ -170,7 +170,7 @@ impl Network {
         }
         let changed = (before ^ dev.flags).contains(LinkFlags::NOARP);
         if changed && dev.is_up() {
-            self.inet_link_addr_changed(ns, link);
+            self.inet_link_arp_switched(ns, link);
         }
     }
 
