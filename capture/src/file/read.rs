@@ -103,8 +103,15 @@ pub fn read(bytes: &[u8]) -> Result<Capture, Error> {
     match bytes.first_chunk::<4>() {
         None => Err(Error::Truncated { wanted: 4, what: "file header", got: bytes.len() }),
         Some(&PCAPNG_SECTION_HEADER) => read_pcapng(bytes),
-        Some(_) => read_pcap(bytes),
+        Some(magic) if is_pcap(*magic) => read_pcap(bytes),
+        Some(_) => Err(Error::UnknownFormat),
     }
+}
+
+/// Whether a file that begins so is a pcap file: micro- or nanoseconds, either byte order.
+fn is_pcap(magic: [u8; 4]) -> bool {
+    let known = |number: u32| matches!(number, 0xa1b2_c3d4 | 0xa1b2_3c4d);
+    known(u32::from_be_bytes(magic)) || known(u32::from_le_bytes(magic))
 }
 
 fn read_pcap(bytes: &[u8]) -> Result<Capture, Error> {
