@@ -142,6 +142,11 @@ impl<P> FragTable<P> {
         self.queues.values().map(|queue| queue.parts.len()).sum()
     }
 
+    /// What all of them take, in bytes. `fqdir_mem`.
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// Takes a fragment in. `timeout` is `ipfrag_time`, `limit` is `ipfrag_high_thresh` in bytes.
     /// `ip_find`, `ip_frag_queue`.
     pub fn insert(&mut self, now: Time, key: Key, part: Part<P>, timeout: Duration, limit: usize) -> Outcome<P> {

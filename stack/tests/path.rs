@@ -314,3 +314,26 @@ fn forks_go_the_same_way() {
     assert_eq!(pinger.received(&mut net), pinger.received(&mut fork));
     conserved(&fork);
 }
+
+#[test]
+fn what_is_too_large_counts_as_forwarded_and_every_fragment_as_transmitted() {
+    let (mut net, client, router, server) = routed();
+    for (ns, name) in [(router, "right"), (server, "eth0")] {
+        let link = net.ns(ns).unwrap().devs.index_of(name).unwrap();
+        net.set_link_mtu(ns, link, 1400).unwrap();
+    }
+    let pinger = Pinger::new(&mut net, client);
+    let counters = |net: &Network| {
+        let snmp = &net.ns(router).unwrap().snmp;
+        (snmp.forw_datagrams, snmp.out_transmits, snmp.frag_creates, snmp.frag_fails)
+    };
+    net.socket_mut(client, pinger.socket).unwrap().opts.pmtudisc = PmtuDisc::Dont;
+    pinger.send(&mut net, "10.0.1.1", 1, 1472).unwrap();
+    run(&mut net, 900);
+    // A request that is cut here, and a reply that was cut before.
+    assert_eq!(counters(&net), (3, 4, 2, 0));
+    net.socket_mut(client, pinger.socket).unwrap().opts.pmtudisc = PmtuDisc::Do;
+    pinger.send(&mut net, "10.0.1.1", 2, 1472).unwrap();
+    run(&mut net, 900);
+    assert_eq!(counters(&net), (4, 5, 2, 1), "the one transmitted is the ICMP error");
+}

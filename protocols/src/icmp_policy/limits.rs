@@ -126,7 +126,10 @@ impl IcmpLimits {
         let full = cost * BURST;
         let limited = |bucket: &Bucket| bucket.tokens + (now - bucket.last) < full;
         let bucket = self.peers.entry(dst, Bucket { tokens: full, last: now }, limited);
-        let tokens = (bucket.tokens + (now - bucket.last)).min(full);
+        // Only if time has passed is the account looked at anew: what the routing's limit has just left in it
+        // ([`allow_route_error`](IcmpLimits::allow_route_error)) stays, however little this limit would leave.
+        let elapsed = now - bucket.last;
+        let tokens = if elapsed.is_zero() { bucket.tokens } else { (bucket.tokens + elapsed).min(full) };
         let allowed = tokens >= cost;
         *bucket = Bucket { tokens: if allowed { tokens - cost } else { tokens }, last: now };
         if allowed && let Some((credit, _)) = &mut self.global {
@@ -195,6 +198,20 @@ mod tests {
         assert!(!ask(999) && ask(1000) && !ask(1001));
         assert!(!ask(1999) && ask(2000), "what is refused costs nothing");
         assert_eq!((0..10).filter(|_| ask(60_000)).count(), 6);
+    }
+
+    #[test]
+    fn without_a_limit_of_its_own_a_message_empties_the_account_of_the_routing() {
+        let (mut state, limits) = (IcmpLimits::default(), Limits { ratelimit_ms: 0, ..Limits::default() });
+        assert!(state.allow_peer(at(0), &limits, HOST, ICMP_TIME_EXCEEDED, 0));
+        assert!(state.allow_peer(at(10), &limits, HOST, ICMP_TIME_EXCEEDED, 0));
+        // As Linux does with `ping -i 0.2` to destinations without a route: one or two are answered.
+        let mut ask = |ms| {
+            state.allow_route_error(at(ms), HOST)
+                && state.allow_peer(at(ms), &limits, HOST, ICMP_DEST_UNREACH, ICMP_NET_UNREACH)
+        };
+        let answers: Vec<bool> = [20, 220, 1220, 1420, 2420, 2620, 4820, 5020].into_iter().map(&mut ask).collect();
+        assert_eq!(answers, [false, false, true, false, true, false, true, true]);
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub fn forward(
         icmp::send_error(ns, cx, &packet, icmp::Error::new(wire_icmp::ICMP_TIME_EXCEEDED, wire_icmp::ICMP_EXC_TTL));
         return cx.drop(packet, DropReason::TtlExceeded);
     }
+    // Counted before it is known whether it fits.
+    ns.snmp.forw_datagrams += 1;
     // ip_exceeds_mtu: what has to be cut here and must not be is answered with the MTU that would fit.
     if len > route.mtu as usize && header.dont_fragment() || frag_max > route.mtu as usize && header.dont_fragment() {
         ns.snmp.frag_fails += 1;
@@ -46,7 +48,6 @@ pub fn forward(
     if let Some(compiled) = options {
         options::forward(ns, &route, &compiled, &mut packet);
     }
-    ns.snmp.forw_datagrams += 1;
     cx.note(&packet, || Detail::Forward { ttl });
     packet.mac_len = 0;
     output::ip_output(ns, cx, route, packet)

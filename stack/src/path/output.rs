@@ -135,10 +135,10 @@ fn build_options(ns: &Namespace, now: Time, spec: &IpSpec<'_>) -> Result<Vec<u8>
 /// Sends a complete IPv4 packet along its route, in fragments if it is too large.
 #[inline]
 pub fn ip_output(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
-    ns.snmp.out_transmits += 1;
     if packet.len() > route.mtu as usize {
         return fragment(ns, cx, route, packet);
     }
+    ns.snmp.out_transmits += 1;
     neigh_out::neigh_out(ns, cx, route, packet)
 }
 
@@ -160,6 +160,7 @@ fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Packe
             let mut fate = Fate::Consumed;
             for fragment in fragments {
                 ns.snmp.frag_creates += 1;
+                ns.snmp.out_transmits += 1;
                 fate = neigh_out::neigh_out(ns, cx, route, fragment);
             }
             cx.consume(packet, "fragmentation");
