@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use hopwise_scenarios::document;
     use hopwise_scenarios::fake::FakeWorld;
-    use hopwise_scenarios::run::LabWorld;
+    use hopwise_scenarios::run::{LabWorld, WorldOptions};
 
     impl Interactive for FakeWorld {
         fn wants_more(&self, command: &str) -> bool {

@@ -55,7 +55,8 @@ impl World {
             let full = self.ns_name(space.host, space.id);
             let namespace = full.strip_prefix(&format!("{machine}/")).map(str::to_owned);
             for dev in space.devs.iter() {
-                let label = LinkLabel { machine: machine.clone(), namespace: namespace.clone(), link: dev.name.to_string() };
+                let label =
+                    LinkLabel { machine: machine.clone(), namespace: namespace.clone(), link: dev.name.to_string() };
                 labels.insert((space.id, dev.index), label);
             }
         }
@@ -92,9 +93,8 @@ impl World {
             let Some(label) = self.labels.get(&(frame.ns, frame.link)).map(LinkLabel::text).filter(|l| takes(l)) else {
                 continue;
             };
-            let interface = *interfaces
-                .entry((frame.ns, frame.link))
-                .or_insert_with(|| file.interface(&label, LinkType::ETHERNET));
+            let interface =
+                *interfaces.entry((frame.ns, frame.link)).or_insert_with(|| file.interface(&label, LinkType::ETHERNET));
             let end = if last.get(&frame.packet) == Some(&i) { ends.remove(&frame.packet) } else { None };
             let comment = match end {
                 Some(end) => format!("packet {}; {end}", frame.packet),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hopwise_machine::{CommandId, MachineId, Machines, Signal};
 use hopwise_sim_core::{Duration, HostId, IfIndex, NsId, Time};
 use hopwise_stack::control::link::WireSpec;
-use hopwise_stack::{Network, NlError};
 use hopwise_stack::network::Stop;
+use hopwise_stack::{Network, NlError};
 use indexmap::IndexMap;
 
 use crate::captures::LinkLabel;
@@ -53,7 +53,11 @@ pub struct World {
 impl World {
     /// A world without machines. All random decisions derive from `seed`.
     pub fn new(seed: u64) -> Self {
-        World { kernel: SimKernel::new(seed), machines: Machines::new(programs::table(), seed), labels: BTreeMap::new() }
+        World {
+            kernel: SimKernel::new(seed),
+            machines: Machines::new(programs::table(), seed),
+            labels: BTreeMap::new(),
+        }
     }
 
     /// Adds a machine: a host with a root namespace whose `lo` is up, and an empty file tree.

@@ -163,7 +163,7 @@ pub struct ObjectRow {
 }
 
 /// The objects in iproute2's order: the first that a word abbreviates is meant. Those that do not exist here stand in the
-/// list with [`unknown`], so that abbreviations mean what they mean on Linux.
+/// list with `unknown`, so that abbreviations mean what they mean on Linux.
 pub static OBJECTS: &[ObjectRow] = &[
     ObjectRow { name: "address", run: address::run },
     ObjectRow { name: "addrlabel", run: unknown },

@@ -57,7 +57,7 @@ pub fn resolve(sys: &mut Sys<'_, SimKernel>, name: &str, first: First) -> Result
     }
 }
 
-/// As [`resolve`], hosts first; tells the error on standard error.
+/// As [`resolve()`], hosts first; tells the error on standard error.
 pub fn resolve_or_tell(sys: &mut Sys<'_, SimKernel>, name: &str, first: First) -> Option<Found> {
     resolve(sys, name, first).inspect_err(|why| sys.err(&format!("{name}: {why}\n"))).ok()
 }

@@ -107,11 +107,31 @@ fn parse(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<Request> {
     Ok(r)
 }
 
+/// What was learned for single destinations, as messages (`fib_dump_info_fnhe`). The kernel tells only of those that
+/// were used since; here all are told.
+pub(super) fn learned(ip: &mut Ip<'_, '_>) -> Done<Vec<Message>> {
+    let (ns, now) = (ip.ns, ip.sys.now());
+    let all: Vec<Ipv4Addr> = ip.space()?.pmtu.iter(now).map(|(dst, _)| dst).collect();
+    let mut messages = Vec::new();
+    for dst in all {
+        let query = RouteQuery::new(dst);
+        let request = Request { query, found: true, uid: None, connected: false, notify: false };
+        if let Ok(RouteFound::Decision(answer)) = ip.net().route_get(ns, &query) {
+            let message = Message { prefsrc: None, uid: None, ..decision(ip, &request, &answer) };
+            // The entry of the next hop alone holds it; nobody has just asked.
+            let cache = message.cache.clone().map(|cache| Cache { users: 1, ..cache });
+            messages.push(Message { cache, ..message });
+        }
+    }
+    Ok(messages)
+}
+
 /// `rt_fill_info`.
 fn decision(ip: &Ip<'_, '_>, request: &Request, answer: &RouteAnswer) -> Message {
     let (query, now) = (&request.query, ip.sys.now());
     let came_in = query.iif.is_some();
-    let mut cache = Cache::default();
+    // The entry of the next hop itself, and the one that was just asked for.
+    let mut cache = Cache { users: 2, ..Cache::default() };
     let here = matches!(answer.kind, RouteType::Local | RouteType::Broadcast);
     // Everybody belongs to the group of all hosts.
     let joined = answer.kind == RouteType::Multicast && query.dst == Ipv4Addr::new(224, 0, 0, 1);

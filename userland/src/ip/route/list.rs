@@ -50,8 +50,7 @@ impl Filter {
         let within = |p: Prefix, addr: Option<core::net::Ipv4Addr>| {
             same_bits(addr.unwrap_or(core::net::Ipv4Addr::UNSPECIFIED), p.addr, p.len)
         };
-        !self.cloned
-            && (self.table == 0 || self.table == table)
+        (self.table == 0 || self.table == table)
             && self.root.is_none_or(|p| p.len <= len && same_bits(dst, p.addr, p.len))
             && self.covers.is_none_or(|p| p.len >= len && same_bits(dst, p.addr, len))
             && self.kind.is_none_or(|kind| kind == route.kind)
@@ -62,6 +61,25 @@ impl Filter {
             && self.tos.is_none_or(|tos| tos == route.tos)
             && self.metric.is_none_or(|metric| metric == route.metric)
             && self.dev.is_none_or(|dev| only.is_some_and(|nh| nh.dev == dev))
+    }
+
+    /// The same for what was learned: a host route of no protocol.
+    fn fits_learned(&self, message: &Message) -> bool {
+        let (dst, len) = message.dst;
+        let within = |p: Prefix, addr: Option<core::net::Ipv4Addr>| {
+            same_bits(addr.unwrap_or(core::net::Ipv4Addr::UNSPECIFIED), p.addr, p.len)
+        };
+        (self.table == 0 || self.table == message.table)
+            && self.root.is_none_or(|p| p.len <= len && same_bits(dst, p.addr, p.len))
+            && self.covers.is_none_or(|p| p.len >= len && same_bits(dst, p.addr, len))
+            && self.kind.is_none_or(|kind| kind == message.kind)
+            && self.via.is_none_or(|p| within(p, message.gateway))
+            && self.src.is_none_or(|p| within(p, message.prefsrc))
+            && self.scope.is_none_or(|scope| scope == message.scope)
+            && self.proto.is_none_or(|proto| proto == message.proto)
+            && self.tos.is_none_or(|tos| tos == message.tos)
+            && self.metric.is_none_or(|metric| metric == message.metric)
+            && self.dev.is_none_or(|dev| message.oif == Some(dev))
     }
 
     /// Reads the words of a selector.
@@ -168,18 +186,28 @@ pub(super) fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         ip.out.close();
         return Ok(());
     }
+    if filter.cloned {
+        let mut found = super::get::learned(ip)?;
+        found.retain(|message| filter.fits_learned(message));
+        print(ip, &filter, &found);
+        return Ok(());
+    }
     let fib = &ip.space()?.fib;
     let exists = filter.table == 0 || filter.table == RT_TABLE_MAIN || fib.table(filter.table).is_some();
-    if !exists && !filter.cloned {
+    if !exists {
         return Err(Fail::new(2, "Error: ipv4: FIB table does not exist.\nDump terminated"));
     }
     let found = select(fib, &filter);
+    print(ip, &filter, &found);
+    Ok(())
+}
+
+fn print(ip: &mut Ip<'_, '_>, filter: &Filter, found: &[Message]) {
     ip.out.open();
     for message in found {
-        message.print(ip, &filter);
+        message.print(ip, filter);
     }
     ip.out.close();
-    Ok(())
 }
 
 /// `ip route flush`.

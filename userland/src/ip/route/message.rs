@@ -28,6 +28,8 @@ pub(super) struct Cache {
     pub(super) flags: Vec<&'static str>,
     /// Seconds until what was learned is forgotten.
     pub(super) expires: Option<u64>,
+    /// How many hold the entry, as `-s` tells.
+    pub(super) users: u32,
 }
 
 /// RTM_NEWROUTE, with what `ip route` prints of it.
@@ -215,8 +217,7 @@ impl Cache {
             ip.out.any("expires", format_args!("expires {seconds}sec "), Json::Uint(seconds));
         }
         if ip.opt.stats > 0 {
-            // The entry of the next hop itself, and the one that was just asked for; it was used before.
-            ip.out.any("users", "users 2 ", 2u32);
+            ip.out.any("users", format_args!("users {} ", self.users), self.users);
             ip.out.any("age", "age 0sec ", 0u32);
         }
     }
