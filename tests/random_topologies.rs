@@ -21,12 +21,12 @@ struct Topology {
 enum Event {
     Ping { from: u8, link: u8, size: u16 },
     Route { ns: u8, to: u8, via: u8 },
-    Flap { ns: u8, link: u8 },
+    Flap { link: u8 },
     Setting { ns: u8, which: u8, value: u8 },
     Neighbour { ns: u8, link: u8 },
-    Mtu { ns: u8, link: u8, mtu: u16 },
+    Mtu { link: u8, mtu: u16 },
     Traceroute { from: u8, link: u8 },
-    DeleteLink { ns: u8, link: u8 },
+    DeleteLink { link: u8 },
     DeleteNamespace { ns: u8 },
     Wait { seconds: u8 },
 }
@@ -52,12 +52,12 @@ fn event() -> impl Strategy<Value = Event> {
         5 => (n(), n(), prop_oneof![Just(56), Just(1472), Just(3000)])
             .prop_map(|(from, link, size)| Event::Ping { from, link, size }),
         3 => (n(), n(), n()).prop_map(|(ns, to, via)| Event::Route { ns, to, via }),
-        1 => (n(), n()).prop_map(|(ns, link)| Event::Flap { ns, link }),
+        1 => n().prop_map(|link| Event::Flap { link }),
         1 => (n(), n(), n()).prop_map(|(ns, which, value)| Event::Setting { ns, which, value }),
         1 => (n(), n()).prop_map(|(ns, link)| Event::Neighbour { ns, link }),
-        1 => (n(), n(), 68..2000u16).prop_map(|(ns, link, mtu)| Event::Mtu { ns, link, mtu }),
+        1 => (n(), 68..2000u16).prop_map(|(link, mtu)| Event::Mtu { link, mtu }),
         1 => (n(), n()).prop_map(|(from, link)| Event::Traceroute { from, link }),
-        1 => (n(), n()).prop_map(|(ns, link)| Event::DeleteLink { ns, link }),
+        1 => n().prop_map(|link| Event::DeleteLink { link }),
         1 => n().prop_map(|ns| Event::DeleteNamespace { ns }),
         1 => n().prop_map(|seconds| Event::Wait { seconds }),
     ]
@@ -130,7 +130,7 @@ impl Topology {
                     address(via)
                 )
             }
-            Event::Flap { ns: _, link: l } => {
+            Event::Flap { link: l } => {
                 let (ns, name) = link(l);
                 format!("ip -n n{ns} link set {name} down; sleep 1; ip -n n{ns} link set {name} up")
             }
@@ -145,14 +145,14 @@ impl Topology {
                 link(l).0,
                 link(l).1
             ),
-            Event::Mtu { ns: _, link: l, mtu } => {
+            Event::Mtu { link: l, mtu } => {
                 let (ns, name) = link(l);
                 format!("ip -n n{ns} link set {name} mtu {mtu}")
             }
             Event::Traceroute { from, link } => {
                 format!("ip netns exec n{} traceroute -n -m 5 -q 1 -w 1 {}", ns(from), address(link))
             }
-            Event::DeleteLink { ns: _, link: l } => {
+            Event::DeleteLink { link: l } => {
                 let (ns, name) = link(l);
                 format!("ip -n n{ns} link del {name}")
             }

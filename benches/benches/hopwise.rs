@@ -1,7 +1,5 @@
 //! The benchmarks: `cargo bench -p hopwise-benches [FILTER]`.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented functions")]
-
 mod agenda;
 mod forwarding;
 mod lookups;

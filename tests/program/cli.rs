@@ -1,8 +1,6 @@
 //! The program as a user meets it: exit statuses, messages with file and line, files, the same bytes every time.
 
-mod common;
-
-use common::{Folder, text};
+use crate::folder::{Folder, text};
 
 const GOOD: &str = "# Good\n\n```console\n# echo hello\nhello\n# ping -c 1 127.0.0.1\n...\n1 packets transmitted, 1 received[..]\n...\n```\n";
 const BAD: &str = "# Bad\n\n```console\n# echo hello\ngoodbye\n# echo still running\nstill running\n```\n";

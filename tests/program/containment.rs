@@ -1,9 +1,7 @@
 //! A lab reaches nothing of the real machine: it writes below `--out` only, reads no real file, runs no real program,
 //! sends nothing, and does not see the environment.
 
-mod common;
-
-use common::{Folder, text};
+use crate::folder::{Folder, text};
 
 /// Runs a script as a lab, with `CANARY` and `SECRET` standing for real paths. Checks that no file beside `out` changed.
 /// Gives the transcript.

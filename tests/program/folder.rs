@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 /// A temporary folder.
-pub struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 /// Files by their paths.
-pub type Files = BTreeMap<PathBuf, Vec<u8>>;
+pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
 
 impl Folder {
     /// A folder with these files.
-    pub fn with(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
         let folder = Folder(tempfile::tempdir().unwrap());
         for (path, text) in files {
             let path = folder.path().join(path);
@@ -24,13 +24,13 @@ impl Folder {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Runs `hopwise` in it.
     #[expect(clippy::disallowed_methods, reason = "the program itself is tested")]
-    pub fn hopwise(&self, args: &[&str]) -> Output {
+    pub(crate) fn hopwise(&self, args: &[&str]) -> Output {
         std::process::Command::new(env!("CARGO_BIN_EXE_hopwise"))
             .args(args)
             .current_dir(self.path())
@@ -40,14 +40,14 @@ impl Folder {
     }
 
     /// All files below it, without those below `but`.
-    pub fn files(&self, but: &str) -> Files {
+    pub(crate) fn files(&self, but: &str) -> Files {
         let mut files = Files::new();
         walk(self.path(), &self.path().join(but), &mut files);
         files
     }
 
     /// All files below one of its folders, with paths relative to that.
-    pub fn files_in(&self, folder: &str) -> Files {
+    pub(crate) fn files_in(&self, folder: &str) -> Files {
         let mut files = Files::new();
         let top = self.path().join(folder);
         walk(&top, Path::new("/"), &mut files);
@@ -73,6 +73,6 @@ fn walk(folder: &Path, but: &Path, files: &mut Files) {
 }
 
 /// Standard output and standard error.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
