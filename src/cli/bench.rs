@@ -16,8 +16,11 @@ use super::{Ended, Refusal};
 /// A figure, told as soon as it is known.
 type Tell<'a> = &'a mut dyn FnMut(Figure);
 
-/// A benchmark: its name, and what measures it.
-const BENCHES: &[(&str, fn(Tell<'_>) -> Result<(), NlError>)] =
+/// What measures.
+type Measure = fn(Tell<'_>) -> Result<(), NlError>;
+
+/// The benchmarks by their names.
+const BENCHES: &[(&str, Measure)] =
     &[("chain", chain), ("bridge", bridge), ("setup", setup), ("fork", fork), ("pcap", pcap)];
 
 /// The names, for the command line.

@@ -54,6 +54,14 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
+    /// Shows a message at the bar. Not from within [`Self::with`]: the bar has a lock too, and who prints while the bar is
+    /// away holds that one first.
+    fn say(&self, message: Option<String>) {
+        if let Some(message) = message {
+            self.bar.set_message(message);
+        }
+    }
+
     fn with<T>(&self, lab: usize, act: impl FnOnce(&mut Running) -> T) -> Option<T> {
         // A thread that panicked has left nothing half done here.
         self.labs.lock().unwrap_or_else(PoisonError::into_inner).get_mut(lab).map(act)
@@ -62,16 +70,17 @@ impl Progress {
 
 impl Observer for Progress {
     fn started(&self, lab: usize) {
-        self.with(lab, |lab| {
+        let name = self.with(lab, |lab| {
             lab.since = Some(Stopwatch::start());
-            self.bar.set_message(lab.name.clone());
+            lab.name.clone()
         });
+        self.say(name);
     }
 
     fn stepped(&self, lab: usize, commands: usize) {
         // A lab of a few commands is over before anybody could read this.
         if commands.is_multiple_of(16) {
-            self.with(lab, |lab| self.bar.set_message(format!("{} {commands}/{}", lab.name, lab.commands)));
+            self.say(self.with(lab, |lab| format!("{} {commands}/{}", lab.name, lab.commands)));
         }
     }
 
