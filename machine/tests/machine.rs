@@ -94,7 +94,7 @@ fn nothing_leads_out_of_the_simulated_machine() {
     let (mut m, host) = world();
     // What exists on the real machine is not there, whatever the way.
     for script in [
-        "cat /work/brief.md",
+        "cat /elsewhere/brief.md",
         "cat ../../../../../../Cargo.toml",
         "echo \"$(cat /proc/1/environ)\"",
         "ln -s / up; cat up/Cargo.toml",

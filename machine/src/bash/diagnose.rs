@@ -5,9 +5,6 @@
 
 use super::scan;
 
-/// Constructs nest this deep at most: the recogniser recurses.
-const DEPTH_MAX: usize = 100;
-
 /// Why a text is no program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Wrong {
@@ -53,8 +50,9 @@ pub(super) fn diagnose(text: &str, first_line: usize) -> Option<Wrong> {
     walk.program().err()
 }
 
+/// What the recogniser reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Token {
+pub(super) enum Token {
     Word { text: String, quoted: bool },
     Op(&'static str),
     Newline,
@@ -70,26 +68,26 @@ const REDIRECTIONS: [&str; 12] = ["&>>", "<<<", "<<-", "&>", ">>", "<<", "<&", "
 /// Words that end a list of commands.
 const CLOSERS: [&str; 8] = ["then", "do", "done", "fi", "elif", "else", "esac", "}"];
 
-struct Walk<'t> {
-    text: &'t str,
-    at: usize,
-    line: usize,
-    depth: usize,
-    token: Token,
-    token_line: usize,
-    here: Vec<(String, bool)>,
+pub(super) struct Walk<'t> {
+    pub(super) text: &'t str,
+    pub(super) at: usize,
+    pub(super) line: usize,
+    pub(super) depth: usize,
+    pub(super) token: Token,
+    pub(super) token_line: usize,
+    pub(super) here: Vec<(String, bool)>,
     /// Here-documents may end with the text, a last backslash is dropped: as in scripts.
-    lenient: bool,
+    pub(super) lenient: bool,
     /// Where `select` stands as a keyword, outside of `$(...)`.
-    selects: Vec<usize>,
-    token_at: usize,
-    substitutions: usize,
+    pub(super) selects: Vec<usize>,
+    pub(super) token_at: usize,
+    pub(super) substitutions: usize,
 }
 
-type Walked<T = ()> = Result<T, Wrong>;
+pub(super) type Walked<T = ()> = Result<T, Wrong>;
 
 impl<'t> Walk<'t> {
-    fn new(text: &'t str, line: usize) -> Self {
+    pub(super) fn new(text: &'t str, line: usize) -> Self {
         Walk {
             text,
             at: 0,
@@ -105,17 +103,17 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn program(&mut self) -> Walked {
+    pub(super) fn program(&mut self) -> Walked {
         self.advance()?;
         self.list(&[], true)?;
         if self.token == Token::End { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    fn byte(&self, ahead: usize) -> Option<u8> {
+    pub(super) fn byte(&self, ahead: usize) -> Option<u8> {
         self.text.as_bytes().get(self.at + ahead).copied()
     }
 
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         if self.byte(0) == Some(b'\n') {
             self.line += 1;
         }
@@ -123,11 +121,11 @@ impl<'t> Walk<'t> {
     }
 
     /// The line that bash has reached when the text is over.
-    fn last_line(&self) -> usize {
+    pub(super) fn last_line(&self) -> usize {
         self.line + usize::from(!self.text.is_empty() && !self.text.ends_with('\n'))
     }
 
-    fn unexpected(&self) -> Wrong {
+    pub(super) fn unexpected(&self) -> Wrong {
         match &self.token {
             Token::Word { text, .. } => Wrong::Token(text.clone(), self.token_line),
             Token::Op(op) => Wrong::Token((*op).to_owned(), self.token_line),
@@ -137,7 +135,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Reads the next token into `self.token`.
-    fn advance(&mut self) -> Walked {
+    pub(super) fn advance(&mut self) -> Walked {
         loop {
             match self.byte(0) {
                 Some(b' ' | b'\t') => self.at += 1,
@@ -180,7 +178,7 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    fn operator(&self) -> Option<&'static str> {
+    pub(super) fn operator(&self) -> Option<&'static str> {
         let rest = self.text.get(self.at..)?;
         let op = OPERATORS.into_iter().find(|op| rest.starts_with(op))?;
         // `<(` and `>(` begin a word.
@@ -188,7 +186,7 @@ impl<'t> Walk<'t> {
         (!substitutes).then_some(op)
     }
 
-    fn here_bodies(&mut self) -> Walked {
+    pub(super) fn here_bodies(&mut self) -> Walked {
         for (tag, strip) in std::mem::take(&mut self.here) {
             loop {
                 if self.at >= self.text.len() {
@@ -209,216 +207,11 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    fn read_word(&mut self) -> Walked {
-        let start = self.at;
-        let mut quoted = false;
-        while let Some(b) = self.byte(0) {
-            match b {
-                b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b')' => break,
-                b'<' | b'>' if self.byte(1) == Some(b'(') => {
-                    self.at += 2;
-                    self.substitution()?;
-                }
-                b'<' | b'>' => break,
-                b'(' => {
-                    let before = self.text.get(start..self.at).unwrap_or("");
-                    if before.ends_with('=') && before.len() > 1 {
-                        self.array()?;
-                    } else if before.ends_with(['@', '?', '*', '+', '!']) {
-                        self.closing(b'(', b')', ")")?;
-                    } else {
-                        break;
-                    }
-                }
-                b'\\' | b'\'' | b'"' | b'`' => {
-                    quoted = true;
-                    self.quoted()?;
-                }
-                b'$' => self.dollar()?,
-                _ => self.step(),
-            }
-        }
-        let text = self.text.get(start..self.at).unwrap_or("").to_owned();
-        self.token = Token::Word { text, quoted };
-        Ok(())
-    }
-
-    /// A quoted piece, from its quote to after its partner.
-    fn quoted(&mut self) -> Walked {
-        let line = self.line;
-        let quote = self.byte(0);
-        self.at += 1;
-        match quote {
-            Some(b'\\') => {
-                if self.at >= self.text.len() && !self.lenient {
-                    return Err(Wrong::Continued);
-                }
-                self.skip_char();
-                Ok(())
-            }
-            Some(b'\'') => self.until(b'\'', "'", line, false),
-            Some(b'`') => self.until(b'`', "`", line, true),
-            _ => self.double(line),
-        }
-    }
-
-    fn skip_char(&mut self) {
-        let length = self.text.get(self.at..).and_then(|r| r.chars().next()).map_or(1, char::len_utf8);
-        if self.byte(0) == Some(b'\n') {
-            self.line += 1;
-        }
-        self.at += length;
-    }
-
-    fn until(&mut self, end: u8, name: &'static str, line: usize, escapes: bool) -> Walked {
-        loop {
-            match self.byte(0) {
-                None => return Err(Wrong::Unclosed(name, line)),
-                Some(b'\\') if escapes => {
-                    self.at += 1;
-                    self.skip_char();
-                }
-                Some(b) => {
-                    self.step();
-                    if b == end {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    }
-
-    fn double(&mut self, line: usize) -> Walked {
-        loop {
-            match self.byte(0) {
-                None => return Err(Wrong::Unclosed("\"", line)),
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => {
-                    self.at += 1;
-                    self.skip_char();
-                }
-                Some(b'`') => self.quoted()?,
-                Some(b'$') if self.byte(1).is_some_and(|b| b == b'(' || b == b'{') => self.dollar()?,
-                Some(_) => self.step(),
-            }
-        }
-    }
-
-    /// `$...`: expansions and `$'...'`.
-    fn dollar(&mut self) -> Walked {
-        let line = self.line;
-        match (self.byte(1), self.byte(2)) {
-            (Some(b'\''), _) => {
-                self.at += 2;
-                self.until(b'\'', "'", line, true)
-            }
-            (Some(b'('), Some(b'(')) if scan::arithmetic_end(self.text, self.at + 3).is_some() => {
-                let end = scan::arithmetic_end(self.text, self.at + 3).unwrap_or(self.at) + 2;
-                while self.at < end {
-                    self.step();
-                }
-                Ok(())
-            }
-            (Some(b'('), Some(b'(')) if self.text.get(self.at..).is_some_and(|r| !r.contains(')')) => {
-                Err(Wrong::Unclosed(")", line))
-            }
-            (Some(b'('), _) => {
-                self.at += 2;
-                self.substitution()
-            }
-            (Some(b'{'), _) => {
-                self.at += 1;
-                self.closing(b'{', b'}', "}")
-            }
-            _ => {
-                self.at += 1;
-                Ok(())
-            }
-        }
-    }
-
-    /// From an opening bracket to after its partner; quotes and expansions inside are skipped.
-    fn closing(&mut self, open: u8, close: u8, name: &'static str) -> Walked {
-        let line = self.line;
-        let mut depth = 0usize;
-        loop {
-            match self.byte(0) {
-                None => return Err(Wrong::Unclosed(name, line)),
-                Some(b'\\' | b'\'' | b'"' | b'`') => self.quoted()?,
-                Some(b'$') => {
-                    self.enter()?;
-                    self.dollar()?;
-                    self.depth -= 1;
-                }
-                Some(b) => {
-                    self.step();
-                    if b == open {
-                        depth += 1;
-                    } else if b == close {
-                        depth = depth.saturating_sub(1);
-                        if depth == 0 {
-                            return Ok(());
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn enter(&mut self) -> Walked {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX { Err(Wrong::Deep) } else { Ok(()) }
-    }
-
-    /// The words of `name=( ... )`.
-    fn array(&mut self) -> Walked {
-        let line = self.line;
-        let outer = self.token.clone();
-        self.enter()?;
-        self.at += 1;
-        loop {
-            self.token = Token::Op("(");
-            self.advance()?;
-            match self.token {
-                Token::Op(")") => break,
-                Token::Word { .. } => {}
-                Token::Newline if self.at < self.text.len() => {}
-                Token::Newline | Token::End => return Err(Wrong::Unclosed(")", line)),
-                Token::Op(_) => return Err(self.unexpected()),
-            }
-        }
-        self.depth -= 1;
-        self.token = outer;
-        Ok(())
-    }
-
-    /// The commands of a `$(...)`, up to after its `)`.
-    fn substitution(&mut self) -> Walked {
-        let outer = self.token.clone();
-        self.enter()?;
-        self.substitutions += 1;
-        self.token = Token::Op("(");
-        self.advance()?;
-        self.list(&[")"], true)?;
-        self.substitutions -= 1;
-        match self.token {
-            Token::Op(")") => {}
-            Token::End => return Err(Wrong::Unclosed(")", self.last_line())),
-            _ => return Err(self.unexpected()),
-        }
-        self.depth -= 1;
-        self.token = outer;
-        Ok(())
-    }
-
-    fn is_word(&self, wanted: &str) -> bool {
+    pub(super) fn is_word(&self, wanted: &str) -> bool {
         matches!(&self.token, Token::Word { text, quoted: false } if text == wanted)
     }
 
-    fn closes(&self) -> bool {
+    pub(super) fn closes(&self) -> bool {
         match &self.token {
             Token::Word { text, quoted: false } => CLOSERS.contains(&text.as_str()),
             Token::Op(op) => matches!(*op, ")" | ";;" | ";&" | ";;&"),
@@ -426,7 +219,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn newlines(&mut self) -> Walked {
+    pub(super) fn newlines(&mut self) -> Walked {
         while self.token == Token::Newline {
             self.advance()?;
         }
@@ -434,7 +227,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Commands up to a token that closes the list; the token stays. `enders` are those that may.
-    fn list(&mut self, enders: &[&str], may_be_empty: bool) -> Walked {
+    pub(super) fn list(&mut self, enders: &[&str], may_be_empty: bool) -> Walked {
         self.newlines()?;
         let mut empty = true;
         loop {
@@ -462,7 +255,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn and_or(&mut self) -> Walked {
+    pub(super) fn and_or(&mut self) -> Walked {
         loop {
             self.command()?;
             match self.token {
@@ -478,7 +271,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn command(&mut self) -> Walked {
+    pub(super) fn command(&mut self) -> Walked {
         self.enter()?;
         let mut prefixed = false;
         while self.is_word("!") || self.is_word("time") {
@@ -516,7 +309,7 @@ impl<'t> Walk<'t> {
     }
 
     /// A command by its first word.
-    fn begun_by(&mut self, word: &str) -> Walked {
+    pub(super) fn begun_by(&mut self, word: &str) -> Walked {
         match word {
             "if" => {
                 self.advance()?;
@@ -567,14 +360,14 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn need_word(&mut self) -> Walked {
+    pub(super) fn need_word(&mut self) -> Walked {
         match self.token {
             Token::Word { .. } => self.advance(),
             _ => Err(self.unexpected()),
         }
     }
 
-    fn need(&mut self, wanted: &str) -> Walked {
+    pub(super) fn need(&mut self, wanted: &str) -> Walked {
         if self.is_word(wanted) || self.token == Token::Op(static_op(wanted)) {
             self.advance()
         } else {
@@ -583,18 +376,18 @@ impl<'t> Walk<'t> {
     }
 
     /// A compound command's last word, and its redirections.
-    fn close(&mut self, word: &str) -> Walked {
+    pub(super) fn close(&mut self, word: &str) -> Walked {
         self.need(word)?;
         self.redirections()
     }
 
-    fn body(&mut self) -> Walked {
+    pub(super) fn body(&mut self) -> Walked {
         self.need("do")?;
         self.list(&["done"], false)?;
         self.close("done")
     }
 
-    fn for_clause(&mut self) -> Walked {
+    pub(super) fn for_clause(&mut self) -> Walked {
         if self.is_word("select") && self.substitutions == 0 {
             self.selects.push(self.token_at);
         }
@@ -631,7 +424,7 @@ impl<'t> Walk<'t> {
         self.body()
     }
 
-    fn case_clause(&mut self) -> Walked {
+    pub(super) fn case_clause(&mut self) -> Walked {
         self.advance()?;
         self.need_word()?;
         self.newlines()?;
@@ -657,13 +450,13 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn function_body(&mut self) -> Walked {
+    pub(super) fn function_body(&mut self) -> Walked {
         self.newlines()?;
         let begins = ["{", "if", "while", "until", "for", "select", "case", "[["].iter().any(|w| self.is_word(w));
         if begins || self.token == Token::Op("(") { self.command() } else { Err(self.unexpected()) }
     }
 
-    fn redirection(&mut self) -> Walked<bool> {
+    pub(super) fn redirection(&mut self) -> Walked<bool> {
         let Token::Op(op) = self.token else { return Ok(false) };
         if !REDIRECTIONS.contains(&op) {
             return Ok(false);
@@ -677,7 +470,7 @@ impl<'t> Walk<'t> {
         Ok(true)
     }
 
-    fn redirections(&mut self) -> Walked {
+    pub(super) fn redirections(&mut self) -> Walked {
         while self.redirection()? || self.is_redirected_number() {
             if self.is_redirected_number() {
                 self.advance()?;
@@ -687,12 +480,12 @@ impl<'t> Walk<'t> {
     }
 
     /// `2` in `2>file`.
-    fn is_redirected_number(&self) -> bool {
+    pub(super) fn is_redirected_number(&self) -> bool {
         matches!(&self.token, Token::Word { text, quoted: false }
             if text.bytes().all(|b| b.is_ascii_digit()) && matches!(self.byte(0), Some(b'<' | b'>')))
     }
 
-    fn simple(&mut self) -> Walked {
+    pub(super) fn simple(&mut self) -> Walked {
         let mut words = 0;
         loop {
             match self.token {
@@ -713,142 +506,6 @@ impl<'t> Walk<'t> {
             }
         }
     }
-
-    /// `[[ ... ]]`, whose errors bash tells in sentences of their own (`parse_cond_command` in parse.y).
-    fn condition(&mut self) -> Walked {
-        self.advance()?;
-        self.newlines()?;
-        self.condition_or()?;
-        if self.is_word("]]") {
-            self.advance()?;
-            return self.redirections();
-        }
-        Err(match &self.token {
-            Token::End => self.no_condition_end(),
-            Token::Newline if self.at >= self.text.len() => self.no_condition_end(),
-            Token::Op(op) => {
-                self.in_condition(&format!("syntax error in conditional expression: unexpected token `{op}'"))
-            }
-            _ => self.in_condition("syntax error in conditional expression"),
-        })
-    }
-
-    fn no_condition_end(&self) -> Wrong {
-        Wrong::Unclosed("]]", self.token_line)
-    }
-
-    fn in_condition(&self, message: &str) -> Wrong {
-        Wrong::Condition(message.to_owned(), self.token_line)
-    }
-
-    fn condition_or(&mut self) -> Walked {
-        loop {
-            self.condition_term()?;
-            if !matches!(self.token, Token::Op("&&" | "||")) {
-                return Ok(());
-            }
-            self.advance()?;
-            self.newlines()?;
-        }
-    }
-
-    fn condition_term(&mut self) -> Walked {
-        while self.is_word("!") {
-            self.advance()?;
-        }
-        if self.token == Token::Op("(") {
-            self.enter()?;
-            self.advance()?;
-            self.condition_or()?;
-            self.depth -= 1;
-            if self.token != Token::Op(")") {
-                let shown = self.shown();
-                return Err(self.in_condition(&format!("unexpected token `{shown}', expected `)'")));
-            }
-            return self.advance();
-        }
-        let Token::Word { text, quoted } = self.token.clone() else {
-            return Err(if self.token == Token::End || self.at >= self.text.len() {
-                self.no_condition_end()
-            } else {
-                self.in_condition("syntax error in conditional expression")
-            });
-        };
-        if text == "]]" {
-            return Err(self.in_condition("syntax error in conditional expression"));
-        }
-        self.advance()?;
-        if !quoted && text.len() == 2 && text.starts_with('-') && !self.is_condition_end() {
-            return self.operand("unary");
-        }
-        if !quoted && text.len() == 2 && text.starts_with('-') && self.is_word("]]") {
-            return self.operand("unary");
-        }
-        match &self.token {
-            Token::Op("<" | ">") => {
-                self.advance()?;
-                self.operand("binary")
-            }
-            _ if self.is_condition_end() => Ok(()),
-            Token::Word { text, .. } if text == "=~" => self.regex(),
-            Token::Word { text, .. } if ["=", "==", "!="].contains(&text.as_str()) || text.starts_with('-') => {
-                self.advance()?;
-                self.operand("binary")
-            }
-            _ => Err(self.in_condition("conditional binary operator expected")),
-        }
-    }
-
-    fn is_condition_end(&self) -> bool {
-        self.is_word("]]") || matches!(self.token, Token::Op("&&" | "||" | ")") | Token::Newline | Token::End)
-    }
-
-    fn shown(&self) -> String {
-        match &self.token {
-            Token::Word { text, .. } => text.clone(),
-            Token::Op(op) => (*op).to_owned(),
-            Token::Newline | Token::End => "newline".to_owned(),
-        }
-    }
-
-    fn operand(&mut self, kind: &str) -> Walked {
-        if matches!(self.token, Token::Word { .. }) && !self.is_word("]]") {
-            return self.advance();
-        }
-        let shown = self.shown();
-        Err(self.in_condition(&format!("unexpected argument `{shown}' to conditional {kind} operator")))
-    }
-
-    /// The operand of `=~`: one word, in which brackets protect blanks.
-    fn regex(&mut self) -> Walked {
-        while matches!(self.byte(0), Some(b' ' | b'\t')) {
-            self.at += 1;
-        }
-        let line = self.line;
-        let mut depth = 0usize;
-        while let Some(b) = self.byte(0) {
-            match b {
-                b' ' | b'\t' | b'\n' | b';' if depth == 0 => break,
-                b'\\' | b'\'' | b'"' | b'`' => {
-                    self.quoted()?;
-                    continue;
-                }
-                b'$' => {
-                    self.dollar()?;
-                    continue;
-                }
-                b'(' => depth += 1,
-                b')' if depth == 0 => break,
-                b')' => depth -= 1,
-                _ => {}
-            }
-            self.step();
-        }
-        if depth > 0 {
-            return Err(Wrong::OpenRegex(line, self.last_line()));
-        }
-        self.advance()
-    }
 }
 
 /// The operator of this spelling, for comparisons; words give one that never occurs.
@@ -861,7 +518,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_left_alone() {
+    pub(super) fn programs_are_left_alone() {
         for text in [
             "",
             "\n",
@@ -885,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn what_bash_waits_for() {
+    pub(super) fn what_bash_waits_for() {
         for text in [
             "echo \"a",
             "echo 'a",

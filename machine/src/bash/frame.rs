@@ -9,7 +9,7 @@ use super::parse::{ParseFailure, Script};
 use super::pattern::Pattern;
 use super::shell::{Naming, Shell};
 use super::simple::Simple;
-use crate::{Kernel, Read, Spawn, Sys, Wait};
+use crate::{Kernel, Sys, Wait};
 
 /// A construct under way, and what has to be put back when it ends.
 #[derive(Clone, Debug)]
@@ -311,7 +311,7 @@ impl Shell {
         }
     }
 
-    fn advance_and_or(&mut self, frame: &mut Frame) -> Next {
+    pub(super) fn advance_and_or(&mut self, frame: &mut Frame) -> Next {
         let Kind::AndOr { node, at } = &mut frame.kind else { return Next::Stay };
         while let Some((and, _)) = node.parts.get(*at)
             && *at > 0
@@ -332,7 +332,7 @@ impl Shell {
     }
 
     /// A command: its redirections one by one, then what it does.
-    fn advance_command<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+    pub(super) fn advance_command<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
         let Kind::Command { node, redirects, begun } = &mut frame.kind else { return Next::Stay };
         let node = node.clone();
         if self.options.noexec && !self.is_session() {
@@ -416,7 +416,7 @@ impl Shell {
     }
 
     /// An expansion of a compound command stopped: run the substitution and try again, or tell the error.
-    fn stopped_with<K: Kernel>(
+    pub(super) fn stopped_with<K: Kernel>(
         &mut self,
         sys: &mut Sys<'_, K>,
         frame: &mut Frame,
@@ -443,7 +443,7 @@ impl Shell {
     }
 
     /// Tells a syntax error, line by line.
-    fn complain_of<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, failure: &ParseFailure, tag: &str) {
+    pub(super) fn complain_of<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, failure: &ParseFailure, tag: &str) {
         for (line, message) in &failure.messages {
             self.line = *line;
             let text = match &self.naming {
@@ -469,164 +469,7 @@ impl Shell {
         }
     }
 
-    fn advance_condition<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
-        match &mut frame.kind {
-            Kind::If { node, arm, in_condition } => {
-                let node = node.clone();
-                let Node::If { arms, otherwise } = &node.kind else { return Next::Done(0) };
-                if !*in_condition {
-                    if *arm == usize::MAX {
-                        return Next::Done(self.status);
-                    }
-                    if let Some((condition, _)) = arms.get(*arm) {
-                        *in_condition = true;
-                        let kind = Shell::list_frame(condition);
-                        self.enter_condition(frame);
-                        return Next::Push(kind);
-                    }
-                    *arm = usize::MAX;
-                    return match otherwise {
-                        Some(list) => Next::Push(Shell::list_frame(list)),
-                        None => Next::Done(0),
-                    };
-                }
-                *in_condition = false;
-                let chosen = if self.status == 0 { arms.get(*arm).map(|a| Shell::list_frame(&a.1)) } else { None };
-                *arm = if chosen.is_some() { usize::MAX } else { *arm + 1 };
-                self.leave_condition(frame);
-                chosen.map_or(Next::Stay, Next::Push)
-            }
-            Kind::Loop { node, in_condition, ran, last } => {
-                let node = node.clone();
-                let Node::Loop { until, condition, body } = &node.kind else { return Next::Done(0) };
-                if *in_condition {
-                    *in_condition = false;
-                    let last = *last;
-                    let go_on = (self.status == 0) != *until;
-                    *ran = go_on;
-                    self.leave_condition(frame);
-                    if !go_on {
-                        return Next::Done(last);
-                    }
-                    if !self.count_loop(sys) {
-                        return Next::Jump(Jump::Exit(1));
-                    }
-                    return Next::Push(Shell::list_frame(body));
-                }
-                if std::mem::take(ran) {
-                    *last = self.status;
-                }
-                *in_condition = true;
-                self.enter_condition(frame);
-                Next::Push(Shell::list_frame(condition))
-            }
-            _ => Next::Stay,
-        }
-    }
-
-    fn enter_condition(&mut self, frame: &mut Frame) {
-        if !frame.ignores_errexit {
-            frame.ignores_errexit = true;
-            self.ignore_errexit += 1;
-        }
-    }
-
-    fn leave_condition(&mut self, frame: &mut Frame) {
-        if frame.ignores_errexit {
-            frame.ignores_errexit = false;
-            self.ignore_errexit -= 1;
-        }
-    }
-
-    fn advance_for<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
-        let Kind::For { node, words, at } = &mut frame.kind else { return Next::Stay };
-        let node = node.clone();
-        let Node::For { name, words: source, body, .. } = &node.kind else { return Next::Done(0) };
-        let Some(list) = words else {
-            let memo = std::mem::take(&mut frame.memo);
-            let expanded = match source {
-                None => Ok(self.args.clone()),
-                Some(source) => self.attempt(sys, &memo, |x| {
-                    let mut out = Vec::new();
-                    source.iter().try_for_each(|w| x.fields(w, &mut out))?;
-                    Ok(out)
-                }),
-            };
-            match expanded {
-                Ok(list) => {
-                    if list.is_empty() {
-                        return Next::Done(0);
-                    }
-                    *words = Some(list);
-                    return Next::Stay;
-                }
-                Err(Stop::Substitution(substitution)) => {
-                    frame.memo = memo;
-                    return self.start_substitution(sys, &substitution);
-                }
-                Err(stop) => return self.expansion_failed(sys, stop),
-            }
-        };
-        let Some(word) = list.get(*at) else { return Next::Done(self.status) };
-        let word = word.clone();
-        if self.options.xtrace {
-            let line =
-                format!("for {name} in {}", list.iter().map(|w| super::quote::traced(w)).collect::<Vec<_>>().join(" "));
-            self.trace(sys, &line);
-        }
-        *at += 1;
-        if let Err(error) = self.vars.set(name, None, word) {
-            self.complain(sys, &format!("{}: readonly variable", error.0));
-            return Next::Done(1);
-        }
-        if !self.count_loop(sys) {
-            return Next::Jump(Jump::Exit(1));
-        }
-        Next::Push(Shell::list_frame(body))
-    }
-
-    fn advance_arith_for<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
-        let Kind::ArithFor { node, phase, last } = &mut frame.kind else { return Next::Stay };
-        let node = node.clone();
-        let Node::ArithFor { parts: [init, condition, update], body } = &node.kind else { return Next::Done(0) };
-        let (expression, next) = match phase {
-            Phase::Init => (init, Phase::Condition),
-            Phase::Condition => (condition, Phase::Body),
-            Phase::Body => {
-                *phase = Phase::Update;
-                if !self.count_loop(sys) {
-                    return Next::Jump(Jump::Exit(1));
-                }
-                return Next::Push(Shell::list_frame(body));
-            }
-            Phase::Update => {
-                *last = self.status;
-                (update, Phase::Condition)
-            }
-        };
-        let was = *phase;
-        *phase = next;
-        let Some(expression) = expression else { return Next::Stay };
-        let last = *last;
-        let memo = std::mem::take(&mut frame.memo);
-        match self.attempt(sys, &memo, |x| x.arithmetic(expression)) {
-            Ok(0) if was == Phase::Condition => Next::Done(last),
-            Ok(_) => Next::Stay,
-            Err(Stop::Substitution(substitution)) => {
-                frame.memo = memo;
-                if let Kind::ArithFor { phase, .. } = &mut frame.kind {
-                    *phase = was;
-                }
-                self.start_substitution(sys, &substitution)
-            }
-            Err(Stop::Error { message, .. }) => {
-                self.complain(sys, &format!("((: {message}"));
-                Next::Done(1)
-            }
-        }
-    }
-
-    fn advance_case<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+    pub(super) fn advance_case<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
         let Kind::Case { node, subject, item, pattern, run } = &mut frame.kind else { return Next::Stay };
         let node = node.clone();
         let Node::Case { word, items } = &node.kind else { return Next::Done(0) };
@@ -675,81 +518,5 @@ impl Shell {
             }
             Err(stop) => self.expansion_failed(sys, stop),
         }
-    }
-
-    /// Starts a `$(...)` in a subshell whose output this shell reads.
-    pub(super) fn start_substitution<K: Kernel>(
-        &mut self,
-        sys: &mut Sys<'_, K>,
-        substitution: &Arc<super::ast::Substitution>,
-    ) -> Next {
-        let parsed = substitution.parsed.get_or_init(|| super::parse::list(&substitution.text, substitution.line));
-        let list = match parsed {
-            Ok(list) => list.clone(),
-            Err(failure) => {
-                let failure = failure.clone();
-                self.complain_of(sys, &failure, "command substitution: ");
-                self.substitution_status = Some(2);
-                self.status = 2;
-                return Next::Push(Kind::Substitution { pid: 0, fd: u32::MAX, output: Vec::new(), ended: true });
-            }
-        };
-        let (reader, writer) = sys.pipe();
-        let mut child = self.fork(Kind::List { list, at: 0 });
-        child.trace_level += 1;
-        if let Some(mut vars) = self.substitution_vars.take() {
-            vars.commit();
-            child.vars = *vars;
-        }
-        if !self.options.inherit_errexit && !self.options.posix {
-            child.options.errexit = false;
-        }
-        child.may_exec = true;
-        let spawn = self.for_child(Spawn::fork(Box::new(child)).fd(1, writer).without_fd(reader).without_fd(writer));
-        let started = sys.spawn(spawn);
-        sys.close(writer);
-        match started {
-            Ok(pid) => {
-                self.jobs.add_child(pid);
-                Next::Push(Kind::Substitution { pid, fd: reader, output: Vec::new(), ended: false })
-            }
-            Err(errno) => {
-                sys.close(reader);
-                self.complain(sys, &format!("cannot make child for command substitution: {errno}"));
-                Next::Jump(Jump::Exit(1))
-            }
-        }
-    }
-
-    fn advance_substitution<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
-        const OUTPUT_MAX: usize = 16 << 20;
-        let Kind::Substitution { pid, fd, output, ended } = &mut frame.kind else { return Next::Stay };
-        while !*ended {
-            match sys.read(*fd, 65536) {
-                Ok(Read::Data(data)) if output.len() + data.len() <= OUTPUT_MAX => output.extend(data),
-                Ok(Read::Data(_)) => {
-                    let _ = sys.kill(*pid, Some(crate::Signal::KILL));
-                    self.complain(sys, "command substitution: output too large");
-                    *ended = true;
-                }
-                Ok(Read::WouldBlock) => return Next::Block(Wait::readable(*fd)),
-                Ok(Read::Eof) | Err(_) => *ended = true,
-            }
-        }
-        if *pid != 0 {
-            match self.jobs.take_status(*pid) {
-                None => return Next::Block(Wait::event()),
-                Some(status) => {
-                    self.substitution_status = Some(status.shell_code());
-                    self.status = status.shell_code();
-                }
-            }
-        }
-        let mut text = String::from_utf8_lossy(output).replace('\0', "");
-        text.truncate(text.trim_end_matches('\n').len());
-        if let Some(below) = self.frames.last_mut() {
-            below.memo.outputs.push(text);
-        }
-        Next::Done(self.status)
     }
 }

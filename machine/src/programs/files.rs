@@ -21,6 +21,7 @@ struct CatLines {
     squeeze: bool,
     ends: bool,
     tabs: bool,
+    visible: bool,
     count: usize,
     blank: bool,
 }
@@ -32,6 +33,7 @@ pub(super) fn cat<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
         ("squeeze-blank", 's'),
         ("show-ends", 'E'),
         ("show-tabs", 'T'),
+        ("show-nonprinting", 'v'),
         ("show-all", 'A'),
     ];
     let opts = match getopt(args, "nbsETAeuvt", &long) {
@@ -46,6 +48,7 @@ pub(super) fn cat<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
             squeeze: opts.has('s'),
             ends: opts.has('E') || opts.has('e') || all,
             tabs: opts.has('T') || opts.has('t') || all,
+            visible: opts.has('v') || opts.has('e') || opts.has('t') || all,
             count: 0,
             blank: false,
         };
@@ -102,21 +105,37 @@ impl<K: Kernel> LineFilter<K> for CatLines {
             return Flow::Go;
         }
         self.blank = blank;
-        let mut text = String::from_utf8_lossy(line).into_owned();
-        if self.tabs {
-            text = text.replace('\t', "^I");
-        }
-        let mut out = String::new();
+        let mut out = Vec::with_capacity(line.len() + 1);
         if (self.number && !self.number_nonblank) || (self.number_nonblank && !blank) {
             self.count += 1;
-            out = format!("{:>6}\t", self.count);
+            out.extend_from_slice(format!("{:>6}\t", self.count).as_bytes());
         }
-        out.push_str(&text);
+        for &byte in line {
+            match byte {
+                b'\t' if self.tabs => out.extend_from_slice(b"^I"),
+                b'\t' => out.push(byte),
+                _ if self.visible => show_visibly(byte, &mut out),
+                _ => out.push(byte),
+            }
+        }
         if newline {
-            out.push_str(if self.ends { "$\n" } else { "\n" });
+            out.extend_from_slice(if self.ends { b"$\n" } else { b"\n" });
         }
-        sys.out(&out);
+        sys.out_bytes(&out);
         Flow::Go
+    }
+}
+
+/// A byte in `^X` and `M-X` notation if it is not printable (`cat -v`).
+fn show_visibly(byte: u8, out: &mut Vec<u8>) {
+    let low = byte & 0x7f;
+    if byte != low {
+        out.extend_from_slice(b"M-");
+    }
+    match low {
+        0x7f => out.extend_from_slice(b"^?"),
+        0..0x20 => out.extend_from_slice(&[b'^', low + 0x40]),
+        _ => out.push(low),
     }
 }
 

@@ -6,6 +6,7 @@ mod ends;
 mod files;
 mod filter;
 mod grep;
+mod jq;
 mod look;
 mod opts;
 mod process;
@@ -46,9 +47,6 @@ fn succeed<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
 fn fail<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
     crate::once(|_| 1)
 }
-fn jq<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
-    refuse("jq: not supported by hopwise\n".to_owned(), 2)
-}
 fn watch<K: Kernel>(_: &[String]) -> Box<dyn Program<K>> {
     refuse("watch: not supported by hopwise: it never ends and needs a terminal\n".to_owned(), 1)
 }
@@ -84,7 +82,7 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         row("bsdextrautils", "hexdump", "print bytes (-C)", dump::hexdump),
         row("hostname", "hostname", "show or set the machine's name", small::hostname),
         core("id", "print user and groups", small::id),
-        row("jq", "jq", "refused", jq),
+        row("jq", "jq", "filter and print JSON", jq::start),
         row("procps", "kill", "send a signal", process::kill),
         row("psmisc", "killall", "send a signal by name", process::killall),
         core("ln", "make links", files::ln),

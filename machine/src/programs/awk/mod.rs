@@ -1,5 +1,8 @@
 //! awk (mawk's behaviour, which is Debian's): patterns, actions, functions, arrays, printf, redirected output.
 
+mod eval;
+mod expr;
+mod lex;
 mod run;
 mod syntax;
 mod value;

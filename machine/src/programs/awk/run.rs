@@ -7,16 +7,16 @@ use hopwise_sim_core::Rng;
 use indexmap::IndexMap;
 use regex::bytes::Regex;
 
-use super::syntax::{BUILTINS, Block, Expr, Output, Script, Stmt, regex};
-use super::value::{Value, number_text};
+use super::syntax::{Block, Expr, Output, Script, Stmt, regex};
+use super::value::Value;
 use crate::{Env, Kernel, Open, Sys};
 
 /// Loop rounds and calls in one record (or BEGIN, END): more is taken for endless.
-const STEPS_MAX: u64 = 5_000_000;
+pub(super) const STEPS_MAX: u64 = 5_000_000;
 /// How deep functions call each other.
-const CALLS_MAX: usize = 60;
+pub(super) const CALLS_MAX: usize = 60;
 /// The highest field: `$100000000` is a mistake.
-const FIELDS_MAX: usize = 100_000;
+pub(super) const FIELDS_MAX: usize = 100_000;
 
 /// How statements go on.
 #[derive(Clone, Debug)]
@@ -35,34 +35,34 @@ type Array = IndexMap<String, Value>;
 
 /// A variable of a function: a value, or the name of a caller's array.
 #[derive(Clone, Debug)]
-enum Local {
+pub(super) enum Local {
     Value(Value),
     Array(String),
 }
 
 #[derive(Clone)]
 pub(super) struct Awk {
-    script: Arc<Script>,
-    vars: BTreeMap<String, Value>,
-    arrays: BTreeMap<String, Array>,
-    frames: Vec<BTreeMap<String, Local>>,
-    line: String,
-    fields: Option<Vec<String>>,
-    nr: f64,
-    fnr: f64,
-    ranges: Vec<bool>,
-    out: Vec<u8>,
-    files: Vec<(String, Output, Vec<u8>)>,
-    opened: Vec<String>,
+    pub(super) script: Arc<Script>,
+    pub(super) vars: BTreeMap<String, Value>,
+    pub(super) arrays: BTreeMap<String, Array>,
+    pub(super) frames: Vec<BTreeMap<String, Local>>,
+    pub(super) line: String,
+    pub(super) fields: Option<Vec<String>>,
+    pub(super) nr: f64,
+    pub(super) fnr: f64,
+    pub(super) ranges: Vec<bool>,
+    pub(super) out: Vec<u8>,
+    pub(super) files: Vec<(String, Output, Vec<u8>)>,
+    pub(super) opened: Vec<String>,
     /// Output for commands: it is handed to them at the end.
     pub(super) pipes: Vec<(String, Vec<u8>)>,
-    steps: u64,
-    error: Option<String>,
+    pub(super) steps: u64,
+    pub(super) error: Option<String>,
     pub(super) status: i32,
     pub(super) ending: bool,
-    rng: Rng,
-    local_arrays: usize,
-    separator: Option<(String, Regex)>,
+    pub(super) rng: Rng,
+    pub(super) local_arrays: usize,
+    pub(super) separator: Option<(String, Regex)>,
 }
 
 impl Awk {
@@ -141,7 +141,7 @@ impl Awk {
         self.text_of("RS")
     }
 
-    fn text_of(&self, name: &str) -> String {
+    pub(super) fn text_of(&self, name: &str) -> String {
         self.vars.get(name).map(|v| v.text("%.6g")).unwrap_or_default()
     }
 
@@ -163,7 +163,7 @@ impl Awk {
         }
     }
 
-    fn blocks(&mut self, blocks: &[Arc<Block>]) -> Flow {
+    pub(super) fn blocks(&mut self, blocks: &[Arc<Block>]) -> Flow {
         self.steps = 0;
         for block in blocks {
             match self.block(block) {
@@ -253,11 +253,11 @@ impl Awk {
         }
     }
 
-    fn fail(&mut self, message: String) {
+    pub(super) fn fail(&mut self, message: String) {
         self.error.get_or_insert(message);
     }
 
-    fn split_fields(&mut self) -> &mut Vec<String> {
+    pub(super) fn split_fields(&mut self) -> &mut Vec<String> {
         if self.fields.is_none() {
             let fs = self.text_of("FS");
             let line = self.line.clone();
@@ -270,7 +270,7 @@ impl Awk {
         self.fields.get_or_insert_default()
     }
 
-    fn split(&mut self, text: &str, separator: &str) -> Vec<String> {
+    pub(super) fn split(&mut self, text: &str, separator: &str) -> Vec<String> {
         if separator == " " {
             return text.split([' ', '\t', '\n']).filter(|f| !f.is_empty()).map(str::to_owned).collect();
         }
@@ -299,7 +299,7 @@ impl Awk {
         }
     }
 
-    fn field(&mut self, index: f64) -> Value {
+    pub(super) fn field(&mut self, index: f64) -> Value {
         if index < 0.0 || index as usize > FIELDS_MAX {
             self.fail(format!("bad field ${index}"));
             return Value::Unset;
@@ -313,7 +313,7 @@ impl Awk {
         }
     }
 
-    fn set_field(&mut self, index: f64, text: String) {
+    pub(super) fn set_field(&mut self, index: f64, text: String) {
         if index < 0.0 || index as usize > FIELDS_MAX {
             return self.fail(format!("bad field ${index}"));
         }
@@ -333,12 +333,12 @@ impl Awk {
         self.rebuild();
     }
 
-    fn rebuild(&mut self) {
+    pub(super) fn rebuild(&mut self) {
         let ofs = self.text_of("OFS");
         self.line = self.split_fields().join(&ofs);
     }
 
-    fn get(&mut self, name: &str) -> Value {
+    pub(super) fn get(&mut self, name: &str) -> Value {
         if let Some(Local::Value(value)) = self.frames.last().and_then(|f| f.get(name)) {
             return value.clone();
         }
@@ -350,7 +350,7 @@ impl Awk {
         }
     }
 
-    fn set(&mut self, name: &str, value: Value) {
+    pub(super) fn set(&mut self, name: &str, value: Value) {
         if let Some(local) = self.frames.last_mut().and_then(|f| f.get_mut(name)) {
             *local = Local::Value(value);
             return;
@@ -370,7 +370,7 @@ impl Awk {
     }
 
     /// The true name of an array: a function's parameter may stand for the caller's.
-    fn array_name(&mut self, name: &str) -> String {
+    pub(super) fn array_name(&mut self, name: &str) -> String {
         match self.frames.last().and_then(|f| f.get(name)) {
             Some(Local::Array(real)) => real.clone(),
             Some(Local::Value(_)) => {
@@ -385,26 +385,26 @@ impl Awk {
         }
     }
 
-    fn array(&mut self, name: &str) -> &mut Array {
+    pub(super) fn array(&mut self, name: &str) -> &mut Array {
         let name = self.array_name(name);
         self.arrays.entry(name).or_default()
     }
 
-    fn key(&mut self, index: &[Expr]) -> String {
+    pub(super) fn key(&mut self, index: &[Expr]) -> String {
         let parts: Vec<String> = index.iter().map(|e| self.text(e)).collect();
         parts.join(&self.text_of("SUBSEP"))
     }
 
-    fn text(&mut self, expr: &Expr) -> String {
+    pub(super) fn text(&mut self, expr: &Expr) -> String {
         let value = self.eval(expr);
         value.text(&self.text_of("CONVFMT"))
     }
 
-    fn number(&mut self, expr: &Expr) -> f64 {
+    pub(super) fn number(&mut self, expr: &Expr) -> f64 {
         self.eval(expr).number()
     }
 
-    fn tick(&mut self) -> bool {
+    pub(super) fn tick(&mut self) -> bool {
         self.steps += 1;
         if self.steps > STEPS_MAX {
             self.fail("stopped: too many steps, this looks endless".to_owned());
@@ -412,7 +412,7 @@ impl Awk {
         self.error.is_none()
     }
 
-    fn block(&mut self, block: &Block) -> Flow {
+    pub(super) fn block(&mut self, block: &Block) -> Flow {
         for stmt in block {
             let flow = self.stmt(stmt);
             if self.error.is_some() {
@@ -426,7 +426,7 @@ impl Awk {
     }
 
     /// A loop's body; `Some`: the loop ends with this.
-    fn round(&mut self, body: &Block) -> Option<Flow> {
+    pub(super) fn round(&mut self, body: &Block) -> Option<Flow> {
         if !self.tick() {
             return Some(Flow::Error);
         }
@@ -437,7 +437,7 @@ impl Awk {
         }
     }
 
-    fn stmt(&mut self, stmt: &Stmt) -> Flow {
+    pub(super) fn stmt(&mut self, stmt: &Stmt) -> Flow {
         match stmt {
             Stmt::Expr(expr) => {
                 self.eval(expr);
@@ -522,7 +522,7 @@ impl Awk {
         Flow::Go
     }
 
-    fn write(&mut self, text: String, output: Output, target: Option<&Expr>) {
+    pub(super) fn write(&mut self, text: String, output: Output, target: Option<&Expr>) {
         let Some(target) = target else {
             self.out.extend(text.as_bytes());
             return;
@@ -541,7 +541,7 @@ impl Awk {
         }
     }
 
-    fn sprintf(&mut self, values: &[Value]) -> String {
+    pub(super) fn sprintf(&mut self, values: &[Value]) -> String {
         let convfmt = self.text_of("CONVFMT");
         let Some((format, args)) = values.split_first() else { return String::new() };
         let format = format.text(&convfmt);
@@ -580,328 +580,4 @@ impl Awk {
         out.push_str(rest);
         out
     }
-
-    fn assign(&mut self, target: &Expr, value: Value) -> Value {
-        match target {
-            Expr::Var(name) => self.set(name, value.clone()),
-            Expr::Field(index) => {
-                let index = self.number(index);
-                let text = value.text(&self.text_of("CONVFMT"));
-                self.set_field(index, text);
-            }
-            Expr::Index(array, index) => {
-                let key = self.key(index);
-                self.array(array).insert(key, value.clone());
-            }
-            Expr::Group(inner) => return self.assign(inner, value),
-            _ => self.fail("assignment to what is not a variable".to_owned()),
-        }
-        value
-    }
-
-    fn regex_of(&mut self, expr: &Expr) -> Option<Regex> {
-        if let Expr::Regex(regex) = expr {
-            return Some(regex.clone());
-        }
-        let source = self.text(expr);
-        match regex(&source) {
-            Ok(regex) => Some(regex),
-            Err(error) => {
-                self.fail(error);
-                None
-            }
-        }
-    }
-
-    fn eval(&mut self, expr: &Expr) -> Value {
-        let truth = |b: bool| Value::Number(f64::from(u8::from(b)));
-        match expr {
-            Expr::Number(n) => Value::Number(*n),
-            Expr::Text(text) => Value::Text(text.clone()),
-            Expr::Regex(regex) => truth(regex.is_match(self.line.as_bytes())),
-            Expr::Var(name) => self.get(name),
-            Expr::Field(index) => {
-                let index = self.number(index);
-                self.field(index)
-            }
-            Expr::Index(array, index) => {
-                let key = self.key(index);
-                self.array(array).entry(key).or_insert(Value::Unset).clone()
-            }
-            Expr::In(index, array) => {
-                let key = self.key(index);
-                truth(self.array(array).contains_key(&key))
-            }
-            Expr::Group(inner) => self.eval(inner),
-            Expr::Cond(condition, yes, no) => {
-                if self.eval(condition).truth() {
-                    self.eval(yes)
-                } else {
-                    self.eval(no)
-                }
-            }
-            Expr::Assign(target, op, right) => {
-                let right = self.eval(right);
-                let value = if op.is_empty() {
-                    right
-                } else {
-                    let left = self.eval(target).number();
-                    Value::Number(self.arithmetic(op, left, right.number()))
-                };
-                self.assign(target, value)
-            }
-            Expr::Step(target, step, before) => {
-                let old = self.eval(target).number();
-                self.assign(target, Value::Number(old + step));
-                Value::Number(if *before { old + step } else { old })
-            }
-            Expr::Unary('!', inner) => truth(!self.eval(inner).truth()),
-            Expr::Unary('-', inner) => Value::Number(-self.number(inner)),
-            Expr::Unary(_, inner) => Value::Number(self.number(inner)),
-            Expr::Match(negated, left, right) => {
-                let text = self.text(left);
-                match self.regex_of(right) {
-                    Some(regex) => truth(regex.is_match(text.as_bytes()) != *negated),
-                    None => Value::Unset,
-                }
-            }
-            Expr::Binary(op, left, right) => self.binary(op, left, right),
-            Expr::Call(name, args) => self.call(name, args),
-        }
-    }
-
-    fn binary(&mut self, op: &str, left: &Expr, right: &Expr) -> Value {
-        let truth = |b: bool| Value::Number(f64::from(u8::from(b)));
-        match op {
-            "&&" => truth(self.eval(left).truth() && self.eval(right).truth()),
-            "||" => truth(self.eval(left).truth() || self.eval(right).truth()),
-            " " => {
-                let text = self.text(left) + &self.text(right);
-                Value::Text(text)
-            }
-            "<" | "<=" | "==" | "!=" | ">" | ">=" => {
-                let (a, b) = (self.eval(left), self.eval(right));
-                let order = a.compare(&b, &self.text_of("CONVFMT"));
-                truth(match op {
-                    "<" => order.is_lt(),
-                    "<=" => order.is_le(),
-                    "==" => order.is_eq(),
-                    "!=" => order.is_ne(),
-                    ">" => order.is_gt(),
-                    _ => order.is_ge(),
-                })
-            }
-            _ => {
-                let (a, b) = (self.number(left), self.number(right));
-                Value::Number(self.arithmetic(op, a, b))
-            }
-        }
-    }
-
-    fn arithmetic(&mut self, op: &str, a: f64, b: f64) -> f64 {
-        match op {
-            "+" => a + b,
-            "-" => a - b,
-            "*" => a * b,
-            "/" if b == 0.0 => {
-                self.fail("division by zero".to_owned());
-                0.0
-            }
-            "/" => a / b,
-            "%" if b == 0.0 => {
-                self.fail("division by zero in %".to_owned());
-                0.0
-            }
-            "%" => a % b,
-            _ => a.powf(b),
-        }
-    }
-
-    fn call(&mut self, name: &str, args: &[Expr]) -> Value {
-        if BUILTINS.contains(&name) {
-            return self.builtin(name, args);
-        }
-        let script = self.script.clone();
-        let Some(function) = script.functions.iter().find(|f| f.name == name) else {
-            self.fail(format!("function {name} never defined"));
-            return Value::Unset;
-        };
-        if self.frames.len() >= CALLS_MAX {
-            self.fail(format!("function {name}: calls nest too deeply"));
-            return Value::Unset;
-        }
-        let mut frame = BTreeMap::new();
-        for (i, param) in function.params.iter().enumerate() {
-            let local = match args.get(i) {
-                None => Local::Value(Value::Unset),
-                Some(Expr::Var(var)) if self.is_array(var) => Local::Array(self.array_name(var)),
-                Some(expr) => Local::Value(self.eval(expr)),
-            };
-            frame.insert(param.clone(), local);
-        }
-        if !self.tick() {
-            return Value::Unset;
-        }
-        self.frames.push(frame);
-        let flow = self.block(&function.body);
-        self.frames.pop();
-        match flow {
-            Flow::Return(value) => value,
-            Flow::Exit => {
-                self.fail(String::new());
-                Value::Unset
-            }
-            _ => Value::Unset,
-        }
-    }
-
-    fn is_array(&self, name: &str) -> bool {
-        match self.frames.last().and_then(|f| f.get(name)) {
-            Some(Local::Array(_)) => true,
-            Some(Local::Value(_)) => false,
-            // A name that is not used as a variable yet may become an array in the function.
-            None => !self.vars.contains_key(name) && !["NR", "NF", "FNR"].contains(&name),
-        }
-    }
-
-    fn builtin(&mut self, name: &str, args: &[Expr]) -> Value {
-        let number = Value::Number;
-        match (name, args) {
-            ("length", []) => number(self.line.chars().count() as f64),
-            ("length", [Expr::Var(var)])
-                if self.arrays.contains_key(var)
-                    || (self.is_array(var) && self.frames.last().is_some_and(|f| f.contains_key(var))) =>
-            {
-                number(self.array(var).len() as f64)
-            }
-            ("length", [text]) => number(self.text(text).chars().count() as f64),
-            ("substr", [text, rest @ ..]) if !rest.is_empty() => {
-                let chars: Vec<char> = self.text(text).chars().collect();
-                let start = rest.first().map_or(1.0, |e| self.number(e)).round();
-                let length = rest.get(1).map_or(f64::INFINITY, |e| self.number(e)).round();
-                let from = start.max(1.0);
-                let to = (start + length).min(chars.len() as f64 + 1.0);
-                let text = if to > from {
-                    chars.iter().skip(from as usize - 1).take((to - from) as usize).collect()
-                } else {
-                    String::new()
-                };
-                Value::Text(text)
-            }
-            ("index", [text, part]) => {
-                let (text, part) = (self.text(text), self.text(part));
-                number(text.find(&part).map_or(0.0, |at| text.get(..at).unwrap_or("").chars().count() as f64 + 1.0))
-            }
-            ("split", [text, Expr::Var(array), rest @ ..]) => {
-                let text = self.text(text);
-                let parts = match rest.first() {
-                    Some(Expr::Regex(regex)) if text.is_empty() => {
-                        let _ = regex;
-                        Vec::new()
-                    }
-                    Some(Expr::Regex(regex)) => {
-                        regex.split(text.as_bytes()).map(|p| String::from_utf8_lossy(p).into_owned()).collect()
-                    }
-                    Some(expr) => {
-                        let separator = self.text(expr);
-                        self.split(&text, &separator)
-                    }
-                    None => {
-                        let separator = self.text_of("FS");
-                        self.split(&text, &separator)
-                    }
-                };
-                let count = parts.len() as f64;
-                *self.array(array) =
-                    parts.into_iter().enumerate().map(|(i, p)| ((i + 1).to_string(), Value::Input(p))).collect();
-                number(count)
-            }
-            ("sub" | "gsub", [pattern, replacement, rest @ ..]) => {
-                let Some(regex) = self.regex_of(pattern) else { return Value::Unset };
-                let replacement = self.text(replacement);
-                let line = Expr::Field(Box::new(Expr::Number(0.0)));
-                let target = rest.first().unwrap_or(&line);
-                let text = self.text(target);
-                let (changed, count) = replace(&regex, &text, &replacement, name == "gsub");
-                if count > 0 {
-                    self.assign(target, Value::Text(changed));
-                }
-                number(f64::from(count))
-            }
-            ("match", [text, pattern]) => {
-                let text = self.text(text);
-                let Some(regex) = self.regex_of(pattern) else { return Value::Unset };
-                let (start, length) = match regex.find(text.as_bytes()) {
-                    Some(found) => {
-                        let chars = |b: &[u8]| String::from_utf8_lossy(b).chars().count() as f64;
-                        (chars(text.as_bytes().get(..found.start()).unwrap_or(&[])) + 1.0, chars(found.as_bytes()))
-                    }
-                    None => (0.0, -1.0),
-                };
-                self.set("RSTART", number(start));
-                self.set("RLENGTH", number(length));
-                number(start)
-            }
-            ("sprintf", args) => {
-                let values: Vec<Value> = args.iter().map(|a| self.eval(a)).collect();
-                Value::Text(self.sprintf(&values))
-            }
-            ("sin", [x]) => number(self.number(x).sin()),
-            ("cos", [x]) => number(self.number(x).cos()),
-            ("atan2", [y, x]) => {
-                let y = self.number(y);
-                number(y.atan2(self.number(x)))
-            }
-            ("exp", [x]) => number(self.number(x).exp()),
-            ("log", [x]) => number(self.number(x).ln()),
-            ("sqrt", [x]) => number(self.number(x).sqrt()),
-            ("int", [x]) => number(self.number(x).trunc()),
-            ("rand", []) => number(f64::from(self.rng.next_u32()) / 4_294_967_296.0),
-            ("srand", rest) => {
-                let seed = rest.first().map_or(0.0, |e| self.number(e));
-                self.rng = Rng::stream(seed as i64 as u64, "awk", 0);
-                number(0.0)
-            }
-            ("tolower", [text]) => Value::Text(self.text(text).to_lowercase()),
-            ("toupper", [text]) => Value::Text(self.text(text).to_uppercase()),
-            ("close" | "fflush", _) => number(0.0),
-            ("system", _) => {
-                self.fail("system: not supported by hopwise".to_owned());
-                Value::Unset
-            }
-            _ => {
-                self.fail(format!("wrong number of arguments in call to {name}"));
-                let _ = number_text(0.0, "%d");
-                Value::Unset
-            }
-        }
-    }
-}
-
-/// `sub` and `gsub`: `&` is what matched, `\\&` an ampersand.
-fn replace(regex: &Regex, text: &str, replacement: &str, all: bool) -> (String, u32) {
-    let bytes = text.as_bytes();
-    let mut out = Vec::new();
-    let mut last = 0;
-    let mut count = 0;
-    for found in regex.find_iter(bytes) {
-        count += 1;
-        out.extend(bytes.get(last..found.start()).unwrap_or(&[]));
-        let mut chars = replacement.chars().peekable();
-        while let Some(c) = chars.next() {
-            match c {
-                '\\' if matches!(chars.peek(), Some('&' | '\\')) => {
-                    out.extend(chars.next().unwrap_or('&').encode_utf8(&mut [0; 4]).as_bytes())
-                }
-                '&' => out.extend(found.as_bytes()),
-                c => out.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
-            }
-        }
-        last = found.end();
-        if !all {
-            break;
-        }
-    }
-    out.extend(bytes.get(last..).unwrap_or(&[]));
-    (String::from_utf8_lossy(&out).into_owned(), count)
 }
