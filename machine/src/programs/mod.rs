@@ -1,6 +1,7 @@
 //! The everyday programs. Adding one is a file (or a function in a file) and one line in the table below.
 
 mod awk;
+mod diff;
 mod dump;
 mod ends;
 mod files;
@@ -68,6 +69,7 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         core("cp", "copy files", files::cp),
         core("cut", "print parts of lines", text::cut),
         core("date", "print the (virtual) date", small::date),
+        row("diffutils", "diff", "compare files line by line", diff::start),
         core("dirname", "strip the last part of names", small::dirname),
         core("echo", "display a line of text", echo),
         row("grep", "egrep", "print lines that match (-E)", grep::extended),
