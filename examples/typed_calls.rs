@@ -23,7 +23,9 @@ fn main() -> Result<(), NlError> {
 
     // ip -n a route get 10.0.0.2
     match net.route_get(a, &RouteQuery::new(Ipv4Addr::new(10, 0, 0, 2)))? {
-        RouteFound::Decision(answer) => println!("10.0.0.2 leaves through link {} from {:?}", answer.oif, answer.prefsrc),
+        RouteFound::Decision(answer) => {
+            println!("10.0.0.2 leaves through link {} from {:?}", answer.oif, answer.prefsrc)
+        }
         other => println!("{other:?}"),
     }
     // What is refused is refused in Linux's words.
