@@ -3,9 +3,9 @@
 //! Everything here is a pure function of bytes: no clock, no sockets, no files. The three parts do not know each
 //! other; they share [`LinkType`], [`Frame`] and [`Meta`].
 //!
-//! - [`file`]: captures to and from bytes (pcap, pcapng);
+//! - [`mod@file`]: captures to and from bytes (pcap, pcapng);
 //! - [`filter`]: the language of pcap-filter(7), compiled and evaluated on bytes;
-//! - [`print`]: a packet as the lines tcpdump 4.99 writes about it.
+//! - [`mod@print`]: a packet as the lines tcpdump 4.99 writes about it.
 //!
 //! ```
 //! use hopwise_capture::{Frame, LinkType, Meta, filter::Filter, print::{PrintOptions, Printer}};
