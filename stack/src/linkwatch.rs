@@ -24,7 +24,7 @@ pub struct LinkWatch {
     scheduled: Option<Time>,
 }
 
-/// Notes that a link's carrier changed (`linkwatch_fire_event`). Urgent changes are looked at by [`after`], others when
+/// Notes that a link's carrier changed (`linkwatch_fire_event`). Urgent changes are looked at by `after`, others when
 /// the pause is over.
 pub fn fire(net: &mut Network, ns: NsId, link: IfIndex) {
     let Some(space) = net.ns_mut(ns) else { return };

@@ -1,7 +1,9 @@
 //! Tasks of the hopwise repository.
 //!
-//!     cargo xtask check   the rules that a machine can hold: see [`check`]
-//!     cargo xtask gen     writes the generated part of README.md: see [`generate`]
+//! ```text
+//!     cargo xtask check   the rules that a machine can hold: see `check`
+//!     cargo xtask gen     writes the generated part of README.md: see `generate`
+//! ```
 
 mod check;
 mod generate;

@@ -2,7 +2,7 @@
 //! `__inet_del_ifa`, `inetdev_event`) and `fib_add_ifaddr`, `fib_del_ifaddr`, `fib_inetaddr_event`, `fib_netdev_event`
 //! of `net/ipv4/fib_frontend.c`.
 //!
-//! Each address wants certain routes ([`wanted`]). A change of the address list is a change of that set: what is no
+//! Each address wants certain routes (`wanted`). A change of the address list is a change of that set: what is no
 //! longer wanted by any address of the link goes, what is newly wanted comes.
 
 use core::net::Ipv4Addr;

@@ -29,7 +29,7 @@ pub fn is_unicast(ns: &Namespace, addr: Ipv4Addr) -> bool {
     ns.fib.addr_type(addr, None, RT_TABLE_LOCAL) == RouteType::Unicast
 }
 
-/// What the options of a packet ask for, if it has any: see [`rcv`].
+/// What the options of a packet ask for, if it has any: see `rcv`.
 #[inline]
 pub fn check(
     ns: &mut Namespace,
