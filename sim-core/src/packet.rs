@@ -38,6 +38,42 @@ struct Buffer {
     fields: Fields,
 }
 
+/// How a packet stands to its connection (`enum ip_conntrack_info`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum ConnInfo {
+    /// Of a connection that was answered, in the original direction.
+    Established = 0,
+    /// About a connection (an ICMP error), or the first packet of one that was expected.
+    Related = 1,
+    /// The first of a connection, or one more before any answer.
+    New = 2,
+    /// An answer.
+    EstablishedReply = 3,
+    /// About a connection, in the direction of answers.
+    RelatedReply = 4,
+    /// Exempt from tracking (`-j CT --notrack`).
+    Untracked = 7,
+}
+
+impl ConnInfo {
+    /// Whether it goes in the direction of answers (`CTINFO2DIR`).
+    pub const fn is_reply(self) -> bool {
+        matches!(self, ConnInfo::EstablishedReply | ConnInfo::RelatedReply)
+    }
+}
+
+/// A packet's reference to an entry of its namespace's connection table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConnTag {
+    /// Place in the table (meaningless for [`ConnInfo::Untracked`]).
+    pub slot: u32,
+    /// Which of the entries that had this place one after the other.
+    pub generation: u32,
+    /// How the packet stands to it.
+    pub info: ConnInfo,
+}
+
 /// What is known about a packet beside its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
@@ -62,6 +98,12 @@ pub struct Fields {
     pub forwarded: bool,
     /// The largest fragment that arrived, if the packet was put together here (`frag_max_size`).
     pub frag_max_size: u16,
+    /// The connection it belongs to, as far as that was asked in this namespace. `skb->_nfct`.
+    pub conn: Option<ConnTag>,
+    /// The ports of a bridge that it passes while its rules are asked (`struct nf_bridge_info`): in, and out.
+    pub phys: (IfIndex, IfIndex),
+    /// Whether a program's socket made it (`skb->sk`).
+    pub from_socket: bool,
     /// How many virtual devices handed it on without a queue in between; bounds recursion (`XMIT_RECURSION_LIMIT`).
     pub depth: u8,
 }

@@ -12,18 +12,23 @@ const MAY_USE: &[(&str, &str, &[&str])] = &[
     ("hopwise-machine", "machine/", &["sim-core"]),
     ("hopwise-protocols", "protocols/", &["sim-core"]),
     ("hopwise-devices", "devices/", &["sim-core", "protocols"]),
-    ("hopwise-stack", "stack/", &["sim-core", "protocols", "devices"]),
-    ("hopwise-userland", "userland/", &["sim-core", "protocols", "devices", "stack", "capture", "machine"]),
+    ("hopwise-netfilter", "netfilter/", &["sim-core", "protocols"]),
+    ("hopwise-stack", "stack/", &["sim-core", "protocols", "netfilter", "devices"]),
+    (
+        "hopwise-userland",
+        "userland/",
+        &["sim-core", "protocols", "netfilter", "devices", "stack", "capture", "machine"],
+    ),
     (
         "hopwise-scenarios",
         "scenarios/",
-        &["sim-core", "protocols", "devices", "stack", "capture", "machine", "userland"],
+        &["sim-core", "protocols", "netfilter", "devices", "stack", "capture", "machine", "userland"],
     ),
     // The worlds that `hopwise bench` and the benchmarks share.
     (
         "hopwise-benches",
         "benches/",
-        &["sim-core", "protocols", "devices", "stack", "capture", "machine", "userland", "scenarios"],
+        &["sim-core", "protocols", "netfilter", "devices", "stack", "capture", "machine", "userland", "scenarios"],
     ),
 ];
 
