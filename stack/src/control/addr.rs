@@ -1,24 +1,16 @@
-//! Addresses of links and the routes that come with them. Models `net/ipv4/devinet.c` (`__inet_insert_ifa`,
-//! `__inet_del_ifa`, `inetdev_event`) and `fib_add_ifaddr`, `fib_del_ifaddr`, `fib_inetaddr_event`, `fib_netdev_event`
-//! of `net/ipv4/fib_frontend.c`.
-//!
-//! Each address wants certain routes (`wanted`). A change of the address list is a change of that set: what is no
-//! longer wanted by any address of the link goes, what is newly wanted comes.
+//! Addresses of links. Models `net/ipv4/devinet.c` (`__inet_insert_ifa`, `__inet_del_ifa`, `inetdev_event`) and
+//! `fib_inetaddr_event`, `fib_netdev_event` of `net/ipv4/fib_frontend.c`. The routes that come with an address are in
+//! `addr_routes`.
 
 use core::net::Ipv4Addr;
 
 use hopwise_devices::LinkFlags;
-use hopwise_protocols::fib::{
-    Insert, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTPROT_KERNEL, Route, RouteSpec,
-    RouteType,
-};
+use hopwise_protocols::fib::RT_SCOPE_HOST;
 use hopwise_sim_core::{IfIndex, NsId};
-use ipnet::Ipv4Net;
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::conf::ConfKey;
-use crate::control::neigh;
-use crate::control::route::Links;
+use crate::control::{addr_routes, neigh};
 use crate::cx::{Cx, TimerKind};
 use crate::dev::Dev;
 use crate::error::{Errno, NlError};
@@ -101,8 +93,9 @@ impl Network {
     /// To be called while the link is still there.
     pub fn inet_link_gone(&mut self, ns: NsId, link: IfIndex) {
         self.with(ns, |space, cx| {
+            // inetdev_destroy: one after the other, nobody inherits.
             while space.devs.get(link).is_some_and(|d| !d.inet.addrs.is_empty()) {
-                remove(space, cx, link, 0);
+                unlink(space, cx, link, 0, true);
             }
             space.fib.link_gone(link);
             neigh::forget_link(space, cx, link);
@@ -196,20 +189,9 @@ fn add(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut addr: IfAddr, 
     let existing = (**existing).clone();
     watch(cx, &existing);
     if old_metric != existing.metric {
-        move_prefix_route(space, link, &existing, old_metric);
+        addr_routes::move_to_metric(space, link, &existing, old_metric);
     }
     Ok(())
-}
-
-/// The prefix route moves to another metric. `fib_modify_prefix_metric`.
-fn move_prefix_route(space: &mut Namespace, link: IfIndex, addr: &IfAddr, old_metric: u32) {
-    let Some(dev) = space.devs.get(link) else { return };
-    if addr.secondary || addr.noprefixroute || !dev.is_up() || !has_subnet(addr) {
-        return;
-    }
-    let route = subnet_route(dev, addr);
-    route.add(space, link);
-    Wanted { metric: old_metric, ..route }.delete(space, link);
 }
 
 /// `__inet_insert_ifa`: primaries stand by scope before all secondaries, a secondary comes last.
@@ -241,72 +223,80 @@ fn insert(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut addr: IfAdd
     watch(cx, &addr);
     *space.local_addrs.entry(addr.local).or_default() += 1;
     dev.inet.addrs.insert(place, Box::new(addr));
-    let carrier = lives(dev);
-    let up = dev.is_up();
-    let routes = dev.inet.addrs.get(place).map_or_else(SmallVec::new, |a| wanted(dev, a, up));
-    for route in routes {
-        if route.kind == RouteType::Broadcast {
-            neigh::invalidate(space, cx, link, route.dst.addr());
-        }
-        route.add(space, link);
-    }
-    if up {
+    announce(space, cx, link, place);
+    Ok(())
+}
+
+/// An address was added: its routes come. `fib_inetaddr_event` for `NETDEV_UP`.
+fn announce(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, at: usize) {
+    addr_routes::add(space, cx, link, at);
+    if let Some(dev) = space.devs.get(link).filter(|d| d.is_up()) {
+        let carrier = lives(dev);
         space.fib.link_up(link, carrier);
     }
-    Ok(())
 }
 
 /// `__inet_del_ifa`: the address at this place goes, with it or promoted its secondaries.
 fn remove(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, at: usize) {
     let Some(dev) = space.devs.get(link) else { return };
-    let promote = space.conf_or(dev, ConfKey::PromoteSecondaries);
-    let Some(dev) = space.devs.get_mut(link) else { return };
-    if at >= dev.inet.addrs.len() {
-        return;
+    let Some(first) = dev.inet.addrs.get(at).map(|a| (**a).clone()) else { return };
+    let follows = |a: &IfAddr| a.secondary && a.prefix_len == first.prefix_len && a.covers(first.peer);
+    if first.secondary || !dev.inet.addrs.iter().any(|a| follows(a)) {
+        return unlink(space, cx, link, at, false);
     }
-    let before = wanted_by_all(dev, true);
-    let mut gone: SmallVec<[Box<IfAddr>; 2]> = smallvec![dev.inet.addrs.remove(at)];
-    if !gone[0].secondary {
-        let first = (*gone[0]).clone();
-        let follows = |a: &IfAddr| a.secondary && a.prefix_len == first.prefix_len && a.covers(first.peer);
-        if !promote {
-            gone.extend(dev.inet.addrs.iter().filter(|a| follows(a)).cloned());
-            dev.inet.addrs.retain(|a| !follows(a));
-        } else if let Some(heir) = dev.inet.addrs.iter().position(|a| follows(a)) {
-            let mut heir = dev.inet.addrs.remove(heir);
-            heir.secondary = false;
-            // Behind the last primary that is at least as near.
-            let behind = dev.inet.addrs.iter().rposition(|a| !a.secondary && first.scope <= a.scope);
-            dev.inet.addrs.insert(behind.map_or(0, |p| p + 1), heir);
-        }
+    if space.conf_or(dev, ConfKey::PromoteSecondaries) {
+        return hand_over(space, cx, link, at, &first);
     }
-    let (after, up) = (wanted_by_all(dev, true), dev.is_up());
-    let empty = dev.inet.addrs.is_empty();
-    before.iter().filter(|route| !after.contains(route)).for_each(|route| route.delete(space, link));
-    for addr in &gone {
-        no_longer_own(space, addr.local);
+    // They stand behind the first one, which goes last.
+    let next = |space: &Namespace| space.devs.get(link)?.inet.addrs.iter().position(|a| follows(a));
+    while let Some(secondary) = next(space) {
+        unlink(space, cx, link, secondary, false);
     }
-    if empty {
-        // The last one: IP is switched off on the link (`fib_disable_ip` with force).
-        space.fib.link_without_address(link);
-        neigh::forget_link(space, cx, link);
-        return;
-    }
-    let now = space.devs.get(link).map_or_else(SmallVec::new, |dev| wanted_by_all(dev, up));
-    now.iter().filter(|route| !before.contains(route)).for_each(|route| route.add(space, link));
+    unlink(space, cx, link, at, false);
 }
 
-/// Counts one address less; if it is not one of this namespace at all any more, routes that prefer it as their source
-/// go (`fib_sync_down_addr`).
-fn no_longer_own(space: &mut Namespace, addr: Ipv4Addr) {
-    if let Some(count) = space.local_addrs.get_mut(&addr) {
-        *count -= 1;
-        if *count == 0 {
-            space.local_addrs.remove(&addr);
+/// The first address of a subnet goes and the next one of the subnet takes its place. All that spoke for themselves by
+/// the first one's address lose their routes before and get new ones after.
+fn hand_over(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, at: usize, first: &IfAddr) {
+    let follows = |a: &IfAddr| a.secondary && a.prefix_len == first.prefix_len && a.covers(first.peer);
+    let Some(dev) = space.devs.get(link) else { return };
+    let heirs: SmallVec<[Box<IfAddr>; 4]> = dev.inet.addrs.iter().filter(|a| follows(a)).cloned().collect();
+    for heir in &heirs {
+        addr_routes::delete(space, link, heir, Some(first), false);
+    }
+    unlink(space, cx, link, at, false);
+    let Some(dev) = space.devs.get_mut(link) else { return };
+    let Some(from) = dev.inet.addrs.iter().position(|a| follows(a)) else { return };
+    let mut heir = dev.inet.addrs.remove(from);
+    heir.secondary = false;
+    // Behind the last primary after the old one's place that is at least as near, else into that place.
+    let primaries = dev.inet.addrs.iter().enumerate().skip(at).take_while(|(_, a)| !a.secondary);
+    let place = primaries.filter(|(_, a)| first.scope <= a.scope).last().map_or(at, |(nth, _)| nth + 1);
+    dev.inet.addrs.insert(place, heir);
+    announce(space, cx, link, place);
+    for nth in place + 1..space.devs.get(link).map_or(0, |d| d.inet.addrs.len()) {
+        if space.devs.get(link).and_then(|d| d.inet.addrs.get(nth)).is_some_and(|a| follows(a)) {
+            addr_routes::add(space, cx, link, nth);
         }
     }
-    if space.fib.addr_type(addr, None, RT_TABLE_LOCAL) != RouteType::Local {
-        space.fib.address_gone(addr);
+}
+
+/// Takes one address from the list, and what hangs on it. `fib_inetaddr_event` for `NETDEV_DOWN`.
+fn unlink(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, at: usize, dead: bool) {
+    let Some(dev) = space.devs.get_mut(link).filter(|d| at < d.inet.addrs.len()) else { return };
+    let addr = dev.inet.addrs.remove(at);
+    let last = dev.inet.addrs.is_empty();
+    if let Some(count) = space.local_addrs.get_mut(&addr.local) {
+        *count -= 1;
+        if *count == 0 {
+            space.local_addrs.remove(&addr.local);
+        }
+    }
+    addr_routes::delete(space, link, &addr, None, dead);
+    if last {
+        // IP is switched off on the link (`fib_disable_ip` with force).
+        space.fib.link_without_address(link);
+        neigh::forget_link(space, cx, link);
     }
 }
 
@@ -339,12 +329,9 @@ fn link_up(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex) {
     }
     notify(space, cx, link);
     let Some(dev) = space.devs.get(link) else { return };
-    let carrier = lives(dev);
-    for route in wanted_by_all(dev, true) {
-        if route.kind == RouteType::Broadcast {
-            neigh::invalidate(space, cx, link, route.dst.addr());
-        }
-        route.add(space, link);
+    let (carrier, count) = (lives(dev), dev.inet.addrs.len());
+    for nth in 0..count {
+        addr_routes::add(space, cx, link, nth);
     }
     space.fib.link_up(link, carrier);
 }
@@ -359,101 +346,6 @@ fn notify(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex) {
     for addr in addrs {
         arp::gratuitous(space, cx, link, addr);
     }
-}
-
-/// A route that an address brings with it (`fib_magic`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Wanted {
-    kind: RouteType,
-    dst: Ipv4Net,
-    prefsrc: Ipv4Addr,
-    metric: u32,
-}
-
-impl Wanted {
-    fn table(&self) -> u32 {
-        if self.kind == RouteType::Unicast { RT_TABLE_MAIN } else { RT_TABLE_LOCAL }
-    }
-
-    fn scope(&self) -> u8 {
-        if self.kind == RouteType::Local { RT_SCOPE_HOST } else { RT_SCOPE_LINK }
-    }
-
-    /// Puts the route in; that it is there already, or cannot be, does not matter, as in the kernel.
-    fn add(&self, space: &mut Namespace, link: IfIndex) {
-        let route = Route {
-            kind: self.kind,
-            scope: self.scope(),
-            proto: RTPROT_KERNEL,
-            metric: self.metric,
-            prefsrc: Some(self.prefsrc),
-            nexthops: smallvec![NextHop::new(None, link)],
-            ..Route::new(self.dst)
-        };
-        let _ = space.fib.add(self.table(), route, Insert::APPEND_ROUTE, &Links(&space.devs));
-    }
-
-    /// Takes the route out, if it is there.
-    fn delete(&self, space: &mut Namespace, link: IfIndex) {
-        let spec = RouteSpec {
-            kind: Some(self.kind),
-            scope: Some(self.scope()),
-            proto: RTPROT_KERNEL,
-            metric: self.metric,
-            prefsrc: Some(self.prefsrc),
-            nexthops: smallvec![(None, link)],
-            ..RouteSpec::new(self.dst)
-        };
-        let _ = space.fib.delete(self.table(), &spec);
-    }
-}
-
-/// The routes that all addresses of a link want, in the order in which they are made.
-fn wanted_by_all(dev: &Dev, up: bool) -> SmallVec<[Wanted; 8]> {
-    dev.inet.addrs.iter().flat_map(|addr| wanted(dev, addr, up)).collect()
-}
-
-/// The routes that an address wants; only that to itself while the link is down. `fib_add_ifaddr`.
-fn wanted(dev: &Dev, addr: &IfAddr, up: bool) -> SmallVec<[Wanted; 4]> {
-    let primary = if addr.secondary { primary_of(dev, addr) } else { Some(addr) };
-    let Some(prefsrc) = primary.map(|a| a.local) else { return SmallVec::new() };
-    let host = |kind, dst: Ipv4Addr| Wanted { kind, dst: dst.into(), prefsrc, metric: 0 };
-    let mut routes = smallvec![host(RouteType::Local, addr.local)];
-    if !up {
-        return routes;
-    }
-    if let Some(broadcast) = addr.broadcast.filter(|b| *b != Ipv4Addr::BROADCAST) {
-        routes.push(host(RouteType::Broadcast, broadcast));
-    }
-    if !addr.secondary && has_subnet(addr) {
-        if !addr.noprefixroute {
-            routes.push(subnet_route(dev, addr));
-        }
-        if addr.prefix_len < 31 {
-            let route = host(RouteType::Broadcast, addr.net().broadcast());
-            if !routes.contains(&route) {
-                routes.push(route);
-            }
-        }
-    }
-    routes
-}
-
-/// Whether there is a subnet to route to: not for 0.0.0.0/8 nor for a host address without peer.
-fn has_subnet(addr: &IfAddr) -> bool {
-    let prefix = addr.net().addr();
-    prefix.octets()[0] != 0 && (prefix != addr.local || addr.prefix_len < 32)
-}
-
-fn subnet_route(dev: &Dev, addr: &IfAddr) -> Wanted {
-    let kind = if dev.flags.contains(LinkFlags::LOOPBACK) { RouteType::Local } else { RouteType::Unicast };
-    Wanted { kind, dst: addr.net(), prefsrc: addr.local, metric: addr.metric }
-}
-
-/// The primary address of a secondary's subnet. `inet_ifa_byprefix`.
-fn primary_of<'a>(dev: &'a Dev, addr: &IfAddr) -> Option<&'a IfAddr> {
-    let mut addrs = dev.inet.addrs.iter();
-    addrs.find(|a| !a.secondary && a.prefix_len == addr.prefix_len && a.covers(addr.peer)).map(|a| &**a)
 }
 
 /// The label of the `nth` address after its link was renamed: what stood behind the colon stays, a further address

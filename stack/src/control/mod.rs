@@ -2,6 +2,7 @@
 //! never inside one, and refuse in Linux's words.
 
 pub mod addr;
+mod addr_routes;
 pub mod bridge;
 pub mod kept;
 pub mod link;
