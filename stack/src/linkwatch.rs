@@ -14,46 +14,29 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The links of a host whose carrier changed.
 #[derive(Clone, Debug, Default)]
 pub struct LinkWatch {
-    /// They wait for the next regular look; what is no longer [`Dev::watched`] was dealt with already.
+    /// They wait for a look (`lweventlist`); what is no longer [`Dev::watched`] was dealt with already.
     pending: Vec<(NsId, IfIndex)>,
-    /// They are looked at as soon as the control operation is over.
-    urgent: Vec<(NsId, IfIndex)>,
-    /// There is something urgent (`LW_URGENT`).
+    /// There may be something urgent: a look follows the control operation (`LW_URGENT`).
     hurry: bool,
     next_event: Time,
     scheduled: Option<Time>,
 }
 
-/// Notes that a link's carrier changed (`linkwatch_fire_event`). Urgent changes are looked at by `after`, others when
-/// the pause is over.
+/// Notes that a link's carrier changed (`linkwatch_fire_event`). If that is urgent, `after` looks, else the timer does
+/// when the pause is over.
 pub fn fire(net: &mut Network, ns: NsId, link: IfIndex) {
     let Some(space) = net.ns_mut(ns) else { return };
     let host = space.host;
     let Some(dev) = space.devs.get_mut(link) else { return };
     let urgent = is_urgent(dev);
-    if core::mem::replace(&mut dev.watched, true) && !urgent {
-        return;
-    }
-    let now = net.now();
+    let known = core::mem::replace(&mut dev.watched, true);
     let Some(owner) = net.host_mut(host) else { return };
-    if urgent {
-        owner.watch.urgent.push((ns, link));
-        owner.watch.hurry = true;
-    } else {
+    if !known {
         owner.watch.pending.push((ns, link));
-        schedule(net, host, now);
     }
-}
-
-/// A link that has a change pending was set up: from now on the change may be urgent for the next urgent look, though it
-/// does not cause one.
-pub(crate) fn set_up(net: &mut Network, ns: NsId, link: IfIndex) {
-    let Some(space) = net.ns(ns) else { return };
-    let host = space.host;
-    if space.devs.get(link).is_some_and(|d| d.watched && is_urgent(d))
-        && let Some(owner) = net.host_mut(host)
-    {
-        owner.watch.urgent.push((ns, link));
+    owner.watch.hurry |= urgent;
+    if !known {
+        schedule(net, host);
     }
 }
 
@@ -62,8 +45,7 @@ pub(crate) fn after(net: &mut Network) {
     for host in 0..net.hosts().len() as u32 {
         let host = HostId(host);
         // What is settled may change other carriers (a bridge's), which may be urgent again.
-        while let Some(owner) = net.host_mut(host).filter(|h| h.watch.hurry) {
-            owner.watch.hurry = false;
+        while net.host(host).is_some_and(|h| h.watch.hurry) {
             look(net, host);
         }
     }
@@ -79,13 +61,15 @@ pub fn run(net: &mut Network, root: NsId) {
     after(net);
 }
 
-/// A link whose state hangs on another one (a veth's on its peer) cannot wait, nor one whose queue is to be started
-/// (`linkwatch_urgent_event`).
+/// A link whose state hangs on another one cannot wait, nor one whose queue is to be started
+/// (`linkwatch_urgent_event`). The link below is known by its number only: a veth whose peer has the same number in
+/// another namespace is taken for one without.
 fn is_urgent(dev: &Dev) -> bool {
     dev.is_up() && (dev.iflink() != dev.index || (dev.carrier && dev.qdisc != Qdisc::Noop && !dev.active))
 }
 
-fn schedule(net: &mut Network, host: HostId, now: Time) {
+fn schedule(net: &mut Network, host: HostId) {
+    let now = net.now();
     let Some(owner) = net.host_mut(host) else { return };
     if owner.watch.scheduled.is_none() {
         let at = owner.watch.next_event.max(now);
@@ -95,23 +79,30 @@ fn schedule(net: &mut Network, host: HostId, now: Time) {
     }
 }
 
-/// `linkwatch_event`: within the pause only urgent links are looked at, after it all.
+/// `linkwatch_event`: within the pause only what is urgent now is looked at, after it all. What was urgent when it was
+/// noted need not be any more: a link that was being set up has its queue started since.
 fn look(net: &mut Network, host: HostId) {
     let now = net.now();
     let Some(owner) = net.host_mut(host) else { return };
     let watch = &mut owner.watch;
+    watch.hurry = false;
     let only_urgent = watch.next_event > now;
-    let mut todo = core::mem::take(&mut watch.urgent);
     if !only_urgent {
         watch.next_event = now + PAUSE;
-        todo.append(&mut watch.pending);
     }
-    let more = !watch.pending.is_empty();
-    for (ns, link) in todo {
-        sync(net, ns, link);
+    let mut waiting = false;
+    for (ns, link) in core::mem::take(&mut watch.pending) {
+        let dev = net.ns(ns).and_then(|n| n.devs.get(link)).filter(|d| d.watched);
+        let Some(dev) = dev else { continue };
+        if !only_urgent || is_urgent(dev) {
+            sync(net, ns, link);
+        } else if let Some(owner) = net.host_mut(host) {
+            owner.watch.pending.push((ns, link));
+            waiting = true;
+        }
     }
-    if more {
-        schedule(net, host, now);
+    if waiting {
+        schedule(net, host);
     }
 }
 

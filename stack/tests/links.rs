@@ -138,6 +138,47 @@ fn a_peer_in_another_namespace_is_looked_for_by_its_number_here() {
     assert_eq!(net.nsid_of(n1, root), None);
 }
 
+/// Told by a dump right after each command, on Linux 6.18.
+#[test]
+fn a_veth_whose_peer_has_the_same_number_elsewhere_is_not_urgent() {
+    let (mut net, root) = world();
+    let host = net.ns(root).unwrap().host;
+    let n1 = net.add_namespace(host);
+    let peer = PeerSpec { name: Some("vb".into()), ns: Some(n1), index: Some(IfIndex(20)), ..PeerSpec::default() };
+    add(&mut net, root, LinkSpec { index: Some(IfIndex(20)), ..LinkSpec::new(Some("va"), KindSpec::Veth(peer)) });
+    wait(&mut net, 2000);
+    let both = |net: &Network| (state(net, root, "va"), state(net, n1, "vb"));
+    let off = (false, false, OperState::Down);
+    let on = (true, true, OperState::Up);
+    up(&mut net, root, "va");
+    assert_eq!(both(&net), (off, off));
+    up(&mut net, n1, "vb");
+    wait(&mut net, 1);
+    assert_eq!(both(&net), (on, on), "the watcher did not have to pause");
+    down(&mut net, n1, "vb");
+    wait(&mut net, 1);
+    assert_eq!(both(&net), ((true, false, OperState::Up), off), "nobody has looked at the lost carrier");
+    wait(&mut net, 1200);
+    assert_eq!(both(&net), (off, off));
+    up(&mut net, n1, "vb");
+    wait(&mut net, 1);
+    let late = (false, true, OperState::Down);
+    assert_eq!(both(&net), (on, late), "only the end whose queue waited for the carrier was urgent");
+    wait(&mut net, 1200);
+    assert_eq!(both(&net), (on, on));
+    down(&mut net, root, "va");
+    wait(&mut net, 1);
+    assert_eq!(both(&net), (off, (true, false, OperState::Up)));
+    // As `ip` does when it looks for the link by name.
+    let va = net.ns(root).unwrap().devs.index_of("va").unwrap();
+    net.sync_link(root, va);
+    up(&mut net, root, "va");
+    wait(&mut net, 1);
+    assert_eq!(both(&net), (late, on));
+    wait(&mut net, 1200);
+    assert_eq!(both(&net), (on, on));
+}
+
 #[test]
 fn a_bridge_takes_the_lowest_address_of_its_ports() {
     let (mut net, root) = world();

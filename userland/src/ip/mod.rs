@@ -135,12 +135,16 @@ impl Ip<'_, '_> {
         })
     }
 
-    /// The link of that name.
+    /// The link of that name. Asking the kernel for it brings the link's state up to date (`ll_name_to_index`,
+    /// `rtnl_getlink`).
     ///
     /// # Errors
     /// `Cannot find device "..."`, status 1.
-    pub fn need_link(&self, name: &str) -> Done<IfIndex> {
-        self.link(name).ok_or_else(|| args::nodev(name))
+    pub fn need_link(&mut self, name: &str) -> Done<IfIndex> {
+        let link = self.link(name).ok_or_else(|| args::nodev(name))?;
+        let ns = self.ns;
+        self.net().sync_link(ns, link);
+        Ok(link)
     }
 
     /// A link.

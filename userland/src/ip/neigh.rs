@@ -159,7 +159,7 @@ fn missing() -> Fail {
 }
 
 /// Address and link, both of which must be given but for proxy entries.
-fn place(ip: &Ip<'_, '_>, r: &Request) -> Done<(Ipv4Addr, IfIndex)> {
+fn place(ip: &mut Ip<'_, '_>, r: &Request) -> Done<(Ipv4Addr, IfIndex)> {
     let addr = r.addr.ok_or_else(missing)?;
     match &r.dev {
         Some(name) => Ok((addr, ip.need_link(name)?)),

@@ -234,28 +234,15 @@ fn delete(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     }
 }
 
-/// The name goes; the namespace goes with it unless something still uses it.
+/// The name goes; the namespace goes with it unless it has another one or a process lives in it.
 fn delete_one(ip: &mut Ip<'_, '_>, name: &str) -> Done {
     let path = format!("{RUN_DIR}/{name}");
     let cannot = |errno| Fail::new(1, format!("Cannot remove namespace file \"{path}\": {errno}"));
     ip.sys.unlink(&path).map_err(cannot)?;
     let machine = ip.machine();
     let gone = ip.sys.kernel.names.get_mut(machine.index()).and_then(|names| names.shift_remove(name));
-    let Some(ns) = gone else { return Ok(()) };
-    let named = ip.sys.kernel.names.iter().any(|names| names.values().any(|n| *n == ns));
-    let me = ip.sys.pid().number;
-    let user = ip.sys.processes().iter().map(|p| p.pid).find(|pid| ip.sys.ns_of(*pid) == Some(ns) && *pid != me);
-    let root = ip.sys.root_ns() == ns;
-    match user {
-        _ if named || root => {}
-        Some(number) => {
-            let pid = hopwise_machine::Pid { machine, number };
-            ip.sys.kernel.unnamed.push((pid, ns));
-        }
-        None => {
-            // A namespace that was there a moment ago can be deleted: it is no root namespace.
-            let _ = ip.net().delete_namespace(ns);
-        }
+    if let Some(ns) = gone {
+        ip.sys.forget_ns(ns);
     }
     Ok(())
 }

@@ -40,7 +40,6 @@ impl Network {
             dev.qdisc = Qdisc::Noqueue;
             dev.active |= dev.carrier;
         }
-        linkwatch::set_up(self, ns, link);
         self.inet_link_up(ns, link);
         self.port_may_start(ns, link);
     }

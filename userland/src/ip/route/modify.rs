@@ -149,7 +149,7 @@ impl Request {
     }
 
     /// The one way out that the words describe, if they describe one, and whether it is one of several.
-    fn ways(&self, ip: &Ip<'_, '_>) -> Done<Vec<NextHop>> {
+    fn ways(&self, ip: &mut Ip<'_, '_>) -> Done<Vec<NextHop>> {
         let mut ways = self.nexthops.clone();
         let dev = match &self.dev {
             Some(name) => ip.need_link(name)?,
