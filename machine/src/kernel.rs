@@ -65,6 +65,9 @@ pub trait Kernel: Clone + 'static {
 
     /// A process is gone: its sockets and captures are to be closed.
     fn proc_exited(&mut self, _pid: Pid) {}
+
+    /// The last process of a machine that lived in this namespace has left it, by going elsewhere or by ending.
+    fn ns_left(&mut self, _machine: MachineId, _ns: Self::Ns) {}
 }
 
 /// A kernel without any network: enough to try shells and text programs.

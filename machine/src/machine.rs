@@ -35,7 +35,7 @@ pub(crate) struct Machine<K: Kernel> {
     ready: VecDeque<u32>,
     timers: BTreeSet<(Time, u32)>,
     /// Processes that ended since the kernel was told last.
-    exited: Vec<u32>,
+    exited: Vec<(u32, K::Ns)>,
 }
 
 impl<K: Kernel> Machine<K> {
@@ -149,12 +149,24 @@ impl<K: Kernel> Machine<K> {
                     self.step(number, table, now, kernel);
                 }
             }
-            for number in std::mem::take(&mut self.exited) {
-                kernel.proc_exited(self.pid(number));
-            }
+            self.tell_exited(kernel);
         }
-        for number in std::mem::take(&mut self.exited) {
+        self.tell_exited(kernel);
+    }
+
+    /// Tells the kernel who ended, and which namespaces nobody lives in any more.
+    fn tell_exited(&mut self, kernel: &mut K) {
+        for (number, ns) in std::mem::take(&mut self.exited) {
             kernel.proc_exited(self.pid(number));
+            self.tell_ns_left(kernel, ns);
+        }
+    }
+
+    /// Tells the kernel if nobody lives in this namespace any more. The dead that wait for their parent hold none
+    /// (`exit_task_namespaces`).
+    pub(crate) fn tell_ns_left(&self, kernel: &mut K, ns: K::Ns) {
+        if !self.processes.values().any(|p| p.ended.is_none() && p.own.ns == ns) {
+            kernel.ns_left(self.id, ns);
         }
     }
 
@@ -297,13 +309,13 @@ impl<K: Kernel> Machine<K> {
         }
         process.ended = Some(status);
         process.program = None;
-        let parent = process.parent;
+        let (parent, ns) = (process.parent, process.own.ns);
         let fds = std::mem::take(&mut process.fds);
         let outbox = std::mem::take(&mut process.outbox);
         for desc in fds.into_values().map(|e| e.desc).chain(outbox.into_iter().map(|o| o.0)) {
             self.drop_desc(desc);
         }
-        self.exited.push(number);
+        self.exited.push((number, ns));
         self.shell_ended(number, status);
         let orphans: Vec<u32> = self.processes.iter().filter(|(_, p)| p.parent == number).map(|(n, _)| *n).collect();
         for orphan in orphans {

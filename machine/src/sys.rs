@@ -247,7 +247,15 @@ impl<K: Kernel> Sys<'_, K> {
 
     /// Moves the process into a network namespace (`setns(2)`); children inherit it.
     pub fn set_ns(&mut self, ns: K::Ns) {
+        let old = self.ns();
         self.own_mut(|own| own.ns = ns);
+        self.m.tell_ns_left(self.kernel, old);
+    }
+
+    /// Something other than a process that kept a network namespace alive, as a name does, lets go of it: the kernel is
+    /// told if nobody lives there.
+    pub fn forget_ns(&mut self, ns: K::Ns) {
+        self.m.tell_ns_left(self.kernel, ns);
     }
 
     /// The machine's first network namespace.

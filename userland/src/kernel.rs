@@ -17,8 +17,6 @@ pub struct SimKernel {
     pub names: Vec<IndexMap<String, NsId>>,
     /// The sockets that processes hold, closed when they exit.
     sockets: Vec<(Pid, NsId, SocketId)>,
-    /// Namespaces without a name that only their processes keep alive (`unshare -n`), with the process that made them.
-    pub unnamed: Vec<(Pid, NsId)>,
     /// The modules that `modprobe` was asked for on each machine, the last one first.
     pub modules: BTreeMap<MachineId, Vec<&'static str>>,
 }
@@ -26,13 +24,7 @@ pub struct SimKernel {
 impl SimKernel {
     /// A kernel without machines.
     pub fn new(seed: u64) -> Self {
-        SimKernel {
-            net: Network::new(seed),
-            names: Vec::new(),
-            sockets: Vec::new(),
-            unnamed: Vec::new(),
-            modules: BTreeMap::new(),
-        }
+        SimKernel { net: Network::new(seed), names: Vec::new(), sockets: Vec::new(), modules: BTreeMap::new() }
     }
 
     /// Notes that a process holds a socket, so that it is closed with the process.
@@ -91,6 +83,14 @@ impl Kernel for SimKernel {
         let gone: Vec<(Pid, NsId, SocketId)> = gone;
         for (_, ns, socket) in gone {
             self.net.close_socket(ns, socket);
+        }
+    }
+
+    /// A namespace that nobody lives in ends, unless a name keeps it (`put_net`).
+    fn ns_left(&mut self, machine: MachineId, ns: NsId) {
+        if self.name_of(machine, ns).is_none() {
+            // A machine's root namespace refuses, and stays.
+            let _ = self.net.delete_namespace(ns);
         }
     }
 }

@@ -216,9 +216,7 @@ fn leave(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Vec<String>, R
         }
     }
     if net {
-        let (pid, host) = (sys.pid(), SimKernel::host_of(sys.machine()));
-        let ns = sys.kernel.net.add_namespace(host);
-        sys.kernel.unnamed.push((pid, ns));
+        let ns = sys.kernel.net.add_namespace(SimKernel::host_of(sys.machine()));
         sys.set_ns(ns);
     }
     Ok(parsed.operands)

@@ -8,8 +8,8 @@ use crate::network::Network;
 use crate::socket::SocketId;
 
 impl Network {
-    /// Deletes a namespace: its links die and take their peers along, its sockets are closed, what is in flight to it is
-    /// dropped, the others forget its number.
+    /// Deletes a namespace: NICs go back to the host's root namespace, other links die and take their peers along, its
+    /// sockets are closed, what is in flight to it is dropped, the others forget its number.
     ///
     /// # Errors
     /// `ENOENT` if there is no such namespace, `EBUSY` for the root namespace of a host.
@@ -18,6 +18,8 @@ impl Network {
         if self.host(space.host).is_some_and(|h| h.root == ns) {
             return Err(Errno::EBUSY.into());
         }
+        self.return_nics(ns);
+        let Some(space) = self.ns(ns) else { return Ok(()) };
         let mut links = space.devs.indices();
         // default_device_exit_batch: the last one first, lo at the end.
         links.reverse();
@@ -31,6 +33,26 @@ impl Network {
         self.forget_namespace(ns);
         self.forget_nsid(ns);
         Ok(())
+    }
+
+    /// The ends of wires to other hosts are hardware, which outlives a namespace: they go to the root namespace, down,
+    /// and are called `devNUMBER` if their name is taken there (`default_device_exit_net`).
+    fn return_nics(&mut self, ns: NsId) {
+        let Some(space) = self.ns(ns) else { return };
+        let Some(root) = self.host(space.host).map(|h| h.root) else { return };
+        for link in space.devs.indices() {
+            let peer_host = self.peer_of(ns, link).and_then(|(peer_ns, _)| self.ns(peer_ns)).map(|n| n.host);
+            let (Some(space), Some(there)) = (self.ns(ns), self.ns(root)) else { return };
+            if peer_host.is_none_or(|host| host == space.host) {
+                continue;
+            }
+            let taken = |name: &str| there.devs.find(name).is_some();
+            let number = format!("dev{}", link.0);
+            let name = if taken(&number) { "dev%d".to_owned() } else { number };
+            let name = taken(space.name_of(link)).then_some(name);
+            // It is no link that is bound to its namespace, and the name is free.
+            let _ = self.move_link(ns, link, root, name.as_deref());
+        }
     }
 
     /// Closes the sockets of a namespace which is going away, and ends the life of the packets that wait in it; those
