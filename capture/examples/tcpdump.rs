@@ -83,7 +83,7 @@ fn run(arguments: Arguments) -> Result<(), String> {
     let bytes = std::fs::read(&arguments.file).map_err(|error| format!("{}: {error}", arguments.file))?;
     let capture = file::read(&bytes).map_err(|error| error.to_string())?;
     let link_type: LinkType = capture.link_type();
-    let filter = Filter::with(&arguments.expression, link_type, Source { netmask: 0, file: true })
+    let filter = Filter::with(&arguments.expression, link_type, Source { file: true, ..Source::default() })
         .map_err(|error| error.to_string())?;
     let mut printer = Printer::new(arguments.options);
     let mut writer = PcapWriter::new(link_type);

@@ -26,8 +26,10 @@
 
 pub mod file;
 pub mod filter;
+mod hosts;
 mod link;
 pub mod print;
 pub mod services;
 
+pub use hosts::Hosts;
 pub use link::{Direction, Frame, LinkType, Meta, sll2_header};

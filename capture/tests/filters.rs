@@ -6,7 +6,7 @@ use hopwise_capture::filter::{Filter, Source};
 use hopwise_capture::{LinkType, Meta};
 
 fn passing(capture: &Capture, expression: &str) -> String {
-    let source = Source { netmask: 0, file: true };
+    let source = Source { file: true, ..Source::default() };
     let filter = match Filter::with(expression, capture.link_type(), source) {
         Ok(filter) => filter,
         Err(error) => return format!("! {error}"),
@@ -72,7 +72,7 @@ fn direction_and_interface_come_from_the_meta_data_where_the_link_header_has_non
 
 #[test]
 fn ip_broadcast_goes_by_the_netmask() {
-    let source = Source { netmask: 0xffff_ff00, file: false };
+    let source = Source { netmask: 0xffff_ff00, ..Source::default() };
     let filter = Filter::with("ip broadcast", LinkType::RAW, source).unwrap();
     let mut packet = [0; 20];
     packet[0] = 0x45;

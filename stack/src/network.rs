@@ -71,7 +71,7 @@ pub struct Network {
     pub captures: CaptureLog,
     /// Whether new links are captured from the start.
     pub capture_new_links: bool,
-    wakeups: Vec<u64>,
+    pub(crate) wakeups: Vec<u64>,
     macs: Rng,
     defaults: Defaults,
     arrivals: (u64, u64),

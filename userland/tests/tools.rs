@@ -333,7 +333,7 @@ fn tcpdump_listens_on_a_link() {
     let mut lab = Lab::new();
     lab.run("ping -q -c 1 10.0.1.3");
     let router = lab.router;
-    let text = while_running(&mut lab, router, "tcpdump -n -i r1 icmp", "ping -q -c 1 -e 7 10.0.1.3");
+    let text = while_running(&mut lab, router, "tcpdump -n -i r1 icmp", "ping -q -c 1 -e 7 10.0.1.3; sleep 1");
     assert_eq!(
         timeless(&text),
         [
@@ -354,7 +354,7 @@ fn tcpdump_listens_on_all_links() {
     let mut lab = Lab::new();
     lab.run("ping -q -c 1 10.0.1.3");
     let router = lab.router;
-    let text = while_running(&mut lab, router, "tcpdump -n -i any icmp", "ping -q -c 1 -e 7 10.0.1.3");
+    let text = while_running(&mut lab, router, "tcpdump -n -i any icmp", "ping -q -c 1 -e 7 10.0.1.3; sleep 1");
     assert_eq!(
         timeless(&text)[..7],
         [
@@ -373,7 +373,7 @@ fn tcpdump_listens_on_all_links() {
 fn tcpdump_writes_files_that_it_can_read() {
     let mut lab = Lab::new();
     let router = lab.router;
-    let text = while_running(&mut lab, router, "tcpdump -i r0 -w x.pcap arp", "ping -q -c 1 10.0.1.3");
+    let text = while_running(&mut lab, router, "tcpdump -i r0 -w x.pcap arp", "ping -q -c 1 10.0.1.3; sleep 1");
     assert_eq!(
         text,
         "tcpdump: listening on r0, link-type EN10MB (Ethernet), snapshot length 262144 bytes\n\
@@ -390,6 +390,75 @@ fn tcpdump_writes_files_that_it_can_read() {
     assert_eq!(lab.on(router, "tcpdump -r x.pcap --count -c 1").text.lines().last(), Some("1 packet"));
     let refused = lab.on(router, "tcpdump -r none.pcap");
     assert_eq!((refused.text.as_str(), refused.status), ("tcpdump: none.pcap: No such file or directory\n", 1));
+}
+
+/// What the kernel still holds when tcpdump is stopped is lost: a second's worth, a tenth of it with `-l`.
+#[test]
+fn tcpdump_sees_packets_when_their_block_is_over() {
+    let listening = "listening on r0, link-type EN10MB (Ethernet), snapshot length 262144 bytes\n";
+    for (options, pause, captured) in
+        [("", "0.5", 0), ("", "1", 2), ("-l", "0.05", 0), ("-l", "0.1", 2), ("--immediate-mode", "0", 2)]
+    {
+        let mut lab = Lab::new();
+        lab.run("ping -q -c 1 10.0.1.3");
+        let router = lab.router;
+        let command = format!("tcpdump -q -n -i r0 {options} icmp");
+        let text = while_running(&mut lab, router, &command, &format!("ping -q -c 1 10.0.1.3; sleep {pause}"));
+        let (_, text) = text.split_once(listening).unwrap();
+        assert_eq!(text.lines().filter(|line| line.contains(" IP ")).count(), captured, "{command}: {text}");
+        assert!(text.contains(&format!("\n{captured} packets captured\n2 packets received by filter\n")), "{text}");
+    }
+}
+
+#[test]
+fn tcpdump_without_l_writes_in_blocks() {
+    let mut lab = Lab::new();
+    let router = lab.router;
+    let listen = "tcpdump -ni r0 icmp > held 2>/dev/null & a=$!; tcpdump -w held.pcap -i r0 2>/dev/null & sleep 0.01; echo $a $!";
+    let listeners = lab.on(router, listen).text;
+    lab.run("ping -q -c 1 10.0.1.3; sleep 1");
+    assert_eq!(lab.on(router, "wc -c < held; wc -c < held.pcap").text, "0\n0\n");
+    let after = "sleep 1; grep -c ICMP held; tcpdump -r held.pcap --count icmp 2>/dev/null";
+    assert_eq!(lab.on(router, &format!("kill {}; {after}", listeners.trim())).text, "2\n2 packets\n");
+}
+
+#[test]
+fn tcpdump_knows_the_names_of_the_hosts_file() {
+    for (options, name) in [("", "far.lab"), ("-N", "far"), ("-n", "10.0.1.3")] {
+        let mut lab = Lab::new();
+        lab.run("ping -q -c 1 10.0.1.3");
+        let router = lab.router;
+        lab.on(router, "echo 10.0.1.3 far.lab far >> /etc/hosts");
+        let command = format!("tcpdump -t {options} -i r0 -c 1 host far and icmp ");
+        let text = while_running(&mut lab, router, &command, "ping -q -c 1 -e 7 10.0.1.3; sleep 1");
+        let line = format!("\nIP 10.0.0.1 > {name}: ICMP echo request, id 7, seq 1, length 64\n");
+        assert!(text.contains(&line), "{command}: {text}");
+    }
+}
+
+#[test]
+fn tcpdump_ends_with_its_link() {
+    let mut lab = Lab::new();
+    let router = lab.router;
+    let id = lab.world.machines.submit(router, "tcpdump -ni r1").unwrap();
+    lab.world.run_for(Duration::from_millis(10));
+    lab.on(router, "ip link del r1");
+    lab.world.run_for(Duration::from_millis(10));
+    let text = String::from_utf8_lossy(lab.world.machines.output(id)).into_owned();
+    assert!(text.contains("tcpdump: pcap_loop: The interface disappeared\n0 packets captured\n"), "{text}");
+}
+
+#[test]
+fn tcpdump_writes_rows_of_files() {
+    let mut lab = Lab::new();
+    let router = lab.router;
+    let pings = "ping -q -c 10 -s 60000 -i 0.01 10.0.1.3; sleep 1";
+    while_running(&mut lab, router, "tcpdump -ni r0 -C 1 -w row icmp", pings);
+    assert_eq!(lab.on(router, "echo row*").text, "row row1\n");
+    while_running(&mut lab, router, "tcpdump -ni r0 -C 1 -W 2 -w ring icmp", pings);
+    assert_eq!(lab.on(router, "echo ring*").text, "ring0 ring1\n");
+    let text = while_running(&mut lab, router, "tcpdump -ni r0 -G 2 -W 1 -w once icmp", "ping -q -c 5 10.0.1.3");
+    assert!(text.contains("\nMaximum file limit reached: 1\n"), "{text}");
 }
 
 #[test]

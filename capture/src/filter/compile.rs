@@ -18,7 +18,7 @@ const UDP: u8 = 17;
 const SCTP: u8 = 132;
 
 /// Compiles an expression for a link type.
-pub(super) fn compile(expression: &Expression, link_type: LinkType, source: Source) -> Result<Program, FilterError> {
+pub(super) fn compile(expression: &Expression, link_type: LinkType, source: &Source) -> Result<Program, FilterError> {
     let mut compiler = Compiler { layers: Layers::new(link_type, source.file)?, source };
     let program = Program::new(compiler.expression(expression)?);
     if program.rejects_all() {
@@ -28,14 +28,14 @@ pub(super) fn compile(expression: &Expression, link_type: LinkType, source: Sour
 }
 
 /// What is wrong with the first of some conditions that is wrong at all.
-pub(super) fn first_error(read: &[Primitive], link_type: LinkType, source: Source) -> Option<FilterError> {
+pub(super) fn first_error(read: &[Primitive], link_type: LinkType, source: &Source) -> Option<FilterError> {
     let mut compiler = Compiler { layers: Layers::new(link_type, source.file).ok()?, source };
     read.iter().find_map(|primitive| compiler.primitive(primitive).err())
 }
 
-struct Compiler {
+struct Compiler<'a> {
     layers: Layers,
-    source: Source,
+    source: &'a Source,
 }
 
 fn error<T>(text: impl Into<String>) -> Result<T, FilterError> {
@@ -52,7 +52,7 @@ fn sides(direction: Option<Side>, source: impl FnOnce() -> Node, destination: im
     }
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn expression(&mut self, expression: &Expression) -> Compiled {
         Ok(match expression {
             Expression::All => Node::Test(Test::Always(true)),
@@ -351,7 +351,10 @@ impl Compiler {
 
     fn named_host(&self, qualifiers: &Qualifiers, name: &str) -> Compiled {
         let mut found: Option<Node> = None;
-        let addresses = services::host_of(name);
+        let mut addresses = services::host_of(name);
+        if addresses.is_empty() {
+            addresses.extend(self.source.hosts.address_of(name).map(IpAddr::V4));
+        }
         for address in &addresses {
             let node = match address {
                 IpAddr::V4(_) if qualifiers.protocol == Some(Protocol::Ip6) => continue,

@@ -18,7 +18,7 @@ use std::fmt;
 pub use ast::{Arithmetic, Expression, Id, Kind, Primitive, Qualifiers, Relation, Side};
 pub use names::Protocol;
 
-use crate::{LinkType, Meta};
+use crate::{Hosts, LinkType, Meta};
 use program::Program;
 
 /// A compiled filter.
@@ -38,13 +38,15 @@ pub struct Filter {
 }
 
 /// Where the frames come from, as far as filters care.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Source {
     /// The IPv4 netmask of the interface, which `ip broadcast` goes by; 0 where there is none, as in a file.
     pub netmask: u32,
     /// Whether they are read from a file: then `inbound`, `outbound` and `ifindex` mean nothing unless the link header
     /// tells, and are refused.
     pub file: bool,
+    /// Names that stand for addresses.
+    pub hosts: Hosts,
 }
 
 /// Why a filter was refused. `Display` is what tcpdump prints after `tcpdump: `.
@@ -81,9 +83,9 @@ impl Filter {
     pub fn with(text: &str, link_type: LinkType, source: Source) -> Result<Filter, FilterError> {
         let expression = parse::parse(text).map_err(|stopped| {
             // libpcap gives every condition its meaning as it reads it: what is wrong with an earlier one comes first.
-            compile::first_error(&stopped.read, link_type, source).unwrap_or(stopped.error)
+            compile::first_error(&stopped.read, link_type, &source).unwrap_or(stopped.error)
         })?;
-        Ok(Filter { program: compile::compile(&expression, link_type, source)? })
+        Ok(Filter { program: compile::compile(&expression, link_type, &source)? })
     }
 
     /// Whether a packet passes: `packet` are the captured bytes, `orig_len` the length on the wire.

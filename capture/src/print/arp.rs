@@ -43,21 +43,21 @@ impl Packet<'_> {
         self.bytes.take(Self::ADDRESSES + self.hardware_len + self.protocol_len, self.hardware_len)
     }
 
-    fn sender_ip(&self) -> Result<String, Truncated> {
-        self.ip(Self::ADDRESSES + self.hardware_len)
+    fn sender_ip(&self, cx: &Cx<'_>) -> Result<String, Truncated> {
+        self.ip(cx, Self::ADDRESSES + self.hardware_len)
     }
 
-    fn target_ip(&self) -> Result<String, Truncated> {
-        self.ip(Self::ADDRESSES + 2 * self.hardware_len + self.protocol_len)
+    fn target_ip(&self, cx: &Cx<'_>) -> Result<String, Truncated> {
+        self.ip(cx, Self::ADDRESSES + 2 * self.hardware_len + self.protocol_len)
     }
 
-    fn ip(&self, at: usize) -> Result<String, Truncated> {
+    fn ip(&self, cx: &Cx<'_>, at: usize) -> Result<String, Truncated> {
         Ok(if !is_ip(self.protocol) {
             "<wrong proto type>".to_owned()
         } else if self.protocol_len != 4 {
             "<wrong len>".to_owned()
         } else {
-            self.bytes.ip4(at)?.to_string()
+            cx.host(self.bytes.ip4(at)?)
         })
     }
 }
@@ -110,12 +110,12 @@ fn print_addresses(cx: &mut Cx<'_>, packet: &Packet<'_>, hardware: u16, operatio
         1 => {
             let target = packet.target_hardware()?;
             let known = if target.iter().any(|&b| b != 0) { format!(" ({})", link(target)) } else { String::new() };
-            format!("who-has {}{known} tell {}", packet.target_ip()?, packet.sender_ip()?)
+            format!("who-has {}{known} tell {}", packet.target_ip(cx)?, packet.sender_ip(cx)?)
         }
-        2 => format!("{} is-at {}", packet.sender_ip()?, link(packet.sender_hardware()?)),
+        2 => format!("{} is-at {}", packet.sender_ip(cx)?, link(packet.sender_hardware()?)),
         3 | 8 => format!("who-is {} tell {}", link(packet.target_hardware()?), link(packet.sender_hardware()?)),
-        4 => format!("{} at {}", link(packet.target_hardware()?), packet.target_ip()?),
-        9 => format!("{} at {}", link(packet.sender_hardware()?), packet.sender_ip()?),
+        4 => format!("{} at {}", link(packet.target_hardware()?), packet.target_ip(cx)?),
+        9 => format!("{} at {}", link(packet.sender_hardware()?), packet.sender_ip(cx)?),
         _ => return Ok(false),
     };
     cx.out.push_str(&text);

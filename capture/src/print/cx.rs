@@ -83,6 +83,14 @@ impl<'a> Cx<'a> {
         super::dump::hex(&mut self.out, indent, bytes.upto(len));
     }
 
+    /// An IPv4 address as `-n` demands it (`ipaddr_string`).
+    pub(super) fn host(&self, address: Ipv4Addr) -> String {
+        match self.opts.hosts.name_of(address) {
+            Some(name) if !self.opts.numeric => name.to_owned(),
+            _ => address.to_string(),
+        }
+    }
+
     /// A port as `-n` demands it.
     pub(super) fn port(&self, port: u16, transport: Transport) -> String {
         match services::port_name(port, transport) {

@@ -73,8 +73,8 @@ fn describe(cx: &Cx<'_>, bp: &[u8], kind: u8, code: u8) -> Result<String, Trunca
         }
         UNREACHABLE => unreachable(cx, bp, code)?,
         REDIRECT => {
-            let destination = bp.ip4(QUOTED + 16)?;
-            let gateway = bp.ip4(4)?;
+            let destination = cx.host(bp.ip4(QUOTED + 16)?);
+            let gateway = cx.host(bp.ip4(4)?);
             match code {
                 0 => format!("redirect {destination} to net {gateway}"),
                 1 => format!("redirect {destination} to host {gateway}"),
@@ -83,7 +83,7 @@ fn describe(cx: &Cx<'_>, bp: &[u8], kind: u8, code: u8) -> Result<String, Trunca
                 _ => format!("redirect-#{code} {destination} to {gateway}"),
             }
         }
-        9 => router_advertisement(bp)?,
+        9 => router_advertisement(cx, bp)?,
         TIME_EXCEEDED => {
             bp.ip4(QUOTED + 16)?;
             match code {
@@ -112,7 +112,7 @@ fn time_of_day(milliseconds: u32) -> String {
 }
 
 fn unreachable(cx: &Cx<'_>, bp: &[u8], code: u8) -> Result<String, Truncated> {
-    let destination = bp.ip4(QUOTED + 16)?;
+    let destination = cx.host(bp.ip4(QUOTED + 16)?);
     Ok(match code {
         2 => format!("{destination} protocol {} unreachable", bp.u8(QUOTED + 9)?),
         3 => {
@@ -136,7 +136,7 @@ fn unreachable(cx: &Cx<'_>, bp: &[u8], code: u8) -> Result<String, Truncated> {
     })
 }
 
-fn router_advertisement(bp: &[u8]) -> Result<String, Truncated> {
+fn router_advertisement(cx: &Cx<'_>, bp: &[u8]) -> Result<String, Truncated> {
     let (count, size, lifetime) = (bp.u8(4)?, bp.u8(5)?, bp.u16(6)?);
     let lifetime = match lifetime {
         0..60 => format!("{lifetime}"),
@@ -150,7 +150,7 @@ fn router_advertisement(bp: &[u8]) -> Result<String, Truncated> {
     }
     for index in 0..usize::from(count) {
         let at = 8 + 8 * index;
-        text.push_str(&format!(" {{{} {}}}", bp.ip4(at)?, bp.u32(at + 4)?));
+        text.push_str(&format!(" {{{} {}}}", cx.host(bp.ip4(at)?), bp.u32(at + 4)?));
     }
     Ok(text)
 }

@@ -18,15 +18,15 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Net<'_>) -> D
             if length >= 12 { print_query3(cx, bp, length)? } else { print_query(cx, bp, length)? }
         }
         0x12 => {
-            put!(cx, "igmp v1 report {}", bp.ip4(4)?);
+            put!(cx, "igmp v1 report {}", cx.host(bp.ip4(4)?));
             print_odd_length(cx, length);
         }
-        0x16 => put!(cx, "igmp v2 report {}", bp.ip4(4)?),
+        0x16 => put!(cx, "igmp v2 report {}", cx.host(bp.ip4(4)?)),
         0x22 => {
             cx.out.push_str("igmp v3 report");
             print_report3(cx, bp, length)?;
         }
-        0x17 => put!(cx, "igmp leave {}", bp.ip4(4)?),
+        0x17 => put!(cx, "igmp leave {}", cx.host(bp.ip4(4)?)),
         0x13 => {
             cx.out.push_str("igmp dvmrp");
             if length < 8 {
@@ -59,7 +59,7 @@ fn print_query(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         time => put!(cx, " v2 [max resp time {time}]"),
     }
     if bp.u32(4)? != 0 {
-        put!(cx, " [gaddr {}]", bp.ip4(4)?);
+        put!(cx, " [gaddr {}]", cx.host(bp.ip4(4)?));
     }
     print_odd_length(cx, length);
     Ok(())
@@ -85,7 +85,7 @@ fn print_query3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     if bp.u32(4)? == 0 {
         return Ok(());
     }
-    put!(cx, " [gaddr {}", bp.ip4(4)?);
+    put!(cx, " [gaddr {}", cx.host(bp.ip4(4)?));
     let sources = usize::from(bp.u16(10)?);
     if sources > 0 {
         if length < 12 + 4 * sources {
@@ -103,7 +103,7 @@ fn print_query3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
 fn print_sources(cx: &mut Cx<'_>, bp: &[u8], at: usize, count: usize) -> Done {
     cx.out.push_str(" {");
     for index in 0..count {
-        put!(cx, " {}", bp.ip4(at + 4 * index)?);
+        put!(cx, " {}", cx.host(bp.ip4(at + 4 * index)?));
     }
     cx.out.push_str(" }");
     Ok(())
@@ -125,7 +125,7 @@ fn print_report3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
             cx.out.push_str(" [invalid number of groups]");
             return Ok(());
         }
-        put!(cx, " [gaddr {}", bp.ip4(at + 4)?);
+        put!(cx, " [gaddr {}", cx.host(bp.ip4(at + 4)?));
         let kind = bp.u8(at)?;
         match name(RECORDS, kind) {
             Some(name) => put!(cx, " {name}"),

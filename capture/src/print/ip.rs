@@ -32,9 +32,9 @@ impl Net<'_> {
     }
 
     /// Source and destination as text.
-    pub(super) fn addresses(&self) -> Result<(String, String), Truncated> {
+    pub(super) fn addresses(&self, cx: &Cx<'_>) -> Result<(String, String), Truncated> {
         Ok(match self.version {
-            4 => (self.header.ip4(12)?.to_string(), self.header.ip4(16)?.to_string()),
+            4 => (cx.host(self.header.ip4(12)?), cx.host(self.header.ip4(16)?)),
             _ => (self.header.ip6(8)?.to_string(), self.header.ip6(24)?.to_string()),
         })
     }
@@ -53,7 +53,7 @@ impl Net<'_> {
     /// `a.port > b.port: `, or the ports alone where another protocol stands between.
     pub(super) fn print_ports(&self, cx: &mut Cx<'_>, protocol: u8, source: &str, destination: &str) -> Done {
         if self.announced() == protocol {
-            let (from, to) = self.addresses()?;
+            let (from, to) = self.addresses(cx)?;
             put!(cx, "{from}.{source} > {to}.{destination}: ");
         } else {
             put!(cx, "{source} > {destination}: ");
@@ -133,7 +133,7 @@ pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     let bp = bp.upto(total);
     let fragment = bp.u16(6)?;
     if cx.opts.verbose > 0 && !print_header(cx, bp, header, fragment)? {
-        let (from, to) = (bp.ip4(12)?, bp.ip4(16)?);
+        let (from, to) = (cx.host(bp.ip4(12)?), cx.host(bp.ip4(16)?));
         put!(cx, "{from} > {to}: ");
         cx.trunc();
         return Ok(());
@@ -181,7 +181,7 @@ fn print_header(cx: &mut Cx<'_>, bp: &[u8], header: usize, fragment: u16) -> Res
 
 fn print_payload(cx: &mut Cx<'_>, bp: &[u8], header: usize, total: usize, fragment: u16) -> Done {
     let protocol = bp.u8(9)?;
-    let (from, to) = (bp.ip4(12)?, bp.ip4(16)?);
+    let (from, to) = (cx.host(bp.ip4(12)?), cx.host(bp.ip4(16)?));
     if fragment & OFFSET_MASK != 0 {
         if cx.opts.quiet < 2 {
             put!(cx, "{from} > {to}: {}", registry::protocol_label(cx, protocol));

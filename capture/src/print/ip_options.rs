@@ -69,7 +69,7 @@ fn route(cx: &mut Cx<'_>, option: &[u8]) -> Done {
         put!(cx, " [bad ptr {}]", option.u8(2)?);
     }
     for at in (3..len).step_by(4) {
-        put!(cx, " {}", option.ip4(at)?);
+        put!(cx, " {}", cx.host(option.ip4(at)?));
         if pointer > at {
             cx.out.push(',');
         }
@@ -107,7 +107,7 @@ fn timestamps(cx: &mut Cx<'_>, option: &[u8]) -> Done {
         let mark = if pointer == at { " ^ " } else { " " };
         let stamp = option.u32(at + hop - 4)?;
         match hop {
-            8 => put!(cx, "{mark}{stamp}@{}", option.ip4(at)?),
+            8 => put!(cx, "{mark}{stamp}@{}", cx.host(option.ip4(at)?)),
             _ => put!(cx, "{mark}{stamp}@"),
         }
         at += hop;

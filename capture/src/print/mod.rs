@@ -37,7 +37,7 @@ mod udp;
 use cx::{Cx, put};
 use time::Clock;
 
-use crate::{Frame, LinkType, Meta};
+use crate::{Frame, Hosts, LinkType, Meta};
 
 /// What stands in front of a packet (`-t`, `-tt`, ...).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,8 +80,10 @@ pub enum Dump {
 /// tcpdump's options that change what is printed.
 #[derive(Clone, Debug, Default)]
 pub struct PrintOptions {
-    /// `-n`: ports and protocols as numbers. Addresses are always numbers, there being no DNS.
+    /// `-n`: addresses, ports and protocols as numbers.
     pub numeric: bool,
+    /// Names of addresses, there being no DNS.
+    pub hosts: Hosts,
     /// `-e`: the link-layer header.
     pub link_header: bool,
     /// How many `-v`.

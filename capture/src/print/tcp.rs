@@ -66,7 +66,7 @@ impl Conversations {
 pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, net: &Net<'_>) -> Done {
     cx.protocol = "tcp";
     if bp.u16(2).is_err() {
-        let (from, to) = net.addresses()?;
+        let (from, to) = net.addresses(cx)?;
         put!(cx, "{from} > {to}:");
         cx.trunc();
         return Ok(());

@@ -10,7 +10,7 @@ const HEADER: usize = 8;
 pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], mut length: usize, net: &Net<'_>) -> Done {
     cx.protocol = "udp";
     if bp.u16(2).is_err() {
-        let (from, to) = net.addresses()?;
+        let (from, to) = net.addresses(cx)?;
         put!(cx, "{from} > {to}: ");
         cx.trunc();
         return Ok(());

@@ -14,6 +14,9 @@ use crate::expect::Actual;
 /// that are run on a real kernel wait as long.
 const HEAD_START: Duration = Duration::from_millis(700);
 
+/// How long what is still running gets before it is ended, there as here.
+const LAST_MOMENT: Duration = Duration::from_millis(300);
+
 /// A world that runs a lab, and what the run wants of it.
 #[derive(Clone)]
 pub struct SimWorld {
@@ -79,6 +82,7 @@ impl LabWorld for SimWorld {
     }
 
     fn finish(&mut self) {
+        self.world.run_for(LAST_MOMENT);
         self.world.finish();
     }
 

@@ -326,9 +326,12 @@ impl Network {
     fn unregister(&mut self, ns: NsId, link: IfIndex) {
         self.close(ns, link);
         self.leave_layers(ns, link);
-        if let Some(space) = self.ns_mut(ns) {
-            space.devs.remove(link);
-        }
+        let Some(space) = self.ns_mut(ns) else { return };
+        space.devs.remove(link);
+        // Who listens on the link hears of its end (packet_notifier).
+        let bound = space.sockets.packet.iter().filter_map(|&id| space.sockets.get(id)).filter(|s| s.bound_dev == link);
+        let owners: Vec<u64> = bound.map(|socket| socket.owner).collect();
+        self.wakeups.extend(owners);
     }
 
     /// `NETDEV_UNREGISTER`: everybody lets go of the link.

@@ -73,8 +73,17 @@ impl Live {
         } else {
             (usable_link(sys, &device)?, LinkType::ETHERNET)
         };
+        if options.list_stamps {
+            let out = format!("Time stamp types for {device} (use option -j to set):\n  host (Host)\n");
+            return Err(Refusal { status: 0, out, err: String::new() });
+        }
+        if options.monitor {
+            return Err(Refusal::new(format!("{device}: That device doesn't support monitor mode")));
+        }
         if options.list_types {
-            return Err(types_of(&device));
+            let dev = sys.kernel.net.ns(sys.ns()).and_then(|ns| ns.devs.get(link));
+            let ethernet = dev.is_some_and(|dev| !dev.flags.contains(LinkFlags::LOOPBACK));
+            return Err(types_of(&device, ethernet));
         }
         let link_type = match options.link_type {
             Some(LinkType::LINUX_SLL | LinkType::LINUX_SLL2) if device == ANY => options.link_type.unwrap_or(link_type),
@@ -168,6 +177,13 @@ fn sll_header(protocol: u16, arphrd: u16, direction: Direction, address: &[u8]) 
     header
 }
 
+/// The name of the link that a cooked header tells of, as this machine knows it (`if_indextoname`).
+pub(super) fn link_of_cooked(sys: &Sys<'_, SimKernel>, link_type: LinkType, data: &[u8]) -> Option<String> {
+    let index = data.get(4..)?.first_chunk().filter(|_| link_type == LinkType::LINUX_SLL2)?;
+    let dev = sys.kernel.net.ns(sys.ns())?.devs.get(IfIndex(u32::from_be_bytes(*index)))?;
+    Some(dev.name.to_string())
+}
+
 /// A device as `-D` lists it.
 pub(super) struct Device {
     /// Its name.
@@ -248,12 +264,16 @@ fn usable_link(sys: &Sys<'_, SimKernel>, name: &str) -> Result<IfIndex, Refusal>
     }
 }
 
-fn types_of(device: &str) -> Refusal {
+fn types_of(device: &str, ethernet: bool) -> Refusal {
     let types: &[LinkType] =
         if device == ANY { &[LinkType::LINUX_SLL, LinkType::LINUX_SLL2] } else { &[LinkType::ETHERNET] };
     let mut out = format!("Data link types for {device} (use option -y to set):\n");
     for link_type in types {
         out.push_str(&format!("  {link_type}\n"));
+    }
+    if ethernet {
+        // An Ethernet card may be a tap of a cable modem.
+        out.push_str("  DOCSIS (DOCSIS) (printing not supported)\n");
     }
     Refusal { status: 0, out, err: String::new() }
 }

@@ -3,16 +3,21 @@
 
 mod live;
 mod options;
+mod ring;
+mod sink;
+mod stdio;
 
-use hopwise_capture::file::{self, Capture, PcapWriter};
+use hopwise_capture::file::{self, Capture};
 use hopwise_capture::filter::{Filter, Source};
-use hopwise_capture::print::Printer;
-use hopwise_capture::{Frame, LinkType, Meta};
-use hopwise_machine::{Open, Program, Read, Signal, Step, Sys, Wait};
+use hopwise_capture::{Hosts, LinkType, Meta};
+use hopwise_machine::{Errno, Program, Read, Signal, Step, Sys, Wait};
+use hopwise_sim_core::{Duration, Time};
 
 use crate::kernel::SimKernel;
 use live::Live;
 use options::{Options, Refusal};
+use ring::Ring;
+use sink::{Sink, Taken, packets};
 
 /// `tcpdump`
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
@@ -30,10 +35,23 @@ enum State {
     /// Nothing was done yet.
     New,
     /// Listening.
-    Live(Box<Live>, Box<Sink>),
+    Live(Box<Listener>),
     /// The file comes from standard input, which has not ended yet.
     Input(Box<Options>, Vec<u8>),
 }
+
+/// A capture that is running.
+#[derive(Clone)]
+struct Listener {
+    live: Live,
+    ring: Ring,
+    sink: Sink,
+    /// When `-v` next tells how many packets were written.
+    report: Option<Time>,
+}
+
+/// How often `-v` tells how many packets were written.
+const REPORT: Duration = Duration::from_secs(1);
 
 /// How far a program got with beginning.
 enum Begun {
@@ -52,7 +70,7 @@ impl Program<SimKernel> for Tcpdump {
                 Ok(Begun::Done(status)) => Step::Exit(status),
                 Err(refusal) => refuse(sys, &refusal),
             },
-            State::Live(live, sink) => listen(sys, live, sink),
+            State::Live(listener) => listener.listen(sys),
             State::Input(options, bytes) => match sys.read(0, 65_536) {
                 Ok(Read::Data(data)) => {
                     bytes.extend(data);
@@ -76,28 +94,57 @@ fn refuse(sys: &mut Sys<'_, SimKernel>, refusal: &Refusal) -> Step {
 
 fn begin(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Begun, Refusal> {
     let mut options = Options::parse(args)?;
+    sys.err(&options.notes);
     if options.list_devices {
         sys.out(&live::device_list(sys));
         return Ok(Begun::Done(0));
     }
-    if let Some(path) = &options.filter_file {
-        let text = sys.read_file(path).map_err(|errno| Refusal::new(format!("can't open {path}: {errno}")))?;
-        options.expression = String::from_utf8_lossy(&text).into_owned();
+    let hosts = Hosts::parse(&String::from_utf8_lossy(&sys.read_file("/etc/hosts").unwrap_or_default()));
+    options.print.hosts = if options.no_domains { hosts.clone().without_domains() } else { hosts.clone() };
+    options.hosts = hosts;
+    if options.foreign && options.read.is_some() {
+        return Err(Refusal::new("-f can not be used with -V or -r"));
     }
     match options.read.clone() {
         Some(path) if path == "-" => Ok(Begun::State(State::Input(Box::new(options), Vec::new()))),
         Some(path) => {
-            let bytes = sys.read_file(&path).map_err(|errno| Refusal::new(format!("{path}: {errno}")))?;
+            let bytes = sys.read_file(&path).map_err(|errno| match errno {
+                Errno::EISDIR => Refusal::new(format!("error reading dump file: {errno}")),
+                _ => Refusal::new(format!("{path}: {errno}")),
+            })?;
             read_capture(sys, &options, &path, &bytes).map(Begun::Done)
         }
         None => begin_live(sys, options).map(Begun::State),
     }
 }
 
+/// The filter of the options, from the command line or a file.
+fn filter(
+    sys: &mut Sys<'_, SimKernel>,
+    options: &Options,
+    link_type: LinkType,
+    source: Source,
+) -> Result<Filter, Refusal> {
+    let source = Source { hosts: options.hosts.clone(), ..source };
+    let expression = match &options.filter_file {
+        Some(path) => {
+            let text = sys.read_file(path).map_err(|errno| Refusal::new(format!("can't open {path}: {errno}")))?;
+            String::from_utf8_lossy(&text).into_owned()
+        }
+        None => options.expression.clone(),
+    };
+    let filter = Filter::with(&expression, link_type, source).map_err(Refusal::new)?;
+    match &options.user {
+        Some(user) if user != "root" => Err(Refusal::new(format!("Couldn't find user '{user}'"))),
+        _ => Ok(filter),
+    }
+}
+
 fn begin_live(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<State, Refusal> {
     let live = Live::open(sys, &options)?;
-    let source = Source { netmask: live.netmask, file: false };
-    let filter = Filter::with(&options.expression, live.link_type, source).map_err(Refusal::new)?;
+    let ring = Ring::new(sys.now(), options.timeout());
+    let source = Source { netmask: live.netmask, ..Source::default() };
+    let filter = filter(sys, &options, live.link_type, source)?;
     let sink = Sink::open(sys, options, filter, live.link_type)?;
     if sink.options.print.verbose == 0 && sink.options.write.is_none() {
         sys.err("tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n");
@@ -106,137 +153,71 @@ fn begin_live(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<State, R
     }
     let (device, link_type, snaplen) = (&live.device, live.link_type, sink.options.snaplen);
     sys.err(&format!("listening on {device}, link-type {link_type}, snapshot length {snaplen} bytes\n"));
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::USR1] {
         sys.catch(signal);
     }
     if !sys.ignores(Signal::HUP) {
         sys.catch(Signal::HUP);
     }
-    Ok(State::Live(Box::new(live), Box::new(sink)))
+    let reports = sink.options.print.verbose > 0 && sink.is_silent();
+    let report = reports.then(|| sys.now() + REPORT);
+    Ok(State::Live(Box::new(Listener { live, ring, sink, report })))
 }
 
-/// Takes what has passed the link since the last time.
-fn listen(sys: &mut Sys<'_, SimKernel>, live: &Live, sink: &mut Sink) -> Step {
-    while let Some(seen) = live.next(sys) {
-        // The kernel runs the filter; what it lets through counts, even if nobody looks at it any more.
-        if !sink.filter.matches(&seen.frame.data, seen.frame.orig_len, &seen.meta()) {
-            continue;
-        }
-        sink.passed += 1;
-        if seen.wanted && !sink.is_full() {
-            sink.take(sys, &seen.frame, &seen.meta());
-        }
-    }
-    let interrupted = core::iter::from_fn(|| sys.take_signal()).count() > 0;
-    if sink.is_full() {
-        return sink.finish(sys, 0);
-    }
-    if interrupted {
-        // The line that was being printed may not be complete.
-        if sink.options.write.is_none() {
-            sys.out("\n");
-        }
-        return sink.finish(sys, 0);
-    }
-    if live.is_gone(sys) {
-        sys.err("tcpdump: pcap_loop: The interface disappeared\n");
-        return sink.finish(sys, 1);
-    }
-    Step::Block(Wait::event())
-}
-
-/// Where packets go: the printer, a file, a counter.
-#[derive(Clone)]
-struct Sink {
-    options: Options,
-    filter: Filter,
-    link_type: LinkType,
-    printer: Printer,
-    /// The file of `-w`, and its descriptor.
-    file: Option<(u32, PcapWriter)>,
-    /// Packets handled.
-    captured: u64,
-    /// Packets that passed the filter.
-    passed: u64,
-}
-
-impl Sink {
-    fn open(
-        sys: &mut Sys<'_, SimKernel>,
-        options: Options,
-        filter: Filter,
-        link_type: LinkType,
-    ) -> Result<Sink, Refusal> {
-        let file = match options.write.as_deref() {
-            None => None,
-            Some("-") => Some(1),
-            Some(path) => {
-                let opened = sys.open(path, Open::Write);
-                Some(opened.map_err(|errno| Refusal::new(format!("{path}: {errno}")))?)
+impl Listener {
+    /// Takes what has passed the link since the last time.
+    fn listen(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
+        let now = sys.now();
+        while let Some(seen) = self.live.next(sys) {
+            // The kernel runs the filter; what it lets through counts, even if nobody looks at it any more.
+            if self.sink.filter.matches(&seen.frame.data, seen.frame.orig_len, &seen.meta()) {
+                self.sink.passed += 1;
+                self.ring.put(now, seen);
             }
-        };
-        let writer = || PcapWriter::with(link_type, options.precision(), options.snaplen);
-        let mut sink = Sink {
-            file: file.map(|fd| (fd, writer())),
-            printer: Printer::new(options.print.clone()),
-            filter,
-            link_type,
-            options,
-            captured: 0,
-            passed: 0,
-        };
-        sink.flush(sys);
-        Ok(sink)
-    }
-
-    fn is_full(&self) -> bool {
-        self.options.count.is_some_and(|count| self.captured >= count)
-    }
-
-    fn take(&mut self, sys: &mut Sys<'_, SimKernel>, frame: &Frame, meta: &Meta<'_>) {
-        self.captured += 1;
-        if let Some((_, writer)) = &mut self.file {
-            writer.append(frame.time_ns, frame.orig_len, &frame.data);
-            self.flush(sys);
         }
-        let prints = self.file.is_none() || self.options.print_too;
-        if !prints || self.options.count_only {
-            return;
-        }
-        let kept = frame.data.get(..self.options.snaplen as usize);
-        let text = match kept {
-            Some(kept) if kept.len() < frame.data.len() => {
-                let cut = Frame { data: kept.to_vec(), ..frame.clone() };
-                self.printer.line(&cut, self.link_type, meta)
+        let mut interrupted = false;
+        while let Some(signal) = sys.take_signal() {
+            match signal {
+                Signal::USR1 => sys.err(&format!("tcpdump: {}\n", self.sink.counts().join(", "))),
+                _ => interrupted = true,
             }
-            _ => self.printer.line(frame, self.link_type, meta),
-        };
-        sys.out(&text);
-    }
-
-    /// Writes what the file has grown by, so that it is complete whenever the machine stops.
-    fn flush(&mut self, sys: &mut Sys<'_, SimKernel>) {
-        if let Some((fd, writer)) = &mut self.file {
-            let bytes = writer.take_bytes();
-            // As tcpdump without -U, which finds out about a full disk at the end only; nothing is full here.
-            let _written = sys.write(*fd, &bytes);
         }
+        for seen in self.ring.take(now).into_iter().filter(|seen| seen.wanted) {
+            if self.sink.is_full() {
+                break;
+            }
+            match self.sink.take(sys, &seen.frame, &seen.meta()) {
+                Ok(Taken::Handled) => {}
+                Ok(Taken::LimitReached(limit)) => {
+                    sys.err(&format!("Maximum file limit reached: {limit}\n"));
+                    return self.sink.finish(sys, 0);
+                }
+                Err(refusal) => {
+                    sys.err(&refusal.err);
+                    return self.sink.end(sys, refusal.status);
+                }
+            }
+        }
+        if self.sink.is_full() {
+            return self.sink.finish(sys, 0);
+        }
+        if interrupted {
+            // The line that was being printed may not be complete.
+            if self.sink.options.write.is_none() {
+                self.sink.flush_out(sys, "\n");
+            }
+            return self.sink.finish(sys, 0);
+        }
+        if self.live.is_gone(sys) {
+            sys.err("tcpdump: pcap_loop: The interface disappeared\n");
+            return self.sink.finish(sys, 1);
+        }
+        if let Some(at) = self.report.filter(|at| *at <= now) {
+            sys.err(&format!("Got {}\r", self.sink.captured));
+            self.report = Some(at + REPORT);
+        }
+        Step::Block(Wait::event().or_until(self.ring.next()).or_until(self.report))
     }
-
-    /// The three lines at the end.
-    fn finish(&self, sys: &mut Sys<'_, SimKernel>, status: i32) -> Step {
-        sys.err(&format!(
-            "{} captured\n{} received by filter\n{} dropped by kernel\n",
-            packets(self.captured),
-            packets(self.passed),
-            packets(0)
-        ));
-        Step::Exit(status)
-    }
-}
-
-fn packets(count: u64) -> String {
-    format!("{count} packet{}", if count == 1 { "" } else { "s" })
 }
 
 /// Reads a whole file (`-r`).
@@ -245,25 +226,35 @@ fn read_capture(sys: &mut Sys<'_, SimKernel>, options: &Options, path: &str, byt
     let link_type = capture.link_type();
     let snaplen = capture.interfaces.first().map_or(file::SNAPLEN, |i| i.snaplen);
     sys.err(&format!("reading from file {path}, link-type {link_type}, snapshot length {snaplen}\n"));
-    let source = Source { netmask: 0, file: true };
-    let filter = Filter::with(&options.expression, link_type, source).map_err(Refusal::new)?;
+    if link_type == LinkType::LINUX_SLL2 {
+        sys.err("Warning: interface names might be incorrect\n");
+    }
+    let filter = filter(sys, options, link_type, Source { file: true, ..Source::default() })?;
     let mut sink = Sink::open(sys, Options { snaplen, ..options.clone() }, filter, link_type)?;
     for packet in &capture.packets {
         if sink.is_full() {
             break;
         }
-        let name = capture.interfaces.get(packet.interface).and_then(|i| i.name.as_deref());
-        let meta = Meta { interface: name, ..Meta::default() };
-        if sink.filter.matches(&packet.frame.data, packet.frame.orig_len, &meta) {
-            sink.take(sys, &packet.frame, &meta);
+        let name = capture.interfaces.get(packet.interface).and_then(|i| i.name.clone());
+        let name = name.or_else(|| live::link_of_cooked(sys, link_type, &packet.frame.data));
+        let meta = Meta { interface: name.as_deref(), ..Meta::default() };
+        if sink.filter.matches(&packet.frame.data, packet.frame.orig_len, &meta)
+            && let Taken::LimitReached(limit) = sink.take(sys, &packet.frame, &meta)?
+        {
+            sys.err(&format!("Maximum file limit reached: {limit}\n"));
+            break;
         }
     }
     if let Some(error) = capture.tail.filter(|_| !sink.is_full()) {
+        sink.flush_out(sys, "");
         sys.err(&format!("tcpdump: pcap_loop: {error}\n"));
+        sink.end(sys, 1);
         return Ok(1);
     }
     if options.count_only {
-        sys.out(&format!("{}\n", packets(sink.captured)));
+        let count = format!("{}\n", packets(sink.captured));
+        sink.flush_out(sys, &count);
     }
+    sink.end(sys, 0);
     Ok(0)
 }

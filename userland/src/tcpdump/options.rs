@@ -1,8 +1,10 @@
 //! The command line of tcpdump.
 
-use hopwise_capture::LinkType;
 use hopwise_capture::file::{Precision, SNAPLEN};
 use hopwise_capture::print::{Dump, PrintOptions, TimeStamp};
+use hopwise_capture::{Hosts, LinkType};
+
+use hopwise_sim_core::Duration;
 
 use crate::getopt::{self, Argument, Long, Opt};
 
@@ -75,33 +77,86 @@ pub(super) struct Options {
     pub filter_file: Option<String>,
     /// The words of the filter.
     pub expression: String,
+    /// `-f`.
+    pub foreign: bool,
+    /// `-I`.
+    pub monitor: bool,
+    /// `-J`.
+    pub list_stamps: bool,
+    /// What is said before anything else.
+    pub notes: String,
+    /// `-Z`.
+    pub user: Option<String>,
+    /// `-N`: host names without their domains.
+    pub no_domains: bool,
+    /// `-l`: each line is written at once.
+    pub line_buffered: bool,
+    /// `-U`: each packet is written at once.
+    pub packet_buffered: bool,
+    /// `--immediate-mode`.
+    pub immediate: bool,
+    /// `-C`, `-G` and `-W`.
+    pub rotation: Rotation,
+    /// Names of addresses, for the filter.
+    pub hosts: Hosts,
 }
 
-/// tcpdump's options less what has no meaning here or is not done: `-C -d -E -G -I -j -J -m -M -T -V -W -z`.
-const SPEC: &str = "#AbB:c:DeF:fhHi:KlLnNOpqQ:r:s:StuUvw:xXy:Z:";
+/// When `-w` begins the next file.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Rotation {
+    /// `-G`: after so many seconds.
+    pub seconds: Option<u64>,
+    /// `-C`: when it has more bytes than this.
+    pub size: Option<u64>,
+    /// `-W`: how many files there may be.
+    pub files: Option<u64>,
+}
+
+impl Rotation {
+    /// The name of a file of the row (`MakeFilename`): with `-C` all but the first of an endless row have a number, and
+    /// with `-W` all of them.
+    pub(super) fn name(&self, path: &str, number: u64) -> String {
+        let width = self.files.map_or(0, |files| (files.saturating_sub(1)).max(1).ilog10() as usize + 1);
+        match self.size {
+            Some(_) if width > 0 || number > 0 => format!("{path}{number:0width$}"),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// How long frames may wait in the kernel until a capture sees them, in milliseconds.
+const TIMEOUT: u64 = 1000;
+/// The same where somebody may be looking at the lines.
+const LINE_TIMEOUT: u64 = 100;
+
+/// tcpdump's options less what has no meaning here or is not done: `-d -E -M -T -V -z`.
+const SPEC: &str = "#AbB:c:C:DeF:fG:hHi:Ij:JKlLm:nNOpqQ:r:s:StuUvw:W:xXy:Z:";
 
 const LONG: &[Long] = &[
     ("absolute-tcp-sequence-numbers", Argument::No, 'S'),
     ("buffer-size", Argument::Required, 'B'),
-    ("count", Argument::No, 'C'),
+    ("count", Argument::No, '%'),
     ("direction", Argument::Required, 'Q'),
     ("dont-verify-checksums", Argument::No, 'K'),
     ("help", Argument::No, 'h'),
-    ("immediate-mode", Argument::No, 'U'),
+    ("immediate-mode", Argument::No, '!'),
     ("interface", Argument::Required, 'i'),
     ("linktype", Argument::Required, 'y'),
     ("list-data-link-types", Argument::No, 'L'),
     ("list-interfaces", Argument::No, 'D'),
-    ("micro", Argument::No, 'm'),
-    ("nano", Argument::No, 'M'),
+    ("micro", Argument::No, '1'),
+    ("nano", Argument::No, '2'),
+    ("list-time-stamp-types", Argument::No, 'J'),
+    ("monitor-mode", Argument::No, 'I'),
     ("no-optimize", Argument::No, 'O'),
     ("no-promiscuous-mode", Argument::No, 'p'),
     ("number", Argument::No, '#'),
     ("print", Argument::No, 'P'),
     ("relinquish-privileges", Argument::Required, 'Z'),
     ("snapshot-length", Argument::Required, 's'),
-    ("time-stamp-precision", Argument::Required, 'T'),
-    ("version", Argument::No, 'V'),
+    ("time-stamp-type", Argument::Required, 'j'),
+    ("time-stamp-precision", Argument::Required, '3'),
+    ("version", Argument::No, '4'),
 ];
 
 /// How often each option that can be repeated was given.
@@ -144,7 +199,17 @@ impl Options {
             (1, _, _) => Dump::HexAscii,
             _ => Dump::HexAsciiLink,
         };
+        if options.rotation.seconds.is_some() && options.write.as_deref().is_some_and(|path| path.contains('%')) {
+            return Err(Refusal::new("a file name of -G with % in it is not supported"));
+        }
         Ok(options)
+    }
+
+    /// How long the kernel may hold frames back.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        let millis =
+            if self.line_buffered && (self.write.is_none() || self.print_too) { LINE_TIMEOUT } else { TIMEOUT };
+        (!self.immediate).then_some(Duration::from_millis(millis))
     }
 
     /// The unit of time stamps in a file that is written.
@@ -163,16 +228,32 @@ impl Options {
                 let count = positive(text).ok_or_else(|| Refusal::new(format!("invalid packet count {text}")))?;
                 self.count = Some(count);
             }
-            'C' => self.count_only = true,
+            '%' => self.count_only = true,
+            'C' => {
+                let millions = positive(text).ok_or_else(|| Refusal::new(format!("invalid file size {text}")))?;
+                self.rotation.size = Some(millions.saturating_mul(1_000_000));
+            }
             'D' => self.list_devices = true,
             'e' => self.print.link_header = true,
             'F' => self.filter_file = Some(text.to_owned()),
+            'f' => self.foreign = true,
+            'G' => {
+                let wrong = || Refusal::new(format!("invalid number of seconds {text}"));
+                let seconds = u64::try_from(getopt::strtol(text).unwrap_or(0)).map_err(|_| wrong())?; // atoi(3)
+                self.rotation.seconds = Some(seconds).filter(|seconds| *seconds > 0);
+            }
             'h' => return Err(Refusal { status: 0, out: USAGE.to_owned(), err: String::new() }),
             'i' => self.interface = Some(text.to_owned()),
+            'I' => self.monitor = true,
+            'j' if text != "host" => return Err(Refusal::new(format!("invalid time stamp type {text}"))),
+            'J' => self.list_stamps = true,
             'K' => self.print.no_checksums = true,
             'L' => self.list_types = true,
-            'M' => self.print.nanoseconds = true,
-            'm' => self.print.nanoseconds = false,
+            'l' => self.line_buffered = true,
+            '1' => self.print.nanoseconds = false,
+            '2' => self.print.nanoseconds = true,
+            'm' => self.notes.push_str(&format!("tcpdump: ignoring option `-m {text}' (no libsmi support)\n")),
+            'N' => self.no_domains = true,
             'n' => self.print.numeric = true,
             'p' => self.no_promisc = true,
             'P' => self.print_too = true,
@@ -182,19 +263,24 @@ impl Options {
             's' => self.snaplen = snaplen(text)?,
             'S' => self.print.absolute_seq = true,
             't' => repeated.time += 1,
-            'T' => self.print.nanoseconds = precision(text)?,
+            '3' => self.print.nanoseconds = precision(text)?,
             'v' => self.print.verbose = self.print.verbose.saturating_add(1),
-            'V' => {
+            '4' => {
                 let version: String = USAGE.lines().take(3).map(|line| format!("{line}\n")).collect();
                 return Err(Refusal { status: 0, out: version, err: String::new() });
+            }
+            'U' => self.packet_buffered = true,
+            '!' => self.immediate = true,
+            'W' => {
+                let wrong = || Refusal::new(format!("invalid number of output files {text}"));
+                self.rotation.files = Some(positive(text).ok_or_else(wrong)?);
             }
             'w' => self.write = Some(text.to_owned()),
             'x' => repeated.hex += 1,
             'X' => repeated.hex_ascii += 1,
             'y' => self.link_type = Some(link_type(text)?),
-            'Z' if text != "root" => return Err(Refusal::new(format!("Couldn't find user '{text}'"))),
-            // What changes nothing here: no DNS (-f -N), output is never held back (-l -U), no optimizer (-O), no NFS
-            // (-u), one user (-Z root), no mesh networks (-H).
+            'Z' => self.user = Some(text.to_owned()),
+            // What changes nothing here: no optimizer (-O), no NFS (-u), no mesh networks (-H).
             _ => {}
         }
         Ok(())
@@ -254,7 +340,8 @@ mod tests {
             ("-Q foo", "tcpdump: unknown capture direction `foo'\n"),
             ("-tttttt", "tcpdump: only -t, -tt, -ttt, -tttt and -ttttt are supported\n"),
             ("--time-stamp-precision=foo", "tcpdump: unsupported time stamp precision\n"),
-            ("-Z nobody2", "tcpdump: Couldn't find user 'nobody2'\n"),
+            ("-C 0", "tcpdump: invalid file size 0\n"),
+            ("-j adapter", "tcpdump: invalid time stamp type adapter\n"),
         ] {
             assert_eq!(parse(line).unwrap_err(), Refusal { status: 1, out: String::new(), err: text.into() }, "{line}");
         }
