@@ -1,7 +1,7 @@
 //! printf's conversions, as C defines them: shared by bash, awk, seq and stat.
 
 /// A width or precision beyond this is a mistake (and would fill the real machine's memory).
-const WIDTH_MAX: usize = 1 << 20;
+pub(crate) const WIDTH_MAX: usize = 1 << 20;
 
 /// Flags, width and precision of a conversion.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]

@@ -7,12 +7,12 @@ use hopwise_sim_core::Time;
 
 use crate::files::{Device, Ino};
 use crate::machine::Machine;
-use crate::{Errno, Kernel};
+use crate::{Errno, Kernel, work};
 
 /// What a pipe holds before its writer waits (Linux: 16 pages).
 const PIPE_CAPACITY: usize = 65_536;
 /// How much output of one command is kept. More than that is nobody's lab output but a runaway loop's.
-const OUTPUT_MAX: usize = 64 << 20;
+const OUTPUT_MAX: usize = 16 << 20;
 
 /// Number of an open description (`struct file`).
 pub(crate) type DescId = u32;
@@ -168,6 +168,14 @@ impl<K: Kernel> Machine<K> {
 
     /// Reads up to `max` bytes.
     pub(crate) fn read_desc(&mut self, id: DescId, max: usize) -> Result<Read, Errno> {
+        let read = self.read_target(id, max)?;
+        if let Read::Data(data) = &read {
+            self.work.spend(1 + (data.len() / work::BYTES) as u64);
+        }
+        Ok(read)
+    }
+
+    fn read_target(&mut self, id: DescId, max: usize) -> Result<Read, Errno> {
         let Some(desc) = self.descs.table.get_mut(&id) else { return Err(Errno::EBADF) };
         let max = max.max(1);
         match &mut desc.target {
@@ -227,6 +235,8 @@ impl<K: Kernel> Machine<K> {
         data: &[u8],
         now: Time,
     ) -> Result<usize, Errno> {
+        // More than a pipe holds comes again.
+        self.work.spend(1 + (data.len().min(PIPE_CAPACITY) / work::BYTES) as u64);
         let Some(desc) = self.descs.table.get_mut(&id) else { return Err(Errno::EBADF) };
         match &mut desc.target {
             Target::File { write: false, .. } | Target::PipeRead(_) | Target::KernelRead { .. } => Err(Errno::EBADF),
@@ -246,7 +256,14 @@ impl<K: Kernel> Machine<K> {
             }
             Target::Output(number) => {
                 let output = self.outputs.entry(*number).or_default();
+                if output.len() > OUTPUT_MAX {
+                    return Err(Errno::EFBIG);
+                }
                 if output.len() + data.len() > OUTPUT_MAX {
+                    output.extend_from_slice(data.get(..OUTPUT_MAX - output.len()).unwrap_or(&[]));
+                    let notice =
+                        format!("\nhopwise: the command printed more than {OUTPUT_MAX} bytes, the rest is lost\n");
+                    output.extend(notice.bytes());
                     return Err(Errno::EFBIG);
                 }
                 output.extend_from_slice(data);

@@ -31,6 +31,7 @@ mod regexp;
 mod signal;
 mod sys;
 mod sys_files;
+mod work;
 
 pub use bash::is_incomplete;
 pub use files::FileKind;

@@ -10,13 +10,11 @@ use crate::io::{DescId, Descriptions};
 use crate::machines::Console;
 use crate::process::{ExitStatus, FdEntry, Inherited, Process};
 use crate::signal::{DefaultAction, Signal, SignalSet};
+use crate::work::{self, WORK_MAX, Work};
 use crate::{Errno, Kernel, MachineId, Pid, Program, ProgramTable, Step, Sys, Wait};
 
-/// Steps of one process without time going on, after which it is taken for an endless loop. A step moves up to 64 KiB
-/// or runs some hundred shell commands, so that honest work stays far below.
-const STEPS_MAX: u32 = 300_000;
-/// Processes of one machine (Linux: `kernel.pid_max` and the limits of a small container): ends fork bombs.
-const PROCESSES_MAX: usize = 4096;
+/// Processes of one machine (Linux: `ulimit -u`, the pids cgroup of a container): labs have some dozen, fork bombs get no further.
+const PROCESSES_MAX: usize = 1024;
 /// The number of the first process that is started.
 const FIRST_PID: u32 = 1000;
 
@@ -32,6 +30,7 @@ pub(crate) struct Machine<K: Kernel> {
     pub(crate) outputs: BTreeMap<u32, Vec<u8>>,
     pub(crate) rng: Rng,
     pub(crate) console: Console,
+    pub(crate) work: Work,
     ready: VecDeque<u32>,
     timers: BTreeSet<(Time, u32)>,
     /// Processes that ended since the kernel was told last.
@@ -51,6 +50,7 @@ impl<K: Kernel> Machine<K> {
             outputs: BTreeMap::new(),
             rng,
             console: Console::default(),
+            work: Work::new(Time::ZERO),
             ready: VecDeque::new(),
             timers: BTreeSet::new(),
             exited: Vec::new(),
@@ -72,7 +72,9 @@ impl<K: Kernel> Machine<K> {
         start: Time,
         now: Time,
     ) -> Result<u32, Errno> {
+        self.work.spend(work::SPAWN);
         if self.processes.len() >= PROCESSES_MAX {
+            self.work.spend(work::FORK_REFUSED);
             for entry in fds.values() {
                 self.drop_desc(entry.desc);
             }
@@ -95,7 +97,7 @@ impl<K: Kernel> Machine<K> {
             outbox: VecDeque::new(),
             exiting: None,
             ended: None,
-            steps: (now, 0),
+            abandon: false,
         };
         self.processes.insert(number, process);
         if start > now {
@@ -136,6 +138,7 @@ impl<K: Kernel> Machine<K> {
 
     /// Steps until nobody can go on before time does.
     pub(crate) fn step_ready(&mut self, table: &Arc<ProgramTable<K>>, now: Time, kernel: &mut K) {
+        self.work.advance(now);
         while let Some(&(time, number)) = self.timers.first()
             && time <= now
         {
@@ -178,19 +181,21 @@ impl<K: Kernel> Machine<K> {
         if let Some(code) = process.exiting {
             return self.terminate(number, ExitStatus::Code(code));
         }
-        process.steps = if process.steps.0 == now { (now, process.steps.1 + 1) } else { (now, 0) };
-        if process.steps.1 > STEPS_MAX {
-            return self.stop_runaway(number, kernel, now);
-        }
         // A process whose program is out is being stepped already: cannot happen, as steps do not nest.
         let Some(mut program) = process.program.take() else { return };
+        self.work.spend(work::STEP);
         let outcome = program.step(&mut Sys { kernel, m: self, table, now, number });
+        let over = self.work.is_over();
+        let whereabouts = if over { program.whereabouts() } else { None };
         let Some(process) = self.processes.get_mut(&number) else { return };
         if process.ended.is_some() {
             return;
         }
         // The step may have put another program in its place.
         process.program.get_or_insert(program);
+        if over && !matches!(outcome, Step::Exit(_)) {
+            return self.stop_runaway(number, whereabouts);
+        }
         match outcome {
             Step::Exit(code) => {
                 process.exiting = Some((code & 0xff) as u8);
@@ -262,16 +267,30 @@ impl<K: Kernel> Machine<K> {
         }
     }
 
-    fn stop_runaway(&mut self, number: u32, kernel: &mut K, now: Time) {
-        if let Some(process) = self.processes.get(&number) {
-            let ns = process.own.ns;
-            let text =
-                format!("{}: stopped: {STEPS_MAX} steps and no time has passed, this looks endless\n", process.comm());
-            if let Some(entry) = process.fds.get(&2).copied() {
-                let _ = self.write_desc(kernel, ns, entry.desc, text.as_bytes(), now);
+    /// The process that was just stepped used the last of the machine's work: the command it belongs to is ended as a whole, as any
+    /// process of it may be the cause (a fork bomb is many small ones). A session goes on with its next command.
+    fn stop_runaway(&mut self, number: u32, whereabouts: Option<String>) {
+        let Some(process) = self.processes.get(&number) else { return };
+        let command = process.own.command;
+        let place = whereabouts.unwrap_or_else(|| process.comm().to_owned());
+        let text = format!("{place}: stopped: {WORK_MAX} operations and no time has passed, this looks endless\n");
+        self.outputs.entry(command).or_default().extend(text.bytes());
+        let members: Vec<u32> = self
+            .processes
+            .iter()
+            .filter(|(_, p)| p.own.command == command && p.ended.is_none())
+            .map(|(n, _)| *n)
+            .collect();
+        let session = self.session();
+        for member in members {
+            if Some(member) != session {
+                self.terminate(member, ExitStatus::Signal(Signal::KILL));
+            } else if let Some(process) = self.processes.get_mut(&member) {
+                process.abandon = true;
+                self.make_ready(member);
             }
         }
-        self.terminate(number, ExitStatus::Signal(Signal::KILL));
+        self.work.refill();
     }
 
     /// Sends a signal to a process.

@@ -46,7 +46,16 @@ impl<K: Kernel> Machine<K> {
         let command = self.console.commands.get(&number).filter(|c| c.shell == shell)?;
         let text = command.text.clone();
         self.console.typed.pop_front();
+        self.work.refill();
+        if let Some(process) = self.processes.get_mut(&shell) {
+            process.own.command = number;
+        }
         Some((number, text))
+    }
+
+    /// The shell that commands are typed into.
+    pub(crate) fn session(&self) -> Option<u32> {
+        self.console.session
     }
 
     /// A session is done with a command.
@@ -173,6 +182,7 @@ impl<K: Kernel> Machines<K> {
             binds: Arc::default(),
             ignored: SignalSet::default(),
             group: 0,
+            command: output,
         };
         machine.add_process(1, own, fds, program, now, now)
     }
@@ -214,6 +224,7 @@ impl<K: Kernel> Machines<K> {
         let shell = self.start_shell(id, bash::text(name, text), &["bash", name], number)?;
         let machine = self.machine_mut(id)?;
         machine.outputs.entry(number).or_default();
+        machine.work.refill();
         machine.console.commands.insert(number, CommandState { shell, status: None, text: text.into() });
         Ok(CommandId { machine: id, number })
     }

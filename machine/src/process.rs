@@ -59,6 +59,8 @@ pub(crate) struct Inherited<K: Kernel> {
     pub(crate) binds: Arc<Vec<Bind>>,
     pub(crate) ignored: SignalSet,
     pub(crate) group: u32,
+    /// The typed command it descends from.
+    pub(crate) command: u32,
 }
 
 #[derive(Clone)]
@@ -82,8 +84,8 @@ pub(crate) struct Process<K: Kernel> {
     pub(crate) exiting: Option<u8>,
     /// Set when it is over, until the parent fetches it.
     pub(crate) ended: Option<ExitStatus>,
-    /// Steps taken without time going on: an endless loop is recognised by it.
-    pub(crate) steps: (Time, u32),
+    /// The machine has stopped the command this shell is at; the shell itself lives on.
+    pub(crate) abandon: bool,
 }
 
 impl<K: Kernel> Process<K> {

@@ -18,6 +18,11 @@ pub const EXEC_COST: Duration = Duration::from_millis(1);
 pub trait Program<K: Kernel>: DynClone + Send {
     /// Goes on until there is nothing to do, or for a bounded piece of work.
     fn step(&mut self, sys: &mut Sys<'_, K>) -> Step;
+
+    /// Where in its work it is, if it can say more than its name: begins the diagnosis of what looks endless.
+    fn whereabouts(&self) -> Option<String> {
+        None
+    }
 }
 
 dyn_clone::clone_trait_object!(<K: Kernel> Program<K>);

@@ -79,6 +79,8 @@ impl Signal {
     pub const CONT: Signal = Signal(18);
     /// Stop, cannot be caught.
     pub const STOP: Signal = Signal(19);
+    /// A file or output became too large.
+    pub const XFSZ: Signal = Signal(25);
     /// Ctrl-Z.
     pub const TSTP: Signal = Signal(20);
 

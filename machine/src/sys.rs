@@ -275,6 +275,22 @@ impl<K: Kernel> Sys<'_, K> {
         self.m.rng.next_u32()
     }
 
+    /// Counts work that a step did without system calls, in operations of about a tenth of a microsecond. Who computes much and never
+    /// counts is not stopped by anything.
+    pub fn charge(&mut self, operations: u64) {
+        self.m.work.spend(operations);
+    }
+
+    /// Whether the machine has no work left for this moment, so that the command is about to be stopped.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.m.work.is_over()
+    }
+
+    /// Whether the machine has stopped the command this shell is at (tells it once).
+    pub(crate) fn is_abandoned(&mut self) -> bool {
+        self.m.processes.get_mut(&self.number).is_some_and(|p| std::mem::take(&mut p.abandon))
+    }
+
     /// The table of all programs.
     pub fn table(&self) -> &ProgramTable<K> {
         self.table
@@ -475,6 +491,7 @@ impl<K: Kernel> Sys<'_, K> {
     pub(crate) fn exec(&mut self, argv: Vec<String>) -> Result<(), Errno> {
         let path = self.find_program(argv.first().map_or("", String::as_str))?;
         let (program, argv) = self.load(&path, argv)?;
+        fits_exec(&argv, &self.env_all())?;
         let until = self.now + EXEC_COST;
         let Some(process) = self.m.processes.get_mut(&self.number) else { return Err(Errno::ESRCH) };
         process.program = Some(program);
@@ -532,6 +549,9 @@ impl<K: Kernel> Sys<'_, K> {
             let entry = self.fd_entry(mine).ok_or(Errno::EBADF)?;
             plan.insert(child, FdEntry { desc: entry.desc, close_on_exec: false });
         }
+        if !forked {
+            fits_exec(&own.argv, &own.env)?;
+        }
         for entry in plan.values() {
             self.m.hold_desc(entry.desc);
         }
@@ -547,6 +567,15 @@ impl<K: Kernel> Sys<'_, K> {
         }
         Ok(child)
     }
+}
+
+/// E2BIG for arguments and environment that `execve` does not take: one of 128 KiB (`MAX_ARG_STRLEN`), or 2 MiB together (a
+/// quarter of the usual stack limit).
+fn fits_exec(argv: &[String], env: &EnvMap) -> Result<(), Errno> {
+    let args = argv.iter().map(|a| a.len() + 1);
+    let mut sizes = args.chain(env.iter().map(|(name, value)| name.len() + value.len() + 2));
+    let total = sizes.try_fold(0, |sum, size| (size <= 128 << 10).then_some(sum + size + size_of::<usize>()));
+    if total.is_some_and(|sum| sum <= 2 << 20) { Ok(()) } else { Err(Errno::E2BIG) }
 }
 
 /// The interpreter line of a script: interpreter and its one argument. ENOEXEC for what is not text.

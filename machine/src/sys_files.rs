@@ -83,6 +83,11 @@ impl<K: Kernel> Sys<'_, K> {
                     self.m.signal(self.number, Signal::PIPE);
                     return Err(Errno::EPIPE);
                 }
+                Err(Errno::EFBIG) => {
+                    // Linux: SIGXFSZ comes with EFBIG.
+                    self.m.signal(self.number, Signal::XFSZ);
+                    return Err(Errno::EFBIG);
+                }
                 Err(errno) => return Err(errno),
             }
         } else {
@@ -104,6 +109,10 @@ impl<K: Kernel> Sys<'_, K> {
     /// EBADF if it is not open for reading.
     pub fn read(&mut self, fd: u32, max: usize) -> Result<Read, Errno> {
         let entry = self.fd_entry(fd).ok_or(Errno::EBADF)?;
+        if self.m.work.is_over() {
+            // The machine is about to stop the command; who reads in a loop comes to its end.
+            return Ok(Read::WouldBlock);
+        }
         self.m.read_desc(entry.desc, max)
     }
 

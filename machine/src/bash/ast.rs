@@ -177,6 +177,8 @@ pub(super) enum Part {
     Arith(Word),
     /// `~user` at the beginning: the user's name.
     Tilde(String),
+    /// What cannot be expanded: the message.
+    Refused(String),
 }
 
 /// The commands of a `$(...)`, parsed when they are first needed.
@@ -231,6 +233,11 @@ impl Word {
     /// Text that needs no expansion.
     pub(super) fn literal(text: &str) -> Word {
         Word { parts: vec![Part::Quoted(text.to_owned())] }
+    }
+
+    /// A word that cannot be expanded.
+    pub(super) fn refused(message: String) -> Word {
+        Word { parts: vec![Part::Refused(message)] }
     }
 
     /// The text, if it is a single unquoted text.

@@ -3,14 +3,13 @@
 /// More words than this from one word is a mistake, not a lab.
 const WORDS_MAX: usize = 100_000;
 
-/// All words that `text` stands for; itself if there is nothing to expand.
-pub(super) fn expand(text: &str) -> Vec<String> {
+/// All words that `text` stands for; itself if there is nothing to expand. `None`: they are too many.
+pub(super) fn expand(text: &str) -> Option<Vec<String>> {
     if !text.contains('{') {
-        return vec![text.to_owned()];
+        return Some(vec![text.to_owned()]);
     }
-    let mut out = expand_from(text, 0);
-    out.truncate(WORDS_MAX);
-    out
+    let out = expand_from(text, 0);
+    (out.len() <= WORDS_MAX).then_some(out)
 }
 
 fn expand_from(text: &str, depth: usize) -> Vec<String> {

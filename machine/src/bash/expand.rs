@@ -52,6 +52,9 @@ struct Field {
     pattern: String,
 }
 
+/// The longest text that a word may become, in bytes: more is a script that doubles a variable for ever.
+pub(super) const TEXT_MAX: usize = 8 << 20;
+
 /// Collects parts into fields.
 struct Builder {
     fields: Vec<Field>,
@@ -60,20 +63,24 @@ struct Builder {
     ifs: Option<String>,
     /// The last field ended at white space: a separator right after belongs to it.
     after_blank: bool,
+    /// Bytes so far.
+    size: usize,
 }
 
 impl Builder {
     fn new(ifs: Option<String>) -> Self {
-        Builder { fields: Vec::new(), current: None, ifs, after_blank: false }
+        Builder { fields: Vec::new(), current: None, ifs, after_blank: false, size: 0 }
     }
 
     fn quoted(&mut self, text: &str) {
+        self.size += text.len();
         let field = self.current.get_or_insert_default();
         field.text.push_str(text);
         field.pattern.push_str(&pattern::escape(text));
     }
 
     fn literal(&mut self, text: &str) {
+        self.size += text.len();
         let field = self.current.get_or_insert_default();
         field.text.push_str(text);
         field.pattern.push_str(text);
@@ -81,6 +88,8 @@ impl Builder {
 
     /// Ends the field, if one has begun.
     fn finish(&mut self) {
+        // What a field costs beside its text.
+        self.size += 16;
         self.fields.extend(self.current.take());
     }
 
@@ -234,6 +243,7 @@ impl<K: Kernel> Expand<'_, '_, K> {
                     let home = self.tilde(user);
                     builder.quoted(&home);
                 }
+                Part::Refused(message) => return Err(Stop::error(message.clone())),
                 Part::Arith(word) => {
                     let value = self.arithmetic(word)?.to_string();
                     if quoted { builder.quoted(&value) } else { builder.expanded(&value) }
@@ -256,7 +266,16 @@ impl<K: Kernel> Expand<'_, '_, K> {
                 }
             }
         }
-        Ok(())
+        self.fits(builder)
+    }
+
+    /// Refuses what only a script that doubles a variable for ever would make.
+    fn fits(&mut self, builder: &Builder) -> Result<(), Stop> {
+        self.sys.charge(builder.size as u64 / 16);
+        if builder.size <= TEXT_MAX {
+            return Ok(());
+        }
+        Err(Stop::fatal(format!("stopped: a text of more than {TEXT_MAX} bytes, this looks endless")))
     }
 
     fn double(&mut self, inner: &[Part], builder: &mut Builder) -> Result<(), Stop> {

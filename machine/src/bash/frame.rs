@@ -220,7 +220,7 @@ impl Shell {
             Kind::AndOr { .. } => self.advance_and_or(frame),
             Kind::Pipeline { .. } => self.advance_pipeline(sys, frame),
             Kind::Command { .. } => self.advance_command(sys, frame),
-            Kind::If { .. } | Kind::Loop { .. } => self.advance_condition(sys, frame),
+            Kind::If { .. } | Kind::Loop { .. } => self.advance_condition(frame),
             Kind::For { .. } => self.advance_for(sys, frame),
             Kind::Select(_) => self.advance_select(sys, frame),
             Kind::ArithFor { .. } => self.advance_arith_for(sys, frame),

@@ -2,12 +2,12 @@
 
 use super::ast::Kind as Node;
 use super::expand::Stop;
-use super::frame::{Frame, Jump, Kind, Next, Phase};
+use super::frame::{Frame, Kind, Next, Phase};
 use super::shell::Shell;
 use crate::{Kernel, Sys};
 
 impl Shell {
-    pub(super) fn advance_condition<K: Kernel>(&mut self, sys: &mut Sys<'_, K>, frame: &mut Frame) -> Next {
+    pub(super) fn advance_condition(&mut self, frame: &mut Frame) -> Next {
         match &mut frame.kind {
             Kind::If { node, arm, in_condition } => {
                 let node = node.clone();
@@ -45,9 +45,6 @@ impl Shell {
                     self.leave_condition(frame);
                     if !go_on {
                         return Next::Done(last);
-                    }
-                    if !self.count_loop(sys) {
-                        return Next::Jump(Jump::Exit(1));
                     }
                     return Next::Push(Shell::list_frame(body));
                 }
@@ -117,9 +114,6 @@ impl Shell {
             self.complain(sys, &format!("{}: readonly variable", error.0));
             return Next::Done(1);
         }
-        if !self.count_loop(sys) {
-            return Next::Jump(Jump::Exit(1));
-        }
         Next::Push(Shell::list_frame(body))
     }
 
@@ -132,9 +126,6 @@ impl Shell {
             Phase::Condition => (condition, Phase::Body),
             Phase::Body => {
                 *phase = Phase::Update;
-                if !self.count_loop(sys) {
-                    return Next::Jump(Jump::Exit(1));
-                }
                 return Next::Push(Shell::list_frame(body));
             }
             Phase::Update => {

@@ -1,7 +1,7 @@
 //! `$name` and `${...}`: where values come from, and what the operators make of them.
 
 use super::ast::{Index, Op, Param, Part, Word};
-use super::expand::{Expand, Stop, Values};
+use super::expand::{Expand, Stop, TEXT_MAX, Values};
 use super::pattern::Pattern;
 use super::vars::{Key, Value, Var};
 use super::{quote, word};
@@ -210,6 +210,10 @@ impl<K: Kernel> Expand<'_, '_, K> {
             Op::Substring(offset, length) => self.substring(param, base, offset, length.as_ref()),
             op => {
                 let mapper = self.mapper(op)?;
+                self.sys.charge(match &base {
+                    Values::One(value) => value.as_ref().map_or(0, String::len) as u64 / 4,
+                    Values::Many(list, _) => list.iter().map(|v| 1 + v.len() as u64 / 4).sum(),
+                });
                 Ok(match base {
                     Values::One(value) => Values::One(value.map(|v| mapper.apply(&v))),
                     Values::Many(list, star) => Values::Many(list.iter().map(|v| mapper.apply(v)).collect(), star),
@@ -369,7 +373,8 @@ fn replace(chars: &[char], place: char, empty: bool, pattern: &Pattern, replacem
     }
     let mut out = String::new();
     let mut i = 0;
-    while i < chars.len() {
+    // What is longer is refused by the expansion that this is a part of.
+    while i < chars.len() && out.len() <= TEXT_MAX {
         match pattern.match_at(chars, i, true) {
             Some(end) if end > i => {
                 out.push_str(replacement);

@@ -204,7 +204,11 @@ impl Lower<'_> {
     }
 
     fn words(&self, text: &str) -> Lowered<Vec<Word>> {
-        brace::expand(text).iter().map(|w| self.word(w)).collect()
+        match brace::expand(text) {
+            Some(words) => words.iter().map(|w| self.word(w)).collect(),
+            // Bash notices when it runs out of memory, while the command is carried out.
+            None => Ok(vec![Word::refused(format!("brace expansion: failed to allocate memory for `{text}'"))]),
+        }
     }
 
     fn arithmetic(&self, text: &str) -> Lowered<Word> {

@@ -43,8 +43,17 @@ impl Pattern {
 
     /// The end (in characters) of the longest or shortest match that begins at `start`.
     pub(crate) fn match_at(&self, text: &[char], start: usize, longest: bool) -> Option<usize> {
-        let ends = self.ends(text, start);
-        if longest { ends.iter().rposition(|e| *e) } else { ends.iter().position(|e| *e) }
+        // Only so much of the text can be part of a match: without this, `${x//a/b}` would take the square of its length.
+        let end = self.reach().map_or(text.len(), |reach| text.len().min(start + reach));
+        let ends = self.ends(text.get(start..end)?, 0);
+        let end = if longest { ends.iter().rposition(|e| *e) } else { ends.iter().position(|e| *e) };
+        end.map(|end| start + end)
+    }
+
+    /// The most characters that can match, if there is a most.
+    fn reach(&self) -> Option<usize> {
+        let bounded = |item: &Item| !matches!(item, Item::Star | Item::Group(..));
+        self.0.iter().all(bounded).then_some(self.0.len())
     }
 
     /// Whether a dot at the beginning is matched explicitly, as file names need it.

@@ -205,6 +205,7 @@ pub(super) fn source_text(word: &Word) -> String {
         Part::Command(s) => format!("$({})", s.text),
         Part::Arith(w) => format!("$(({}))", source_text(w)),
         Part::Tilde(user) => format!("~{user}"),
+        Part::Refused(_) => String::new(),
     };
     word.parts.iter().map(part).collect()
 }

@@ -95,9 +95,6 @@ impl Shell {
                     self.complain(sys, &format!("{}: readonly variable", error.0));
                     return Next::Done(1);
                 }
-                if !self.count_loop(sys) {
-                    return Next::Done(1);
-                }
                 Next::Push(Shell::list_frame(body))
             }
         }

@@ -16,8 +16,6 @@ use crate::{Kernel, Program, Step, Sys, Wait};
 
 /// Shell operations in one step, so that others get their turn.
 const OPERATIONS_PER_STEP: usize = 500;
-/// Loop rounds of one shell: more is taken for an endless loop.
-const LOOPS_MAX: u64 = 1_000_000;
 /// Frames on the stack: ends functions that call themselves for ever.
 const FRAMES_MAX: usize = 20_000;
 
@@ -78,7 +76,6 @@ pub(super) struct Shell {
     pub(super) dir_stack: Vec<String>,
     pub(super) started: Time,
     pub(super) seconds_base: i64,
-    pub(super) loops: u64,
     /// `getopts`: the position within a cluster of options.
     pub(super) getopts_at: usize,
     /// Descriptors that hold what redirections replaced; children do not get them.
@@ -126,7 +123,6 @@ impl Shell {
             dir_stack: Vec::new(),
             started: Time::ZERO,
             seconds_base: 0,
-            loops: 0,
             getopts_at: 0,
             saved_fds: BTreeSet::new(),
             command: None,
@@ -319,7 +315,6 @@ impl Shell {
         let Some((number, text)) = sys.m.next_typed(sys.number) else { return Step::Block(Wait::event()) };
         self.command = Some(number);
         sys.set_output(number);
-        self.loops = 0;
         self.line = 1;
         self.push_script(&text, 1);
         Step::Again
@@ -353,8 +348,16 @@ impl Shell {
         {
             return step;
         }
+        if sys.is_abandoned() {
+            self.unwind(sys, Jump::Abandon);
+            self.status = 137;
+        }
         self.reap(sys);
         for _ in 0..OPERATIONS_PER_STEP {
+            sys.charge(1);
+            if sys.is_exhausted() {
+                return Step::Again;
+            }
             while let Some(signal) = sys.take_signal() {
                 self.pending.push_back(signal);
             }
@@ -412,16 +415,6 @@ impl Shell {
         }
     }
 
-    /// Counts a loop's round; false: there were too many.
-    pub(super) fn count_loop<K: Kernel>(&mut self, sys: &mut Sys<'_, K>) -> bool {
-        self.loops += 1;
-        if self.loops <= LOOPS_MAX {
-            return true;
-        }
-        self.complain(sys, &format!("stopped: {LOOPS_MAX} rounds of a loop, this looks endless"));
-        false
-    }
-
     /// A body to run as a subshell's only list.
     pub(super) fn list_frame(list: &Arc<List>) -> Kind {
         Kind::List { list: list.clone(), at: 0 }
@@ -431,5 +424,9 @@ impl Shell {
 impl<K: Kernel> Program<K> for Shell {
     fn step(&mut self, sys: &mut Sys<'_, K>) -> Step {
         self.run(sys)
+    }
+
+    fn whereabouts(&self) -> Option<String> {
+        Some(self.prefix().trim_end_matches([':', ' ']).to_owned())
     }
 }

@@ -265,7 +265,11 @@ impl Vars {
         self.get(name)?.scalar()
     }
 
+    /// Notes what a variable was before the first change of an attempt.
     fn remember(&mut self, scope: usize, name: &str) {
+        if self.journal.as_ref().is_some_and(|j| j.iter().any(|(s, n, _)| *s == scope && n == name)) {
+            return;
+        }
         let old = if self.journal.is_some() { self.scope_mut(scope).and_then(|s| s.get(name).cloned()) } else { None };
         if let Some(journal) = &mut self.journal {
             journal.push((scope, name.to_owned(), old));

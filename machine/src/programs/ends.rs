@@ -231,6 +231,7 @@ impl<K: Kernel> Program<K> for Tail {
             Ok(Read::Data(data)) if self.following => sys.out_bytes(&data),
             Ok(Read::Data(data)) => {
                 self.buffer.extend(data);
+                sys.charge(self.buffer.len() as u64 / 128);
                 // Keep memory bounded for endless input: what cannot be among the last lines goes.
                 if !self.from_start && self.lines.is_some() && self.buffer.len() > (1 << 20) {
                     self.buffer = self.wanted().to_vec();

@@ -125,6 +125,8 @@ impl<F> Lines<F> {
         F: LineFilter<K>,
     {
         let buffer = std::mem::take(&mut self.buffer);
+        // A line that does not end is looked at again and again.
+        sys.charge(buffer.len() as u64 / 128);
         let separator = self.filter.separator();
         let mut rest = buffer.as_slice();
         while let Some(at) = rest.iter().position(|b| *b == separator) {

@@ -2,9 +2,10 @@
 
 use super::Outcome;
 use super::basic::echo_escapes;
+use crate::bash::expand::TEXT_MAX;
 use crate::bash::shell::Shell;
 use crate::bash::{quote, word};
-use crate::format::parse_spec;
+use crate::format::{WIDTH_MAX, parse_spec};
 use crate::{Kernel, Sys};
 
 impl Shell {
@@ -95,6 +96,11 @@ impl Printer<'_> {
     fn once(&mut self, format: &str) {
         let mut rest = format;
         while let Some(c) = rest.chars().next() {
+            if self.out.len() > TEXT_MAX {
+                self.errors.push(format!("stopped: more than {TEXT_MAX} bytes, this looks endless"));
+                self.stop = true;
+                return;
+            }
             match c {
                 '\\' => {
                     rest = rest.get(1..).unwrap_or("");
@@ -154,6 +160,11 @@ impl Printer<'_> {
             self.errors.push(format!("`{text}': missing format character"));
             return None;
         };
+        if spec.width >= WIDTH_MAX || spec.precision.is_some_and(|p| p >= WIDTH_MAX) {
+            self.errors.push(format!("`{text}': a width of {WIDTH_MAX} or more is not supported by hopwise"));
+            self.stop = true;
+            return None;
+        }
         // The length of a C type means nothing here, and is skipped.
         let lengths = text.get(used - conversion.len_utf8()..).unwrap_or("");
         let skipped = lengths.len() - lengths.trim_start_matches(['h', 'j', 'l', 'L', 't', 'z']).len();

@@ -6,7 +6,7 @@ use hopwise_sim_core::Rng;
 use regex::bytes::Regex;
 
 use super::lex::BUILTINS;
-use super::run::{Awk, CALLS_MAX, Flow, Local};
+use super::run::{Awk, CALLS_MAX, Flow, Local, TEXT_MAX};
 use super::syntax::{Expr, regex};
 use super::value::{Value, number_text};
 
@@ -107,6 +107,10 @@ impl Awk {
             "||" => truth(self.eval(left).truth() || self.eval(right).truth()),
             " " => {
                 let text = self.text(left) + &self.text(right);
+                if text.len() > TEXT_MAX {
+                    self.fail(format!("stopped: a text of more than {TEXT_MAX} bytes, this looks endless"));
+                    return Value::Unset;
+                }
                 Value::Text(text)
             }
             "<" | "<=" | "==" | "!=" | ">" | ">=" => {

@@ -15,6 +15,8 @@ use crate::{Env, Kernel, Open, Sys};
 pub(super) const STEPS_MAX: u64 = 5_000_000;
 /// How deep functions call each other.
 pub(super) const CALLS_MAX: usize = 60;
+/// The longest text that is put together, in bytes: more is a program that doubles a variable for ever.
+pub(super) const TEXT_MAX: usize = 8 << 20;
 /// The highest field: `$100000000` is a mistake.
 pub(super) const FIELDS_MAX: usize = 100_000;
 

@@ -299,7 +299,11 @@ impl Sed {
                 ('F', _) => self.emit("-", true),
                 ('z', _) => self.pattern.clear(),
                 ('h', _) => self.hold.clone_from(&self.pattern),
-                ('H', _) => self.hold = format!("{}\n{}", self.hold, self.pattern),
+                ('H', _) => {
+                    sys.charge(self.pattern.len() as u64 / 16 + 20);
+                    self.hold.push('\n');
+                    self.hold.push_str(&self.pattern);
+                }
                 ('g', _) => self.pattern.clone_from(&self.hold),
                 ('G', _) => self.pattern = format!("{}\n{}", self.pattern, self.hold),
                 ('x', _) => std::mem::swap(&mut self.pattern, &mut self.hold),
