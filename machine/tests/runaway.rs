@@ -102,6 +102,6 @@ fn honest_work_is_not_stopped() {
     assert_eq!(run(&mut m, host, "seq 1 50000 | awk '{s += $1} END {print s}'").0, "1250025000\n");
     assert_eq!(run(&mut m, host, "seq 1 20000 | sort -rn | tail -n 1").0, "1\n");
     assert_eq!(run(&mut m, host, "for i in $(seq 300); do sleep 0.1; done; echo done").0, "done\n");
-    assert_eq!(run(&mut m, host, "head -c 1000000 /dev/zero | wc -c").0, "1000000\n");
+    assert_eq!(run(&mut m, host, "head -c 3000000 /dev/zero | wc -c").0, "3000000\n");
     assert_eq!(run(&mut m, host, "for i in $(seq 500); do (exit 0); done; echo done").0, "done\n");
 }

@@ -104,6 +104,10 @@ impl<K: Kernel> LineFilter<K> for Head {
         if self.left == 0 && !self.but_last { Flow::NextFile } else { Flow::Go }
     }
 
+    fn takes_pieces(&self) -> bool {
+        self.bytes.is_some() && !self.but_last
+    }
+
     fn line(&mut self, sys: &mut Sys<'_, K>, line: &[u8], newline: bool) -> Flow {
         let mut text = line.to_vec();
         if newline {

@@ -32,6 +32,10 @@ pub(super) trait LineFilter<K: Kernel>: Clone + Send {
     fn separator(&self) -> u8 {
         b'\n'
     }
+    /// Whether incomplete lines are taken as they come, in pieces.
+    fn takes_pieces(&self) -> bool {
+        false
+    }
 }
 
 /// A running line filter.
@@ -141,7 +145,7 @@ impl<F> Lines<F> {
                 return flow;
             }
         }
-        if at_end && !rest.is_empty() {
+        if (at_end || self.filter.takes_pieces()) && !rest.is_empty() {
             return self.filter.line(sys, rest, false);
         }
         self.buffer = rest.to_vec();
