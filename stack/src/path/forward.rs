@@ -14,7 +14,7 @@ use crate::path::{icmp, options, output, redirect};
 pub fn forward(
     ns: &mut Namespace,
     cx: &mut Cx<'_>,
-    route: Route,
+    route: &Route,
     options: Option<IpOptions>,
     mut packet: Packet,
 ) -> Fate {
@@ -46,7 +46,7 @@ pub fn forward(
         redirect::send(ns, cx, route, &packet);
     }
     if let Some(compiled) = options {
-        options::forward(ns, &route, &compiled, &mut packet);
+        options::forward(ns, route, &compiled, &mut packet);
     }
     cx.note(&packet, || Detail::Forward { ttl });
     packet.mac_len = 0;

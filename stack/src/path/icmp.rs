@@ -90,7 +90,7 @@ pub fn send_error_with(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, erro
     let quote = about.data().get(..room).unwrap_or(about.data());
     let message = icmp::Header::new(error.kind, error.code, error.rest, quote);
     let spec = IpSpec { tos, options: &options, compiled, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
-    let sent = output::send(ns, cx, route, spec, ICMP_HLEN + quote.len(), ("icmp", Some(about.id)), |payload| {
+    let sent = output::send(ns, cx, &route, spec, ICMP_HLEN + quote.len(), ("icmp", Some(about.id)), |payload| {
         payload[..ICMP_HLEN].copy_from_slice(message.as_bytes());
         payload[ICMP_HLEN..].copy_from_slice(quote);
     });
@@ -131,7 +131,7 @@ fn inbound_address(ns: &Namespace, about: &Packet) -> Option<Ipv4Addr> {
 }
 
 /// An ICMP message for this host. `icmp_rcv`.
-pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     ns.snmp.icmp_in_msgs += 1;
     let Ok(ip) = ipv4::view(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
@@ -209,7 +209,7 @@ fn reply(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to: RouteKind, edi
     };
     let spec = IpSpec { tos, options: &options, compiled, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
     let kind = ip.payload.first().copied();
-    let sent = output::send(ns, cx, route, spec, ip.payload.len(), ("icmp", Some(packet.id)), |payload| {
+    let sent = output::send(ns, cx, &route, spec, ip.payload.len(), ("icmp", Some(packet.id)), |payload| {
         payload.copy_from_slice(ip.payload);
         edit(payload);
     });

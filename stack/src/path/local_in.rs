@@ -14,7 +14,7 @@ use crate::path::{frag, icmp, udp};
 use crate::socket::raw;
 
 /// Takes a packet that `route` says is for this host.
-pub fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+pub fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     let is_fragment = split::<ipv4::Header>(packet.data()).is_ok_and(|(h, _)| h.is_fragment());
     let packet = if is_fragment {
         match frag::defrag(ns, cx, packet) {
@@ -28,7 +28,7 @@ pub fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packe
 }
 
 /// `ip_local_deliver_finish`: a whole packet meets its protocol.
-fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };

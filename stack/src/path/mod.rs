@@ -49,7 +49,7 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
             let packet = ip_rcv::ip_rcv(ns, cx, packet)?;
             let (packet, route) = route::route_input(ns, cx, packet)?;
             let (packet, options) = options::check(ns, cx, route.kind(), packet)?;
-            ControlFlow::Continue(match route {
+            ControlFlow::Continue(match &route {
                 InputRoute::Local(route) => local_in::local_in(ns, cx, route, packet),
                 InputRoute::Forward(route) => forward::forward(ns, cx, route, options, packet),
             })

@@ -27,7 +27,7 @@ const ONE_FOR_ALL: LinkFlags = LinkFlags::LOOPBACK.union(LinkFlags::POINTOPOINT)
 
 /// Gives a packet its link-layer header and sends it.
 #[inline]
-pub fn neigh_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+pub fn neigh_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get(route.oif) else { return cx.drop(packet, DropReason::DevReady) };
     let Some(dst) = destination(&packet) else { return cx.drop(packet, DropReason::PktTooSmall) };
     let next = route.gateway.unwrap_or(dst);

@@ -66,7 +66,7 @@ const MAX_PAYLOAD: usize = ipv4::IP_MAX_LEN - ipv4::IP_HLEN;
 pub fn send(
     ns: &mut Namespace,
     cx: &mut Cx<'_>,
-    route: Route,
+    route: &Route,
     spec: IpSpec<'_>,
     len: usize,
     by: (&'static str, Option<PacketId>),
@@ -134,7 +134,7 @@ fn build_options(ns: &Namespace, now: Time, spec: &IpSpec<'_>) -> Result<Vec<u8>
 
 /// Sends a complete IPv4 packet along its route, in fragments if it is too large.
 #[inline]
-pub fn ip_output(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+pub fn ip_output(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     if packet.len() > route.mtu as usize {
         return fragment(ns, cx, route, packet);
     }
@@ -144,7 +144,7 @@ pub fn ip_output(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Pack
 
 /// `ip_fragment` and `ip_do_fragment`.
 #[cold]
-fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, mut packet: Packet) -> Fate {
+fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packet) -> Fate {
     let Ok((header, _)) = split_mut::<ipv4::Header>(packet.data_mut()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };

@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// Tells the sender of a packet that leaves through the link it came in through to send such packets straight to the
 /// next hop.
 #[cold]
-pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: &Packet) {
+pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: &Packet) {
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else { return };
     let (src, dst) = (header.src(), header.dst());
     if !ns.redirect_limits.allow(cx.now, src) {

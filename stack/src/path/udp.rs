@@ -11,7 +11,7 @@ use crate::path::route::{Route, RouteKind};
 use crate::socket::{self, Datagram};
 
 /// Gives a datagram to the socket that is bound to its port; to all of them if it was sent to a group.
-pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     let Ok(ip) = ipv4::view(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };

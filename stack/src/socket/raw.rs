@@ -83,7 +83,7 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, pay
         return Err(Errno::EACCES);
     }
     let spec = spec(&opts, route, to, protocol);
-    let sent = output::send(ns, cx, route, spec, payload.len(), ("raw", None), |bytes| bytes.copy_from_slice(payload));
+    let sent = output::send(ns, cx, &route, spec, payload.len(), ("raw", None), |bytes| bytes.copy_from_slice(payload));
     match sent {
         Ok(_) => {
             if protocol == IPPROTO_ICMP

@@ -139,7 +139,7 @@ pub fn send(
     }
     let header = udp::Header::new((route.src, local.1), (to.0, to.1), payload);
     let spec = raw::spec(&opts, route, to.0, IPPROTO_UDP);
-    let sent = output::send(ns, cx, route, spec, UDP_HLEN + payload.len(), ("udp", None), |bytes| {
+    let sent = output::send(ns, cx, &route, spec, UDP_HLEN + payload.len(), ("udp", None), |bytes| {
         bytes[..UDP_HLEN].copy_from_slice(header.as_bytes());
         bytes[UDP_HLEN..].copy_from_slice(payload);
     });
