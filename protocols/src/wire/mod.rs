@@ -10,6 +10,7 @@ pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;
 pub mod options;
+pub mod tcp;
 pub mod udp;
 pub mod vlan;
 
