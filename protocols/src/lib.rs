@@ -6,6 +6,7 @@
 //! - [`neigh`]: the neighbour table and ARP.
 //! - [`frag`]: cutting packets and gathering their parts.
 //! - [`icmp_policy`]: which ICMP messages may be sent, and what they teach.
+//! - [`tcp`]: the endpoint of a TCP connection.
 #![warn(missing_docs)]
 
 pub mod fib;
@@ -13,4 +14,5 @@ pub mod frag;
 pub mod icmp_policy;
 pub mod neigh;
 mod refusal;
+pub mod tcp;
 pub mod wire;
