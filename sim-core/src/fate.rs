@@ -34,6 +34,7 @@ drop_reasons! {
     NotSpecified = "NOT_SPECIFIED": "no particular reason was given",
     NoSocket = "NO_SOCKET": "no socket is bound to the destination port",
     PktTooSmall = "PKT_TOO_SMALL": "the packet is shorter than its headers say",
+    TcpCsum = "TCP_CSUM": "the TCP checksum is wrong",
     UdpCsum = "UDP_CSUM": "the UDP checksum is wrong",
     IcmpCsum = "ICMP_CSUM": "the ICMP checksum is wrong",
     NetfilterDrop = "NETFILTER_DROP": "a netfilter rule or policy dropped it",

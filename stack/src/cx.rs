@@ -9,6 +9,7 @@ use hopwise_sim_core::{
 };
 
 use crate::capture::CaptureLog;
+use crate::socket::tcp::ConnId;
 
 /// What a stage of the packet path returns: the packet goes on, or its life here has ended.
 pub type Verdict = ControlFlow<Fate, Packet>;
@@ -64,6 +65,13 @@ pub enum TimerKind {
     LinkWatch,
     /// An address stops being preferred or valid.
     Address,
+    /// A timer of a TCP connection.
+    Tcp {
+        /// The connection.
+        conn: ConnId,
+        /// Which of those that had this place one after the other.
+        generation: u32,
+    },
 }
 
 /// The surroundings of a namespace.

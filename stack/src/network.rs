@@ -329,6 +329,7 @@ impl Network {
             TimerKind::ProxyArp { id } => path::arp::proxy_redo(ns, cx, id),
             TimerKind::Frag { id } => path::frag::expire(ns, cx, id),
             TimerKind::Address => crate::control::addr::expire(ns, cx),
+            TimerKind::Tcp { conn, generation } => path::tcp::timer(ns, cx, conn, generation),
             TimerKind::LinkWatch => {}
         });
     }

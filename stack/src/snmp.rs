@@ -80,6 +80,18 @@ counters! {
         icmp_out_addr_masks = "OutAddrMasks",
         icmp_out_addr_mask_reps = "OutAddrMaskReps",
     }
+    "Tcp" {
+        tcp_active_opens = "ActiveOpens",
+        tcp_passive_opens = "PassiveOpens",
+        tcp_attempt_fails = "AttemptFails",
+        tcp_estab_resets = "EstabResets",
+        tcp_in_segs = "InSegs",
+        tcp_out_segs = "OutSegs",
+        tcp_retrans_segs = "RetransSegs",
+        tcp_in_errs = "InErrs",
+        tcp_out_rsts = "OutRsts",
+        tcp_in_csum_errors = "InCsumErrors",
+    }
     "Udp" {
         udp_in_datagrams = "InDatagrams",
         udp_no_ports = "NoPorts",
@@ -93,6 +105,30 @@ counters! {
     }
     "TcpExt" {
         ip_reverse_path_filter = "IPReversePathFilter",
+        out_of_window_icmps = "OutOfWindowIcmps",
+        tw = "TW",
+        paws_estab = "PAWSEstab",
+        delayed_acks = "DelayedACKs",
+        listen_overflows = "ListenOverflows",
+        listen_drops = "ListenDrops",
+        tcp_reno_recovery = "TCPRenoRecovery",
+        tcp_sack_recovery = "TCPSackRecovery",
+        tcp_fast_retrans = "TCPFastRetrans",
+        tcp_timeouts = "TCPTimeouts",
+        tcp_loss_probes = "TCPLossProbes",
+        tcp_dsack_old_sent = "TCPDSACKOldSent",
+        tcp_dsack_ofo_sent = "TCPDSACKOfoSent",
+        tcp_abort_on_data = "TCPAbortOnData",
+        tcp_abort_on_close = "TCPAbortOnClose",
+        tcp_abort_on_timeout = "TCPAbortOnTimeout",
+        tcp_ofo_queue = "TCPOFOQueue",
+        tcp_challenge_ack = "TCPChallengeACK",
+        tcp_syn_challenge = "TCPSYNChallenge",
+        tcp_syn_retrans = "TCPSynRetrans",
+        tcp_orig_data_sent = "TCPOrigDataSent",
+        tcp_win_probe = "TCPWinProbe",
+        tcp_keep_alive = "TCPKeepAlive",
+        tcp_delivered = "TCPDelivered",
     }
     "IpExt" {
         in_no_routes = "InNoRoutes",

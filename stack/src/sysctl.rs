@@ -47,6 +47,23 @@ sysctls! {
     IpfragTime = "net.ipv4.ipfrag_time", 30;
     MinPmtu = "net.ipv4.route.min_pmtu", 552;
     MtuExpires = "net.ipv4.route.mtu_expires", 600;
+    TcpFinTimeout = "net.ipv4.tcp_fin_timeout", 60;
+    TcpInvalidRatelimit = "net.ipv4.tcp_invalid_ratelimit", 500;
+    TcpKeepaliveIntvl = "net.ipv4.tcp_keepalive_intvl", 75;
+    TcpKeepaliveProbes = "net.ipv4.tcp_keepalive_probes", 9;
+    TcpKeepaliveTime = "net.ipv4.tcp_keepalive_time", 7200;
+    TcpMaxSynBacklog = "net.ipv4.tcp_max_syn_backlog", 2048;
+    TcpOrphanRetries = "net.ipv4.tcp_orphan_retries", 0;
+    TcpRetries2 = "net.ipv4.tcp_retries2", 15;
+    TcpRtoMaxMs = "net.ipv4.tcp_rto_max_ms", 120000;
+    TcpRtoMinUs = "net.ipv4.tcp_rto_min_us", 200000;
+    TcpSack = "net.ipv4.tcp_sack", 1;
+    TcpSlowStartAfterIdle = "net.ipv4.tcp_slow_start_after_idle", 1;
+    TcpSynLinearTimeouts = "net.ipv4.tcp_syn_linear_timeouts", 4;
+    TcpSynRetries = "net.ipv4.tcp_syn_retries", 6;
+    TcpSynackRetries = "net.ipv4.tcp_synack_retries", 5;
+    TcpTimestamps = "net.ipv4.tcp_timestamps", 1;
+    TcpWindowScaling = "net.ipv4.tcp_window_scaling", 1;
 }
 
 /// The values of one namespace.

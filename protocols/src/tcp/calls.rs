@@ -3,6 +3,7 @@
 use hopwise_sim_core::{Duration, Errno, Time};
 
 use super::congestion::Congestion;
+use super::seq::before;
 use super::{Endpoint, Params, State};
 
 /// The least that a sender may have in its queue (what `ss -m` shows as `tb` of a fresh connection).
@@ -196,6 +197,17 @@ impl Endpoint {
             self.send_reset(now);
         }
         self.finish(None);
+    }
+
+    /// Ends without a word: nobody needs to remember it.
+    pub fn forget(&mut self) {
+        self.orphan = true;
+        self.finish(None);
+    }
+
+    /// Whether that number was sent and is not acknowledged: an ICMP error about it can be believed.
+    pub fn has_in_flight(&self, seq: u32) -> bool {
+        !before(seq, self.snd.una) && !before(self.snd.next, seq)
     }
 
     /// An ICMP error about this connection: final while it opens, else only told if it fails later (`tcp_v4_err`).

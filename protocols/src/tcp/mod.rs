@@ -398,6 +398,7 @@ impl Endpoint {
             self.counted.attempt_fails += 1;
         }
         self.error = error.or(self.error);
+        self.embryo = false;
         self.rcv_shutdown = true;
         self.snd_shutdown = true;
         self.queue.clear();

@@ -280,7 +280,21 @@ fn limits(key: SysctlKey) -> (i64, i64) {
         | SysctlKey::IcmpEchoIgnoreBroadcasts
         | SysctlKey::IcmpErrorsUseInboundIfaddr => (0, 1),
         SysctlKey::IpDefaultTtl => (1, 255),
-        SysctlKey::IpForwardUsePmtu | SysctlKey::IpNoPmtuDisc | SysctlKey::IpNonlocalBind => (0, 255),
+        SysctlKey::IpForwardUsePmtu
+        | SysctlKey::IpNoPmtuDisc
+        | SysctlKey::IpNonlocalBind
+        | SysctlKey::TcpKeepaliveProbes
+        | SysctlKey::TcpOrphanRetries
+        | SysctlKey::TcpRetries2
+        | SysctlKey::TcpSack
+        | SysctlKey::TcpSlowStartAfterIdle
+        | SysctlKey::TcpSynackRetries
+        | SysctlKey::TcpTimestamps
+        | SysctlKey::TcpWindowScaling => (0, 255),
+        SysctlKey::TcpSynRetries => (1, 127),
+        SysctlKey::TcpSynLinearTimeouts => (0, 127),
+        SysctlKey::TcpRtoMaxMs => (1000, 120_000),
+        SysctlKey::TcpRtoMinUs => (1, INT),
         SysctlKey::IcmpMsgsBurst | SysctlKey::IcmpMsgsPerSec | SysctlKey::IcmpRatelimit | SysctlKey::IpfragMaxDist => {
             (0, INT)
         }
@@ -288,7 +302,13 @@ fn limits(key: SysctlKey) -> (i64, i64) {
         // Not below `ipfrag_low_thresh`.
         SysctlKey::IpfragHighThresh => (3_145_728, i64::MAX),
         SysctlKey::MinPmtu => (68, INT),
-        SysctlKey::IpfragTime | SysctlKey::MtuExpires => (i32::MIN as i64, INT),
+        SysctlKey::IpfragTime
+        | SysctlKey::MtuExpires
+        | SysctlKey::TcpFinTimeout
+        | SysctlKey::TcpInvalidRatelimit
+        | SysctlKey::TcpKeepaliveIntvl
+        | SysctlKey::TcpKeepaliveTime
+        | SysctlKey::TcpMaxSynBacklog => (i32::MIN as i64, INT),
     }
 }
 

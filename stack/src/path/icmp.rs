@@ -20,6 +20,7 @@ use crate::path::options::{is_unicast, timestamp as timestamp_of};
 use crate::path::output::{self, IpSpec};
 use crate::path::redirect;
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
+use crate::path::tcp;
 use crate::socket::{raw, udp};
 use crate::sysctl::SysctlKey;
 
@@ -239,8 +240,10 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
         iif: packet.iif,
     };
     raw::error(ns, cx, &report, &inner);
-    if inner.header.protocol == ipv4::IPPROTO_UDP {
-        udp::error(ns, cx, &report, &inner);
+    match inner.header.protocol {
+        ipv4::IPPROTO_UDP => udp::error(ns, cx, &report, &inner),
+        ipv4::IPPROTO_TCP => tcp::error(ns, cx, &report, &inner),
+        _ => {}
     }
 }
 

@@ -10,7 +10,7 @@ use hopwise_sim_core::{Detail, DropReason, Fate, Packet};
 use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::route::Route;
-use crate::path::{frag, icmp, udp};
+use crate::path::{frag, icmp, tcp, udp};
 use crate::socket::raw;
 
 /// Takes a packet that `route` says is for this host.
@@ -49,8 +49,10 @@ fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
             ns.snmp.in_delivers += 1;
             cx.consume(packet, "igmp")
         }
-        // There are no TCP endpoints yet, so no port that could answer.
-        IPPROTO_TCP => cx.drop(packet, DropReason::NoSocket),
+        IPPROTO_TCP => {
+            ns.snmp.in_delivers += 1;
+            tcp::rcv(ns, cx, route, packet)
+        }
         _ if raw => {
             ns.snmp.in_delivers += 1;
             cx.deliver(packet, "raw")

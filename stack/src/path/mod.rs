@@ -21,6 +21,7 @@ pub mod options;
 pub mod output;
 pub mod redirect;
 pub mod route;
+pub mod tcp;
 pub mod udp;
 
 use core::ops::ControlFlow;

@@ -36,6 +36,10 @@ pub struct IpSpec<'a> {
     pub compiled: Option<IpOptions>,
     /// Mark.
     pub mark: u32,
+    /// IPv4 identification of a connection's packet; `None`: the host's next one.
+    pub id: Option<u16>,
+    /// Whether a socket makes it.
+    pub from_socket: bool,
 }
 
 impl IpSpec<'_> {
@@ -51,6 +55,8 @@ impl IpSpec<'_> {
             options: &[],
             compiled: None,
             mark: 0,
+            id: None,
+            from_socket: false,
         }
     }
 }
@@ -90,6 +96,7 @@ pub fn send(
     };
     let mut packet = cx.pool.alloc(cx.now, total);
     packet.mark = spec.mark;
+    packet.from_socket = spec.from_socket;
     let mut header = ipv4::Header::new(spec.src, spec.dst, spec.protocol, len as u16);
     header.tos = spec.tos;
     header.ttl = spec.ttl.unwrap_or_else(|| ns.sysctl[SysctlKey::IpDefaultTtl] as u8);
@@ -100,7 +107,11 @@ pub fn send(
         PmtuDisc::Do | PmtuDisc::Probe => true,
     };
     header.frag_off = (if df { ipv4::IP_DF } else { 0 }).into();
-    header.id = if df && spec.pmtudisc == PmtuDisc::Do { 0 } else { ns.next_ip_id() }.into();
+    header.id = match spec.id {
+        Some(id) => id.into(),
+        None if df && spec.pmtudisc == PmtuDisc::Do => 0.into(),
+        None => ns.next_ip_id().into(),
+    };
     header.set_options_len(options.len());
     header.seal(options);
     let data = packet.data_mut();

@@ -6,7 +6,7 @@ use hopwise_sim_core::{Errno, IfIndex, NsId};
 
 use crate::network::Network;
 use crate::path::route::{self, OutputFlow, Route};
-use crate::socket::{Datagram, LinkDest, SockError, Socket, SocketId, SocketKind, packet, raw, udp};
+use crate::socket::{Datagram, LinkDest, SockError, Socket, SocketId, SocketKind, packet, raw, tcp, udp};
 
 impl Network {
     /// Opens a socket. `owner` is woken (see [`Network::take_wakeups`]) when something arrives for it. A packet socket
@@ -27,8 +27,11 @@ impl Network {
     pub fn close_socket(&mut self, ns: NsId, id: SocketId) {
         self.set_promiscuous(ns, id, false);
         let Some(space) = self.ns_mut(ns) else { return };
-        space.sockets.close(id);
+        let closed = space.sockets.close(id);
         packet::retap(space);
+        if let Some(socket) = closed.filter(|socket| socket.kind == SocketKind::Tcp) {
+            self.with(ns, |ns, cx| tcp::closed(ns, cx, id, *socket));
+        }
     }
 
     /// Makes the link of a packet socket receive everybody's frames while the socket is open (`PACKET_ADD_MEMBERSHIP`

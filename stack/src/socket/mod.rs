@@ -1,9 +1,10 @@
-//! Sockets: UDP, raw IP and packet sockets, as programs use them. Nothing blocks: a program that finds nothing to read
+//! Sockets: UDP, TCP, raw IP and packet sockets, as programs use them. Nothing blocks: a program that finds nothing to read
 //! is woken (its `owner` number goes into the world's list of wakeups) when something arrives.
 
 pub mod calls;
 pub mod packet;
 pub mod raw;
+pub mod tcp;
 pub mod udp;
 
 use core::net::Ipv4Addr;
@@ -29,6 +30,8 @@ pub const RCVBUF: usize = 212_992;
 pub enum SocketKind {
     /// UDP.
     Udp,
+    /// TCP.
+    Tcp,
     /// Raw IPv4 of one protocol: reads whole IPv4 packets.
     Raw {
         /// IP protocol number.
@@ -147,6 +150,10 @@ pub struct Socket {
     pub errors: VecDeque<SockError>,
     /// The error that the next call returns (`sk_err`).
     pub pending: Option<Errno>,
+    /// `SO_REUSEADDR`, which TCP sockets have.
+    pub reuse: bool,
+    /// What a TCP socket does.
+    pub tcp: tcp::Role,
 }
 
 impl Socket {
@@ -175,6 +182,8 @@ impl Socket {
 #[derive(Clone, Debug, Default)]
 pub struct SocketTable {
     slots: Vec<Option<Box<Socket>>>,
+    /// TCP connections, and who listens.
+    pub tcp: tcp::TcpTable,
     /// UDP sockets by local port.
     pub(crate) udp: FxHashMap<u16, SmallVec<[SocketId; 1]>>,
     /// Raw sockets, in the order of opening.
@@ -199,6 +208,8 @@ impl SocketTable {
             dropped: 0,
             errors: VecDeque::new(),
             pending: None,
+            reuse: false,
+            tcp: tcp::Role::default(),
         });
         let slot = match self.slots.iter().position(Option::is_none) {
             Some(slot) => {
@@ -214,7 +225,7 @@ impl SocketTable {
         match kind {
             SocketKind::Raw { .. } => self.raw.push(id),
             SocketKind::Packet { .. } => self.packet.push(id),
-            SocketKind::Udp => {}
+            SocketKind::Udp | SocketKind::Tcp => {}
         }
         id
     }

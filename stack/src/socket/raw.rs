@@ -63,7 +63,7 @@ pub fn spec(opts: &SockOpts, route: Route, dst: Ipv4Addr, protocol: u8) -> IpSpe
         None => &[],
     };
     let base = IpSpec::new(route.src, dst, protocol);
-    IpSpec { tos: opts.tos, ttl, pmtudisc: opts.pmtudisc, options, mark: opts.mark, ..base }
+    IpSpec { tos: opts.tos, ttl, pmtudisc: opts.pmtudisc, options, mark: opts.mark, from_socket: true, ..base }
 }
 
 /// Sends `payload` in a packet of the socket's protocol (`raw_sendmsg`).

@@ -5,9 +5,11 @@ use core::net::Ipv4Addr;
 
 use hopwise_protocols::fib::{NhFlags, RT_TABLE_MAIN, RTAX_ADVMSS, RTAX_RTT, RTAX_WINDOW, Route, RouteType};
 use hopwise_protocols::neigh::Nud;
+use hopwise_protocols::tcp::State;
 use hopwise_sim_core::Time;
 use hopwise_stack::Namespace;
 use hopwise_stack::conf::ConfKey;
+use hopwise_stack::socket::tcp::{Conn, Role};
 use hopwise_stack::socket::{Socket, SocketKind};
 use hopwise_stack::sysctl::SysctlKey;
 
@@ -207,14 +209,20 @@ fn arp(space: &Namespace, _now: Time) -> String {
     text
 }
 
-/// `sockstat_seq_show`. UDP sockets count from the time they have a port. There is no TCP yet, and no memory that all
-/// sockets share.
+/// `sockstat_seq_show`. UDP sockets count from the time they have a port. There is no memory that all sockets share.
 fn sockstat(space: &Namespace, _now: Time) -> String {
     let count = |wanted: fn(&Socket) -> bool| space.sockets.iter().filter(|(_, socket)| wanted(socket)).count();
     let udp = count(|socket| socket.kind == SocketKind::Udp && socket.local.1 != 0);
     let raw = count(|socket| matches!(socket.kind, SocketKind::Raw { .. }));
+    let tcp = &space.sockets.tcp;
+    let conns = |wanted: fn(&Conn) -> bool| tcp.iter().filter(|(_, conn)| wanted(conn)).count();
+    let waiting = conns(|conn| conn.end.state() == State::TimeWait);
+    let orphans = conns(|conn| conn.end.is_orphan() && conn.end.state() != State::TimeWait);
+    let in_use = conns(|conn| !matches!(conn.end.state(), State::TimeWait | State::Close) && !conn.end.is_embryo())
+        + count(|socket| matches!(socket.tcp, Role::Listen(_)));
+    let alloc = count(|socket| socket.kind == SocketKind::Tcp) + orphans;
     format!(
-        "sockets: used {}\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse {udp} mem 0\nUDPLITE: inuse 0\n\
+        "sockets: used {}\nTCP: inuse {in_use} orphan {orphans} tw {waiting} alloc {alloc} mem 0\nUDP: inuse {udp} mem 0\nUDPLITE: inuse 0\n\
          RAW: inuse {raw}\nFRAG: inuse {} memory {}\n",
         count(|_| true),
         space.frags.len(),
@@ -234,7 +242,7 @@ fn counters(space: &Namespace, group: &str) -> Vec<(String, String)> {
     rows.map(|(_, name, value)| (name.to_owned(), value.to_string())).collect()
 }
 
-/// `snmp_seq_show`. There is no TCP yet: its counters stand still.
+/// `snmp_seq_show`.
 fn snmp(space: &Namespace, _now: Time) -> String {
     let mut text = String::new();
     let forwarding = if space.conf_all[ConfKey::Forwarding] == 0 { 2 } else { 1 };
@@ -253,10 +261,13 @@ fn snmp(space: &Namespace, _now: Time) -> String {
     if !messages.is_empty() {
         pair(&mut text, "IcmpMsg", &messages);
     }
-    text.push_str(
-        "Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs \
-         OutSegs RetransSegs InErrs OutRsts InCsumErrors\nTcp: 1 200 120000 -1 0 0 0 0 0 0 0 0 0 0 0\n",
-    );
+    let fixed = [("RtoAlgorithm", 1), ("RtoMin", 200), ("RtoMax", 120_000), ("MaxConn", -1)];
+    let mut tcp: Vec<(String, String)> = fixed.iter().map(|(name, n)| ((*name).to_owned(), n.to_string())).collect();
+    tcp.extend(counters(space, "Tcp"));
+    let open = |conn: &Conn| matches!(conn.end.state(), State::Established | State::CloseWait);
+    let open = space.sockets.tcp.iter().filter(|(_, conn)| open(conn)).count();
+    tcp.insert(8, ("CurrEstab".to_owned(), open.to_string()));
+    pair(&mut text, "Tcp", &tcp);
     let udp = counters(space, "Udp");
     pair(&mut text, "Udp", &udp);
     let lite: Vec<(String, String)> = udp.into_iter().map(|(name, _)| (name, "0".to_owned())).collect();
