@@ -71,7 +71,7 @@ fn name(names: &[&'static str], at: u32) -> &'static str {
 }
 
 /// strftime(3) with GNU date's `%N`, `%s` and `%-d`, in the C locale and UTC.
-pub(crate) fn strftime(format: &str, seconds: i64, nanos: u32) -> String {
+pub fn strftime(format: &str, seconds: i64, nanos: u32) -> String {
     let c = civil(seconds);
     let mut out = String::new();
     let mut chars = format.chars();

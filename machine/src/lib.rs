@@ -16,7 +16,7 @@
 //! ```
 
 pub mod bash;
-mod clock;
+pub mod clock;
 pub mod files;
 mod format;
 mod io;
