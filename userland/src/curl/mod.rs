@@ -175,6 +175,7 @@ impl Run {
         {
             sys.err(&format!("curl: ({status}) {text}\n"));
         }
+        self.stdout.flush(sys);
         if let Some(format) = &self.options.write_out {
             let (out, err) = writeout::fill(format, &transfer.facts(self, &result));
             sys.err(&err);
