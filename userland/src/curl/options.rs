@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn letters_together_and_values_behind_them() {
-        let options = parse("-sSm2 -o /dev/null -w x --connect-t 1.5 http://a").unwrap();
+        let options = parse("-sSm2 -o /dev/null -w x --connect-ti 1.5 http://a").unwrap();
         assert!(options.silent && options.show_error);
         assert_eq!(options.max_time, Some(Duration::from_secs(2)));
         assert_eq!(options.connect_timeout, Some(Duration::from_millis(1500)));
