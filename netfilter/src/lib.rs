@@ -3,11 +3,21 @@
 //! - [`hook`]: the hooks, the tables, and the order in which they are asked.
 //! - [`conntrack`]: which connection a packet belongs to, and in what state that is.
 //! - [`nat`]: how the addresses and ports of a connection are changed.
+//! - [`rules`]: the tables of one namespace, and how a packet walks through them.
+//! - [`matches`], [`targets`]: what a rule may ask, and what it may do: one file and one line of a registry each.
+//! - [`xtables`]: how the words of a rule are read (`libxtables`).
 //!
 //! Everything here works on one packet's bytes and on tables of one namespace. What it wants to know of the rest of the namespace
-//! (routes, addresses, links) it is told, or asks through a trait.
+//! (routes, addresses, links) it is told, or asks through a trait: [`env::Env`], [`names::Names`].
 #![warn(missing_docs)]
 
 pub mod conntrack;
+pub mod env;
 pub mod hook;
+pub mod matches;
+pub mod names;
 pub mod nat;
+pub mod rules;
+pub mod skb;
+pub mod targets;
+pub mod xtables;

@@ -1,0 +1,81 @@
+//! A list of rules.
+
+use super::index::Index;
+use super::rule::{Counters, Rule};
+use crate::hook::Hook;
+
+/// A chain's place in its table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ChainId(pub(crate) u32);
+
+/// What happens to packets that come to the end of a built-in chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Policy {
+    /// They go on.
+    #[default]
+    Accept,
+    /// They end here.
+    Drop,
+}
+
+impl Policy {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Policy::Accept => "ACCEPT",
+            Policy::Drop => "DROP",
+        }
+    }
+
+    /// The policy of that name.
+    pub fn of_name(name: &str) -> Option<Policy> {
+        [Policy::Accept, Policy::Drop].into_iter().find(|p| p.name() == name)
+    }
+}
+
+/// A chain.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// Its name.
+    pub name: Box<str>,
+    /// The hook at which it is asked, if it is built in.
+    pub hook: Option<Hook>,
+    /// Its policy, if it is built in.
+    pub policy: Policy,
+    /// What its policy decided. nf_tables counts only where a command gave the chain counters (`-P`, `iptables-restore`).
+    pub counters: Option<Counters>,
+    /// How many rules lead to it.
+    pub references: u32,
+    /// Hooks from which packets can come here, one bit each.
+    pub(super) reach: u8,
+    /// The longest way here from a built-in chain, in jumps.
+    pub(super) depth: u32,
+    pub(super) rules: Vec<Rule>,
+    pub(super) index: Index,
+}
+
+impl Chain {
+    pub(super) fn new(name: &str, hook: Option<Hook>) -> Self {
+        Chain {
+            name: name.into(),
+            hook,
+            policy: Policy::Accept,
+            counters: None,
+            references: 0,
+            reach: hook.map_or(0, |h| 1 << h as u8),
+            depth: 0,
+            rules: Vec::new(),
+            index: Index::default(),
+        }
+    }
+
+    /// Its rules, in order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Its counters; zeros if it has none.
+    pub fn policy_counters(&self) -> Counters {
+        self.counters.unwrap_or_default()
+    }
+}

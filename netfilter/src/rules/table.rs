@@ -1,0 +1,344 @@
+//! One table: its chains, and the changes that commands make.
+
+use hopwise_sim_core::Errno;
+use rustc_hash::FxHashMap;
+
+use super::chain::{Chain, ChainId, Policy};
+use super::error::{Request, RuleError};
+use super::rule::{Counters, Rule, Target};
+use crate::hook::{Hook, TableId};
+
+/// A rule as it was read: the chain that it jumps to is still a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// The rule; its target is [`Target::Nothing`] if it jumps.
+    pub rule: Rule,
+    /// The chain it jumps to, and whether by `-g`.
+    pub jump: Option<(Box<str>, bool)>,
+}
+
+/// A table and its chains.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Which table.
+    pub id: TableId,
+    pub(super) chains: Vec<Chain>,
+    by_name: FxHashMap<Box<str>, ChainId>,
+    /// Places in `chains` that are free.
+    free: Vec<ChainId>,
+    /// A jump went away, so that chains may look reachable that are not.
+    pub(super) stale: bool,
+    /// How many rules need connections to be tracked.
+    pub(super) tracking: u32,
+}
+
+impl Table {
+    /// A table with its built-in chains only.
+    pub fn new(id: TableId) -> Self {
+        let mut table =
+            Table { id, chains: Vec::new(), by_name: FxHashMap::default(), free: Vec::new(), stale: false, tracking: 0 };
+        for hook in id.hooks() {
+            table.add(Chain::new(hook.chain(), Some(*hook)));
+        }
+        table
+    }
+
+    fn add(&mut self, chain: Chain) -> ChainId {
+        let name = chain.name.clone();
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.chains[id.0 as usize] = chain;
+                id
+            }
+            None => {
+                self.chains.push(chain);
+                ChainId(self.chains.len() as u32 - 1)
+            }
+        };
+        self.by_name.insert(name, id);
+        id
+    }
+
+    /// A chain by its place.
+    #[inline]
+    pub fn chain(&self, id: ChainId) -> &Chain {
+        &self.chains[id.0 as usize]
+    }
+
+    #[inline]
+    pub(super) fn chain_mut(&mut self, id: ChainId) -> &mut Chain {
+        &mut self.chains[id.0 as usize]
+    }
+
+    /// Whether a rule of it needs connections to be tracked.
+    pub const fn uses_conntrack(&self) -> bool {
+        self.tracking > 0
+    }
+
+    /// The built-in chain of a hook.
+    pub fn base(&self, hook: Hook) -> Option<ChainId> {
+        let place = self.id.hooks().iter().position(|h| *h == hook)?;
+        Some(ChainId(place as u32))
+    }
+
+    /// The chain of a name.
+    pub fn find(&self, name: &str) -> Option<ChainId> {
+        self.by_name.get(name).copied()
+    }
+
+    fn need(&self, name: &str) -> Result<ChainId, RuleError> {
+        self.find(name).ok_or(RuleError::NoChain)
+    }
+
+    /// The chains as they are listed: the built-in ones by hook, then the others by name.
+    pub fn listed(&self) -> Vec<ChainId> {
+        let base = self.id.hooks().len() as u32;
+        let mut own: Vec<ChainId> = self.by_name.values().copied().filter(|id| id.0 >= base).collect();
+        own.sort_unstable_by(|a, b| self.chain(*a).name.cmp(&self.chain(*b).name));
+        (0..base).map(ChainId).chain(own).collect()
+    }
+
+    /// Makes a rule of a draft: finds the chain that it jumps to.
+    ///
+    /// # Errors
+    /// [`RuleError::NoJumpChain`].
+    pub fn resolve(&self, draft: Draft) -> Result<Rule, RuleError> {
+        let Draft { mut rule, jump } = draft;
+        if let Some((name, goto)) = jump {
+            let chain = self.find(&name).ok_or_else(|| RuleError::NoJumpChain(name.into()))?;
+            rule.target = Target::Jump { chain, goto };
+        }
+        Ok(rule)
+    }
+
+    /// `-A`.
+    ///
+    /// # Errors
+    /// No such chain, or the kernel refuses the rule there.
+    pub fn append(&mut self, chain: &str, draft: Draft) -> Result<(), RuleError> {
+        let rule = self.resolve(draft)?;
+        let id = self.need(chain)?;
+        self.admit_for(Request::Append, id, &rule)?;
+        let chain = self.chain_mut(id);
+        chain.index.appended(chain.rules.len(), &rule);
+        chain.rules.push(rule);
+        Ok(())
+    }
+
+    /// `-I`: before the rule of that number, counted from 0.
+    ///
+    /// # Errors
+    /// No such chain, too few rules, or the kernel refuses the rule there.
+    pub fn insert(&mut self, chain: &str, at: usize, draft: Draft) -> Result<(), RuleError> {
+        let rule = self.resolve(draft)?;
+        let id = self.need(chain)?;
+        let len = self.chain(id).rules.len();
+        if at > len {
+            return Err(RuleError::InsertTooBig);
+        }
+        self.admit_for(Request::Insert, id, &rule)?;
+        let chain = self.chain_mut(id);
+        chain.index.forget();
+        chain.rules.insert(at, rule);
+        Ok(())
+    }
+
+    /// `-R`: in place of the rule of that number, counted from 0. It keeps nothing of the old one.
+    ///
+    /// # Errors
+    /// No such chain or rule, or the kernel refuses the rule there.
+    pub fn replace(&mut self, chain: &str, at: usize, draft: Draft) -> Result<(), RuleError> {
+        let rule = self.resolve(draft)?;
+        let id = self.need(chain)?;
+        if at >= self.chain(id).rules.len() {
+            return Err(RuleError::ReplaceTooBig);
+        }
+        self.admit_for(Request::Replace, id, &rule)?;
+        let chain = self.chain_mut(id);
+        chain.index.forget();
+        let old = core::mem::replace(&mut chain.rules[at], rule);
+        self.released(&old);
+        Ok(())
+    }
+
+    /// `-D CHAIN NUMBER`, counted from 0.
+    ///
+    /// # Errors
+    /// No such chain or rule.
+    pub fn delete_number(&mut self, chain: &str, at: usize) -> Result<(), RuleError> {
+        let id = self.need(chain)?;
+        let chain = self.chain_mut(id);
+        if at >= chain.rules.len() {
+            return Err(RuleError::DeleteTooBig);
+        }
+        chain.index.forget();
+        let old = chain.rules.remove(at);
+        self.released(&old);
+        Ok(())
+    }
+
+    /// The number of the first rule that asks and does the same, counted from 0 (`-C`).
+    ///
+    /// # Errors
+    /// No such chain or rule, which iptables does not tell apart; or the rule jumps to a chain that does not exist.
+    pub fn position(&self, chain: &str, draft: Draft) -> Result<usize, RuleError> {
+        let rule = self.resolve(draft)?;
+        let id = self.find(chain).ok_or(RuleError::NoRule)?;
+        self.chain(id).rules.iter().position(|r| *r == rule).ok_or(RuleError::NoRule)
+    }
+
+    /// `-D CHAIN RULE`.
+    ///
+    /// # Errors
+    /// Those of [`Table::position`].
+    pub fn delete(&mut self, chain: &str, draft: Draft) -> Result<(), RuleError> {
+        let at = self.position(chain, draft)?;
+        self.delete_number(chain, at)
+    }
+
+    /// `-N`.
+    ///
+    /// # Errors
+    /// There is one already.
+    pub fn new_chain(&mut self, name: &str) -> Result<(), RuleError> {
+        if self.find(name).is_some() {
+            return Err(RuleError::ChainExists);
+        }
+        self.add(Chain::new(name, None));
+        Ok(())
+    }
+
+    /// `-X CHAIN`.
+    ///
+    /// # Errors
+    /// No such chain, or it is in use.
+    pub fn delete_chain(&mut self, name: &str) -> Result<(), RuleError> {
+        let id = self.need(name)?;
+        let chain = self.chain(id);
+        if chain.hook.is_some() || chain.references > 0 || !chain.rules.is_empty() {
+            return Err(busy(name));
+        }
+        self.remove(id);
+        Ok(())
+    }
+
+    fn remove(&mut self, id: ChainId) {
+        let name = core::mem::take(&mut self.chain_mut(id).name);
+        self.by_name.remove(&name);
+        self.free.push(id);
+    }
+
+    /// `-X`: all chains that are not built in, if none of them is in use.
+    ///
+    /// # Errors
+    /// One is in use; then none is deleted.
+    pub fn delete_chains(&mut self) -> Result<(), RuleError> {
+        let own: Vec<ChainId> = self.listed().into_iter().filter(|id| self.chain(*id).hook.is_none()).collect();
+        for id in &own {
+            let chain = self.chain(*id);
+            if chain.references > 0 || !chain.rules.is_empty() {
+                return Err(busy(&chain.name));
+            }
+        }
+        for id in own {
+            self.remove(id);
+        }
+        Ok(())
+    }
+
+    /// `-E`. Rules that jump to it go on doing so.
+    ///
+    /// # Errors
+    /// No such chain, the name is taken, or it is built in.
+    pub fn rename(&mut self, old: &str, new: &str) -> Result<(), RuleError> {
+        if self.find(new).is_some() {
+            return Err(RuleError::NameTaken);
+        }
+        let id = self.need(old)?;
+        if self.chain(id).hook.is_some() {
+            return Err(RuleError::RenameBuiltin);
+        }
+        self.by_name.remove(old);
+        self.chain_mut(id).name = new.into();
+        self.by_name.insert(new.into(), id);
+        Ok(())
+    }
+
+    /// `-F CHAIN`.
+    ///
+    /// # Errors
+    /// No such chain.
+    pub fn flush(&mut self, chain: &str) -> Result<(), RuleError> {
+        let id = self.need(chain)?;
+        self.flush_id(id);
+        Ok(())
+    }
+
+    /// `-F`.
+    pub fn flush_all(&mut self) {
+        for id in 0..self.chains.len() as u32 {
+            self.flush_id(ChainId(id));
+        }
+    }
+
+    fn flush_id(&mut self, id: ChainId) {
+        let chain = self.chain_mut(id);
+        chain.index.forget();
+        for rule in core::mem::take(&mut chain.rules) {
+            self.released(&rule);
+        }
+    }
+
+    /// `-Z CHAIN [NUMBER]`, counted from 0. A number beyond the end is ignored.
+    ///
+    /// # Errors
+    /// No such chain.
+    pub fn zero(&mut self, chain: &str, number: Option<usize>) -> Result<(), RuleError> {
+        let id = self.need(chain)?;
+        let chain = self.chain_mut(id);
+        match number {
+            Some(at) => {
+                if let Some(rule) = chain.rules.get_mut(at) {
+                    rule.counters = Counters::default();
+                }
+            }
+            None => zero_chain(chain),
+        }
+        Ok(())
+    }
+
+    /// `-Z`.
+    pub fn zero_all(&mut self) {
+        self.chains.iter_mut().for_each(zero_chain);
+    }
+
+    /// `-P`: also gives the chain counters.
+    ///
+    /// # Errors
+    /// It is not built in.
+    pub fn set_policy(&mut self, chain: &str, policy: Policy, counters: Counters) -> Result<(), RuleError> {
+        let id = self.find(chain).filter(|id| self.chain(*id).hook.is_some()).ok_or(RuleError::BadBuiltin)?;
+        let chain = self.chain_mut(id);
+        chain.policy = policy;
+        chain.counters = Some(counters);
+        Ok(())
+    }
+
+    fn admit_for(&mut self, request: Request, id: ChainId, rule: &Rule) -> Result<(), RuleError> {
+        self.admit(id, rule).map_err(|errno| {
+            let chain = self.chain(id).name.to_string();
+            RuleError::Kernel { request, errno, chain }
+        })
+    }
+}
+
+fn zero_chain(chain: &mut Chain) {
+    chain.counters = chain.counters.map(|_| Counters::default());
+    for rule in &mut chain.rules {
+        rule.counters = Counters::default();
+    }
+}
+
+fn busy(name: &str) -> RuleError {
+    RuleError::Kernel { request: Request::DeleteChain, errno: Errno::EBUSY, chain: name.to_owned() }
+}

@@ -1,0 +1,606 @@
+//! The command line of `iptables` (`do_parse` of xshared.c): what shall be done, and the rule that it is done with.
+
+use bitflags::bitflags;
+use smallvec::SmallVec;
+
+use super::getopt::{Token, Words};
+use super::hosts::{self, Hosts};
+use super::{Call, Done, MAX_NAME, Opt, Refusal, check_together, number};
+use crate::matches::{self, Match};
+use crate::names::{Names, protocol, protocol_name};
+use crate::rules::{Counters, Draft, Inverted, IpMatch, LinkMatch, Rule, Target};
+use crate::targets::{self, TargetKind};
+
+pub use super::verb::Verb;
+
+/// Names of links are shorter than this (`IFNAMSIZ`).
+const MAX_LINK: usize = 16;
+
+bitflags! {
+    /// Options that were given (`OPT_*`).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub struct Given: u16 {
+        /// `-n`.
+        const NUMERIC = 1 << 0;
+        /// `-s`.
+        const SOURCE = 1 << 1;
+        /// `-d`.
+        const DESTINATION = 1 << 2;
+        /// `-p`.
+        const PROTOCOL = 1 << 3;
+        /// `-j`, `-g`.
+        const JUMP = 1 << 4;
+        /// `-v`.
+        const VERBOSE = 1 << 5;
+        /// `-x`.
+        const EXACT = 1 << 6;
+        /// `-i`.
+        const INPUT = 1 << 7;
+        /// `-o`.
+        const OUTPUT = 1 << 8;
+        /// `--line-numbers`.
+        const LINE_NUMBERS = 1 << 9;
+        /// `-c`.
+        const COUNTERS = 1 << 10;
+        /// `-f`.
+        const FRAGMENT = 1 << 11;
+    }
+}
+
+impl Given {
+    /// The letter of one option.
+    pub(super) fn letter(self) -> char {
+        char::from(b"nsdpjvxio0cf"[self.bits().trailing_zeros() as usize])
+    }
+
+    fn of(letter: u8) -> Given {
+        Given::all().iter().find(|one| one.letter() as u8 == letter).unwrap_or_default()
+    }
+
+    /// What of a rule an option negates.
+    fn inverted(self) -> Option<Inverted> {
+        Some(match self {
+            Given::SOURCE => Inverted::SRC,
+            Given::DESTINATION => Inverted::DST,
+            Given::PROTOCOL => Inverted::PROTOCOL,
+            Given::INPUT => Inverted::INPUT,
+            Given::OUTPUT => Inverted::OUTPUT,
+            Given::FRAGMENT => Inverted::FRAGMENT,
+            _ => return None,
+        })
+    }
+}
+
+/// What a command line asks for.
+#[derive(Clone, Debug)]
+pub struct Parsed<'a> {
+    /// What shall be done.
+    pub verb: Verb,
+    /// `-Z` beside `-L` or `-S`.
+    pub and_zero: bool,
+    /// The table.
+    pub table: &'a str,
+    /// The chain.
+    pub chain: Option<&'a str>,
+    /// The rule's number, from 1 on.
+    pub number: Option<u32>,
+    /// The new name or the policy.
+    pub second: Option<&'a str>,
+    /// What was given.
+    pub given: Given,
+    /// How often `-v` was given.
+    pub verbose: u8,
+    /// The rule, once for each pair of source and destination.
+    pub rules: SmallVec<[Draft; 1]>,
+}
+
+/// What a command line leads to.
+#[derive(Clone, Debug)]
+pub enum Wish<'a> {
+    /// Something to do.
+    Do(Box<Parsed<'a>>),
+    /// `-h`: the help, for these extensions.
+    Help,
+    /// `-V`.
+    Version,
+    /// `-6` in a saved file: the line is for the other program.
+    Skip,
+}
+
+/// Who is reading.
+#[derive(Clone, Copy)]
+pub struct Reading<'n> {
+    /// Names.
+    pub names: &'n dyn Names,
+    /// The name of the program that reads saved rules, if it is that.
+    pub restore: Option<&'n str>,
+}
+
+/// An extension that was named.
+enum Ext {
+    Match(Match),
+    Target(TargetKind),
+}
+
+impl Ext {
+    fn name(&self) -> &'static str {
+        match self {
+            Ext::Match(m) => m.name(),
+            Ext::Target(t) => t.name(),
+        }
+    }
+
+    fn options(&self) -> &'static [Opt] {
+        match self {
+            Ext::Match(m) => m.options(),
+            Ext::Target(t) => t.options(),
+        }
+    }
+
+    fn wants_second(&self, opt: &Opt) -> Option<&'static str> {
+        match self {
+            Ext::Match(m) => m.wants_second(opt),
+            Ext::Target(t) => t.wants_second(opt),
+        }
+    }
+}
+
+/// The state of reading.
+struct Reader<'a> {
+    how: Reading<'a>,
+    words: Words<'a>,
+    exts: SmallVec<[Ext; 3]>,
+    options: SmallVec<[&'static [Opt]; 3]>,
+    /// Bits of the options that each extension was given.
+    seen: SmallVec<[u32; 3]>,
+    ip: IpMatch,
+    src: Option<&'a str>,
+    dst: Option<&'a str>,
+    protocol: Option<&'a str>,
+    /// The protocol's match was loaded because of an option.
+    proto_used: bool,
+    jump: Option<(&'a str, bool)>,
+    counters: Counters,
+    verb: Option<Verb>,
+    and_zero: bool,
+    chain: Option<&'a str>,
+    number: Option<u32>,
+    second: Option<&'a str>,
+    table: &'a str,
+    table_set: bool,
+    given: Given,
+    verbose: u8,
+    inv: bool,
+}
+
+/// Reads a command line (without the program's name). Rules go to `table` if none is named.
+///
+/// # Errors
+/// What `iptables` says to it.
+pub fn read<'a>(words: &'a [&'a str], table: &'a str, how: Reading<'a>) -> Done<Wish<'a>> {
+    let mut reader = Reader {
+        how,
+        words: Words::new(words),
+        exts: SmallVec::new(),
+        options: SmallVec::new(),
+        seen: SmallVec::new(),
+        ip: IpMatch::default(),
+        src: None,
+        dst: None,
+        protocol: None,
+        proto_used: false,
+        jump: None,
+        counters: Counters::default(),
+        verb: None,
+        and_zero: false,
+        chain: None,
+        number: None,
+        second: None,
+        table,
+        table_set: false,
+        given: Given::empty(),
+        verbose: 0,
+        inv: false,
+    };
+    loop {
+        let place = reader.words.place();
+        let Some(token) = reader.words.next(&reader.options) else { break };
+        match token {
+            Token::Main(letter, arg) => {
+                if let Some(wish) = reader.main(letter, arg)? {
+                    return Ok(wish);
+                }
+            }
+            Token::Ext(at, opt, arg) => reader.extension(at, opt, arg)?,
+            Token::Bare("!") if reader.inv => return problem("multiple consecutive ! not allowed"),
+            Token::Bare("!") => {
+                reader.inv = true;
+                continue;
+            }
+            Token::Bare(word) => return Err(Refusal::BadArgument(word.to_owned())),
+            Token::Unknown(_) | Token::Missing(_) if reader.load_protocol() => {
+                reader.words.back(place);
+                continue;
+            }
+            Token::Unknown(word) if word.starts_with("--") => return problem(format!("unknown option \"{word}\"")),
+            Token::Unknown(letter) => return problem(format!("unknown option \"-{letter}\"")),
+            Token::Missing(word) => return problem(format!("option \"{word}\" requires an argument")),
+        }
+        reader.inv = false;
+    }
+    reader.finish().map(|parsed| Wish::Do(Box::new(parsed)))
+}
+
+fn problem<T>(text: impl Into<String>) -> Done<T> {
+    Err(Refusal::new(text))
+}
+
+impl<'a> Reader<'a> {
+    fn main(&mut self, letter: u8, arg: Option<&'a str>) -> Done<Option<Wish<'a>>> {
+        let word = arg.unwrap_or_default();
+        match letter {
+            b'p' => self.protocol(word)?,
+            b's' => {
+                self.option(letter)?;
+                self.src = Some(word);
+            }
+            b'd' => {
+                self.option(letter)?;
+                self.dst = Some(word);
+            }
+            b'i' | b'o' => self.link(letter, word)?,
+            b'j' | b'g' => self.jump(letter == b'g', word)?,
+            b'm' => {
+                if self.inv {
+                    return problem("unexpected ! flag before --match");
+                }
+                let kind = matches::find(word)
+                    .ok_or_else(|| Refusal::new(format!("Couldn't load match `{word}':No such file or directory\n")))?;
+                self.load(Ext::Match((kind.make)()));
+            }
+            b't' => self.table(word)?,
+            b'c' => self.counters(word)?,
+            b'v' => {
+                if self.verbose == 0 {
+                    self.option(letter)?;
+                }
+                self.verbose = self.verbose.saturating_add(1);
+            }
+            b'n' | b'x' | b'0' => self.option(letter)?,
+            b'f' => {
+                self.option(letter)?;
+                self.ip.fragment = true;
+            }
+            b'w' | b'W' => self.wait(letter, arg)?,
+            b'h' => return Ok(Some(Wish::Help)),
+            b'V' if self.inv => return problem("unexpected ! flag before --version"),
+            b'V' => return Ok(Some(Wish::Version)),
+            b'6' if self.how.restore.is_some() => return Ok(Some(Wish::Skip)),
+            b'6' => return Err(Refusal::Hint),
+            b'4' | b'M' => {}
+            _ => self.verb(letter, arg)?,
+        }
+        Ok(None)
+    }
+
+    /// Notes an option that may be given once (`set_option`).
+    fn option(&mut self, letter: u8) -> Done {
+        let one = Given::of(if letter == b'g' { b'j' } else { letter });
+        let letter = one.letter();
+        if self.given.contains(one) {
+            return problem(format!("multiple -{letter} flags not allowed"));
+        }
+        self.given |= one;
+        if self.inv {
+            let Some(bit) = one.inverted() else { return problem(format!("cannot have ! before -{letter}")) };
+            self.ip.inv |= bit;
+        }
+        Ok(())
+    }
+
+    fn protocol(&mut self, word: &'a str) -> Done {
+        self.option(b'p')?;
+        let unknown = || Refusal::new(format!("unknown protocol \"{}\" specified", word.to_ascii_lowercase()));
+        self.ip.protocol = protocol(self.how.names, word).ok_or_else(unknown)?;
+        if self.ip.protocol == 0 && self.ip.inv.contains(Inverted::PROTOCOL) {
+            return problem("rule would never match protocol");
+        }
+        self.protocol = Some(word);
+        Ok(())
+    }
+
+    fn link(&mut self, letter: u8, word: &str) -> Done {
+        if word.is_empty() {
+            return problem("Empty interface is likely to be undesired");
+        }
+        self.option(letter)?;
+        if word.len() >= MAX_LINK {
+            return problem(format!("interface name `{word}' must be shorter than {MAX_LINK} (IFNAMSIZ-1)"));
+        }
+        *(if letter == b'i' { &mut self.ip.input } else { &mut self.ip.output }) = LinkMatch::new(word);
+        Ok(())
+    }
+
+    fn jump(&mut self, goto: bool, name: &'a str) -> Done {
+        self.option(b'j')?;
+        check_target_name(name)?;
+        self.jump = Some((name, goto));
+        if goto {
+            return Ok(());
+        }
+        if let Some(kind) = targets::find(name) {
+            self.load(Ext::Target((kind.make)()));
+        } else if targets::is_absent(name) {
+            return problem(format!("Couldn't load target `{name}':No such file or directory\n"));
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, word: &'a str) -> Done {
+        if self.inv {
+            return problem("unexpected ! flag before --table");
+        }
+        if let Some(program) = self.how.restore.filter(|_| self.table_set) {
+            return problem(format!("The -t option cannot be used in {program}.\n"));
+        }
+        self.table = word;
+        self.table_set = true;
+        Ok(())
+    }
+
+    fn counters(&mut self, word: &'a str) -> Done {
+        self.option(b'c')?;
+        let (packets, bytes) = word.split_once(',').map_or((word, None), |(a, b)| (a, Some(b)));
+        let bytes = bytes.or_else(|| self.words.argument());
+        let bytes = bytes.ok_or_else(|| Refusal::new("-c requires packet and byte counter"))?;
+        let number = |word: &str| {
+            let end = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
+            word[..end].parse().ok()
+        };
+        let packets = number(packets).ok_or_else(|| Refusal::new("-c packet counter not numeric"))?;
+        let bytes = number(bytes).ok_or_else(|| Refusal::new("-c byte counter not numeric"))?;
+        self.counters = Counters { packets, bytes };
+        Ok(())
+    }
+
+    /// Nobody else holds the lock: there is nothing to wait for.
+    fn wait(&mut self, letter: u8, arg: Option<&'a str>) -> Done {
+        if let Some(program) = self.how.restore {
+            return problem(format!("You cannot use `-{}' from {program}", letter as char));
+        }
+        let Some(word) = arg.or_else(|| self.words.argument()) else { return Ok(()) };
+        match number::within(word, 0, i32::MAX as u64) {
+            Some(_) => Ok(()),
+            None => problem("wait seconds not numeric"),
+        }
+    }
+
+    fn load(&mut self, ext: Ext) {
+        self.options.push(ext.options());
+        self.seen.push(0);
+        self.exts.push(ext);
+    }
+
+    /// An unknown option may be one of the protocol's match, which is loaded then (`load_proto`).
+    fn load_protocol(&mut self) -> bool {
+        let Some(word) = self.protocol else { return false };
+        let name = match number::within(word, 0, 255) {
+            Some(number) => protocol_name(self.how.names, number as u8).unwrap_or_default(),
+            None => word.to_ascii_lowercase(),
+        };
+        let Some(kind) = matches::find(&name) else { return false };
+        let loaded = self.exts.iter().any(|ext| matches!(ext, Ext::Match(_)) && ext.name() == kind.name);
+        if loaded && self.proto_used {
+            return false;
+        }
+        self.proto_used = true;
+        self.load(Ext::Match((kind.make)()));
+        true
+    }
+
+    fn extension(&mut self, at: usize, opt: &'static Opt, arg: Option<&'a str>) -> Done {
+        let ext = &mut self.exts[at];
+        let mut call = Call {
+            ext: ext.name(),
+            opt,
+            arg: arg.unwrap_or_default(),
+            second: "",
+            inv: self.inv,
+            seen: self.seen[at],
+            ip: &self.ip,
+            names: self.how.names,
+        };
+        call.admit()?;
+        if let Some(missing) = ext.wants_second(opt) {
+            call.second = self.words.argument().ok_or_else(|| Refusal::new(missing))?;
+        }
+        match ext {
+            Ext::Match(m) => m.option(&call)?,
+            Ext::Target(t) => t.option(&call)?,
+        }
+        self.seen[at] |= 1 << opt.bit;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Done<Parsed<'a>> {
+        let drops = self.second == Some("DROP") && self.verb == Some(Verb::SetPolicy);
+        if self.table == "nat" && (drops || self.jump.is_some_and(|jump| jump.0 == "DROP")) {
+            let text = "\nThe \"nat\" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n";
+            return problem(text);
+        }
+        for targets in [false, true] {
+            for (ext, seen) in self.exts.iter_mut().zip(&self.seen) {
+                if matches!(ext, Ext::Target(_)) == targets {
+                    finish_ext(ext, *seen, &self.ip)?;
+                }
+            }
+        }
+        if self.words.is_left() {
+            return problem("unknown arguments found on commandline");
+        }
+        let Some(verb) = self.verb else { return problem("no command specified") };
+        if self.inv {
+            return problem("nothing appropriate following !");
+        }
+        let src = Hosts::read(self.src, self.how.names)?;
+        let dst = Hosts::read(self.dst, self.how.names)?;
+        let pairs = src.len() * dst.len();
+        if pairs > 1 && self.ip.inv.intersects(Inverted::SRC | Inverted::DST) {
+            return problem("! not allowed with multiple source or destination IP addresses");
+        }
+        if verb == Verb::Replace && pairs != 1 {
+            return problem("Replacement rule does not specify a unique address");
+        }
+        verb.check(self.given)?;
+        if let Some(chain) = self.chain {
+            check_chain(chain, verb, self.given)?;
+        }
+        let rules = if verb.has_rule() { self.drafts(&src, &dst) } else { SmallVec::new() };
+        let Reader { and_zero, table, chain, number, second, given, verbose, .. } = self;
+        Ok(Parsed { verb, and_zero, table, chain, number, second, given, verbose, rules })
+    }
+
+    fn drafts(&mut self, src: &Hosts, dst: &Hosts) -> SmallVec<[Draft; 1]> {
+        let mut rule = Rule { ip: self.ip, counters: self.counters, ..Rule::new() };
+        let mut named = false;
+        for ext in self.exts.drain(..) {
+            match ext {
+                Ext::Match(m) => rule.matches.push(m),
+                Ext::Target(t) => {
+                    rule.target = Target::Ext(t);
+                    named = true;
+                }
+            }
+        }
+        let jump = match self.jump {
+            None => None,
+            Some(_) if named => None,
+            Some((name, false)) if Target::standard(name).is_some() => {
+                rule.target = Target::standard(name).unwrap_or(Target::Nothing);
+                None
+            }
+            Some((name, goto)) => Some((name.into(), goto)),
+        };
+        hosts::pairs(src, dst)
+            .map(|(src, dst)| {
+                let mut rule = rule.clone();
+                (rule.ip.src, rule.ip.dst) = (src, dst);
+                Draft { rule, jump: jump.clone() }
+            })
+            .collect()
+    }
+
+    /// A command (`add_command`), with the words that follow it.
+    fn verb(&mut self, letter: u8, arg: Option<&'a str>) -> Done {
+        let Some(verb) = Verb::of_letter(letter) else { return Ok(()) };
+        if matches!(verb, Verb::NewChain | Verb::RenameChain) {
+            check_chain_name(arg.unwrap_or_default())?;
+        }
+        if self.inv {
+            return problem("unexpected '!' flag");
+        }
+        self.add_verb(verb)?;
+        if let Some(chain) = arg.or_else(|| if verb.wants_chain() { None } else { self.words.argument() }) {
+            self.chain = Some(chain);
+        }
+        match verb {
+            Verb::Delete | Verb::Zero | Verb::List | Verb::ListRules => {
+                if let Some(number) = self.words.argument().map(rule_number).transpose()? {
+                    self.number = Some(number);
+                    match verb {
+                        Verb::Delete => self.verb = Some(Verb::DeleteNumber),
+                        Verb::Zero => (self.verb, self.and_zero) = (Some(Verb::ZeroNumber), false),
+                        _ => {}
+                    }
+                }
+            }
+            Verb::Replace => {
+                let word = self.words.argument().ok_or_else(|| Refusal::new("-R requires a rule number"))?;
+                self.number = Some(rule_number(word)?);
+            }
+            Verb::Insert => self.number = Some(self.words.argument().map_or(Ok(1), rule_number)?),
+            Verb::RenameChain => {
+                let text = "-E requires old-chain-name and new-chain-name";
+                self.second = Some(self.words.argument().ok_or_else(|| Refusal::new(text))?);
+            }
+            Verb::SetPolicy => {
+                let word = self.words.argument().ok_or_else(|| Refusal::new("-P requires a chain and a policy"))?;
+                self.second = Some(word);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `-Z` goes with `-L` and `-S`; no other two commands go together.
+    fn add_verb(&mut self, verb: Verb) -> Done {
+        let lists = |verb| matches!(verb, Verb::List | Verb::ListRules);
+        match self.verb {
+            None => self.verb = Some(verb),
+            Some(first) if lists(first) && verb == Verb::Zero => self.and_zero = true,
+            Some(Verb::Zero) if lists(verb) => (self.verb, self.and_zero) = (Some(verb), true),
+            Some(first) => {
+                return problem(format!("Cannot use -{} with -{}\n", verb.letter(), first.letter()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn finish_ext(ext: &mut Ext, seen: u32, ip: &IpMatch) -> Done {
+    check_together(ext.name(), ext.options(), seen)?;
+    match ext {
+        Ext::Match(m) => m.finish(seen, ip),
+        Ext::Target(t) => t.finish(seen, ip),
+    }
+}
+
+fn rule_number(word: &str) -> Done<u32> {
+    let bad = || Refusal::new(format!("Invalid rule number `{word}'"));
+    number::within(word, 1, i32::MAX as u64).map(|n| n as u32).ok_or_else(bad)
+}
+
+fn check_target_name(name: &str) -> Done {
+    if name.is_empty() {
+        return problem("Invalid target name (too short)");
+    }
+    if name.len() >= MAX_NAME {
+        return problem(format!("Invalid target name `{name}' ({} chars max)", MAX_NAME - 1));
+    }
+    if name.contains(|c: char| c.is_ascii_whitespace()) {
+        return problem(format!("Invalid target name `{name}'"));
+    }
+    Ok(())
+}
+
+fn check_chain_name(name: &str) -> Done {
+    if name.len() >= MAX_NAME {
+        return problem(format!("chain name `{name}' too long (must be under {MAX_NAME} chars)"));
+    }
+    if let Some(first) = name.chars().next().filter(|c| "-!".contains(*c)) {
+        return problem(format!("chain name not allowed to start with `{first}'\n"));
+    }
+    if Target::standard(name).is_some() || targets::find(name).is_some() || targets::is_absent(name) {
+        return problem("chain name may not clash with target name\n");
+    }
+    if name.contains(|c: char| c.is_ascii_whitespace()) {
+        return problem(format!("Invalid chain name `{name}'"));
+    }
+    Ok(())
+}
+
+fn check_chain(chain: &str, verb: Verb, given: Given) -> Done {
+    if chain.len() >= MAX_NAME {
+        return problem(format!("chain name `{chain}' too long (must be under {MAX_NAME} chars)"));
+    }
+    if !verb.has_rule() && verb != Verb::DeleteNumber {
+        return Ok(());
+    }
+    if given.contains(Given::OUTPUT) && matches!(chain, "PREROUTING" | "INPUT") {
+        return problem(format!("Can't use -o with {chain}\n"));
+    }
+    if given.contains(Given::INPUT) && matches!(chain, "POSTROUTING" | "OUTPUT") {
+        return problem(format!("Can't use -i with {chain}\n"));
+    }
+    Ok(())
+}
