@@ -2,6 +2,7 @@
 
 use core::net::Ipv4Addr;
 
+use hopwise_netfilter::rules::Ruleset;
 use hopwise_protocols::fib::Fib;
 use hopwise_protocols::frag::FragTable;
 use hopwise_protocols::icmp_policy::{IcmpLimits, PmtuCache, RedirectLimits};
@@ -85,6 +86,8 @@ pub struct Namespace {
     pub ip_id: u16,
     /// The kernel's log lines that this namespace caused.
     pub log: Vec<(Time, String)>,
+    /// Its tables of rules, if they were ever touched.
+    pub rules: Option<Box<Ruleset>>,
     /// When the timer for garbage collection was set; `None`: not running.
     pub neigh_gc_at: Option<Time>,
 }
@@ -118,6 +121,7 @@ impl Namespace {
             nsids: NsIdTable::default(),
             ip_id,
             log: Vec::new(),
+            rules: None,
             neigh_gc_at: None,
         }
     }

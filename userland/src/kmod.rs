@@ -256,7 +256,7 @@ fn stamped(at: Time, how: char) -> String {
 }
 
 /// A date as `ctime(3)` writes it, in UTC. The calendar is Howard Hinnant's `civil_from_days`.
-fn ctime(seconds: u64) -> String {
+pub(crate) fn ctime(seconds: u64) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);

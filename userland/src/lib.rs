@@ -17,6 +17,7 @@ pub mod ip;
 pub mod kernel;
 pub mod kmod;
 pub mod net_tools;
+mod netfilter;
 pub mod nsenter;
 pub mod ping;
 pub mod procfs;

@@ -3,7 +3,7 @@
 use hopwise_machine::{Place, ProgramEntry, ProgramTable, Start};
 
 use crate::kernel::SimKernel;
-use crate::{arping, kmod, net_tools, nsenter, ping, tcpdump, traceroute};
+use crate::{arping, kmod, net_tools, netfilter, nsenter, ping, tcpdump, traceroute};
 
 /// The network programs of this crate.
 pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
@@ -17,6 +17,12 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("ethtool", Sbin, "ethtool", "statistics, driver and offloads of a link", crate::ethtool::start),
         row("ifconfig", Sbin, "net-tools", "show interfaces and set them up", net_tools::ifconfig::start),
         row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
+        row("ip6tables", Sbin, "iptables", "refused: there is no IPv6", netfilter::iptables::refuse),
+        row("iptables", Sbin, "iptables", "show and change the rules of netfilter", netfilter::iptables::start),
+        row("iptables-legacy", Sbin, "iptables", "iptables under another name", netfilter::iptables::start),
+        row("iptables-nft", Sbin, "iptables", "iptables under another name", netfilter::iptables::start),
+        row("iptables-restore", Sbin, "iptables", "read rules in their saved form", netfilter::restore),
+        row("iptables-save", Sbin, "iptables", "print rules in their saved form", netfilter::save),
         row("sysctl", Sbin, "procps", "settings of the kernel", crate::sysctl::start),
         row("dmesg", Bin, "util-linux", "print the kernel's log", kmod::dmesg),
         row("lsmod", Sbin, "kmod", "list the modules that were loaded", kmod::lsmod),

@@ -96,14 +96,14 @@ fn entries(hosts: &str) -> impl Iterator<Item = (Ipv4Addr, Vec<&str>)> {
     })
 }
 
-fn by_name(hosts: &str, name: &str) -> Option<(Ipv4Addr, String)> {
+pub(crate) fn by_name(hosts: &str, name: &str) -> Option<(Ipv4Addr, String)> {
     let name = name.strip_suffix('.').unwrap_or(name);
     entries(hosts)
         .find(|(_, names)| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
         .and_then(|(addr, names)| Some((addr, (*names.first()?).to_owned())))
 }
 
-fn by_addr(hosts: &str, addr: Ipv4Addr) -> Option<String> {
+pub(crate) fn by_addr(hosts: &str, addr: Ipv4Addr) -> Option<String> {
     entries(hosts).find(|(a, names)| *a == addr && !names.is_empty()).map(|(_, names)| names[0].to_owned())
 }
 

@@ -79,3 +79,23 @@ fn bridges() {
 fn brctl_ethtool_and_sysfs() {
     replay(include_str!("golden/brctl-ethtool-sysfs.txt"));
 }
+
+#[test]
+fn iptables_commands() {
+    replay(include_str!("golden/iptables-commands.txt"));
+}
+
+#[test]
+fn iptables_matches() {
+    replay(include_str!("golden/iptables-matches.txt"));
+}
+
+#[test]
+fn iptables_nat_and_targets() {
+    replay(include_str!("golden/iptables-nat-and-targets.txt"));
+}
+
+#[test]
+fn iptables_save_and_restore() {
+    replay(include_str!("golden/iptables-restore.txt"));
+}

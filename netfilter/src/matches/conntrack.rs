@@ -157,7 +157,7 @@ impl Extension for Conntrack {
         match bit {
             STATE => self.states = States::parse(call.arg, States::all(), "ctstate")?,
             PROTO => {
-                let unknown = || Refusal::new(format!("conntrack: Bad value for \"--ctproto\" option: \"{}\"", call.arg));
+                let unknown = || Refusal::new(format!("unknown protocol \"{}\" specified", call.arg));
                 self.protocol = protocol(call.names, call.arg).ok_or_else(unknown)?;
                 if self.protocol == 0 && call.inv {
                     return Err(Refusal::new("conntrack: rule would never match protocol"));

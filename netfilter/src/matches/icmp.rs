@@ -81,7 +81,7 @@ fn parse(word: &str) -> Done<(u8, (u8, u8))> {
         None => (0, 255),
         Some(code) => {
             let code = number::within(code, 0, 255)
-                .ok_or_else(|| Refusal::new(format!("Unknown ICMP code `{code}'")))?;
+                .ok_or_else(|| Refusal::new(format!("Unknown ICMP code `{word}'")))?;
             (code as u8, code as u8)
         }
     };

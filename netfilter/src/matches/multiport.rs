@@ -27,11 +27,11 @@ pub struct Multiport {
 const MAX: usize = 15;
 
 static OPTIONS: &[Opt] = &[
-    Opt::arg("source-ports", 0).inv(),
-    Opt::arg("sports", 0).inv(),
-    Opt::arg("destination-ports", 1).inv(),
-    Opt::arg("dports", 1).inv(),
-    Opt::arg("ports", 2).inv(),
+    Opt::arg("source-ports", 0).inv().excl(0b110),
+    Opt::arg("sports", 0).inv().excl(0b110),
+    Opt::arg("destination-ports", 1).inv().excl(0b101),
+    Opt::arg("dports", 1).inv().excl(0b101),
+    Opt::arg("ports", 2).inv().excl(0b011),
 ];
 
 const fn known(protocol: u8) -> bool {
@@ -77,9 +77,6 @@ impl Extension for Multiport {
     }
 
     fn option(&mut self, call: &Call<'_>) -> Done {
-        if call.seen != 0 {
-            return Err(Refusal::new("multiport can only have one option"));
-        }
         let protocol = protocol(call.ip)?;
         self.which = match call.opt.bit {
             0 => Which::Source,

@@ -34,7 +34,7 @@ const EVERY: u32 = 1 << 2;
 const PACKET: u32 = 1 << 3;
 
 static OPTIONS: &[Opt] = &[
-    Opt::arg("mode", 0).must(),
+    Opt::arg("mode", 0),
     Opt::arg("probability", 1).inv().also(MODE).excl(EVERY | PACKET),
     Opt::arg("every", 2).inv().also(MODE | PACKET).excl(PROBABILITY),
     Opt::arg("packet", 3).also(MODE | EVERY).excl(PROBABILITY),
@@ -100,8 +100,8 @@ impl Extension for Statistic {
                 *p = self.probability;
             }
             Mode::Nth { every, packet, .. } => {
-                if seen & EVERY == 0 {
-                    return Err(Refusal::new("--every must be specified when using nth mode"));
+                if seen & (EVERY | PACKET) != EVERY | PACKET {
+                    return Err(Refusal::new("--every and --packet must be specified when using nth mode"));
                 }
                 if seen & PACKET != 0 && self.packet >= self.every {
                     return Err(Refusal::new("the --packet p must be 0 <= p <= n-1"));

@@ -76,9 +76,9 @@ impl Ruleset {
     /// Whether a table has anything to say at a hook: a rule, a policy that drops, or counters to keep.
     #[inline]
     pub fn is_active(&self, table: TableId, hook: Hook) -> bool {
-        self.table(table).and_then(|t| Some(t.chain(t.base(hook)?))).is_some_and(|chain| {
-            !chain.rules().is_empty() || chain.policy == Policy::Drop || chain.counters.is_some()
-        })
+        self.table(table)
+            .and_then(|t| Some(t.chain(t.base(hook)?)))
+            .is_some_and(|chain| !chain.rules().is_empty() || chain.policy == Policy::Drop || chain.counters.is_some())
     }
 
     /// Whether no table was ever touched.

@@ -72,6 +72,11 @@ impl LinkMatch {
         self.mask == 0 && !self.plus
     }
 
+    /// Whether every link fits, by no name or by `+`.
+    pub const fn is_all(&self) -> bool {
+        self.mask == 0
+    }
+
     /// The whole name, if it is one.
     pub const fn exact(&self) -> Option<u128> {
         if self.mask != 0 && !self.plus { Some(self.name) } else { None }
@@ -238,12 +243,22 @@ impl Rule {
 
     /// Writes what stands behind `-A CHAIN`: ` -p tcp -m tcp --dport 22 -j ACCEPT`. `chain` gives the names of chains.
     pub fn save<'c>(&self, out: &mut String, names: &dyn Names, chain: impl Fn(super::ChainId) -> &'c str) {
+        self.save_demands(out, names);
+        self.save_target(out, chain);
+    }
+
+    /// The first part of it: what the rule asks.
+    pub(crate) fn save_demands(&self, out: &mut String, names: &dyn Names) {
         self.ip.save(out, names);
         for m in &self.matches {
             out.push_str(" -m ");
             out.push_str(m.name());
             m.save(out);
         }
+    }
+
+    /// The second part: what it does.
+    pub(crate) fn save_target<'c>(&self, out: &mut String, chain: impl Fn(super::ChainId) -> &'c str) {
         let (word, name) = match &self.target {
             Target::Nothing => return,
             Target::Jump { chain: id, goto } => (if *goto { " -g " } else { " -j " }, chain(*id)),

@@ -35,8 +35,14 @@ pub struct Table {
 impl Table {
     /// A table with its built-in chains only.
     pub fn new(id: TableId) -> Self {
-        let mut table =
-            Table { id, chains: Vec::new(), by_name: FxHashMap::default(), free: Vec::new(), stale: false, tracking: 0 };
+        let mut table = Table {
+            id,
+            chains: Vec::new(),
+            by_name: FxHashMap::default(),
+            free: Vec::new(),
+            stale: false,
+            tracking: 0,
+        };
         for hook in id.hooks() {
             table.add(Chain::new(hook.chain(), Some(*hook)));
         }

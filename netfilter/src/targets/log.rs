@@ -77,7 +77,7 @@ static OPTIONS: &[Opt] = &[
 /// A prefix of at most `max` bytes; longer ones are cut.
 pub(super) fn prefix(call: &Call<'_>, max: usize) -> Done<Box<str>> {
     if call.arg.is_empty() {
-        return Err(Refusal::new("Argument must have a minimum length of 1 characters"));
+        return Err(Refusal::new("Argument must have a minimum length of 1 characters\n"));
     }
     if call.arg.contains('\n') {
         return Err(Refusal::new(format!("Newlines not allowed in --{}", call.opt.name)));

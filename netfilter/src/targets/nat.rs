@@ -2,11 +2,11 @@
 
 use core::net::Ipv4Addr;
 
+use crate::hook::{Hook, TableId};
+use crate::names::Names;
 use crate::nat::{Range, RangeFlags};
 use crate::rules::{IpMatch, Place};
 use crate::xtables::{Call, Done, Refusal, dotted, number, port_of};
-use crate::hook::{Hook, TableId};
-use crate::names::Names;
 
 fn problem<T>(text: String) -> Done<T> {
     Err(Refusal::new(text))

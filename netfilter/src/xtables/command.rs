@@ -49,7 +49,13 @@ pub fn run(rules: &mut Ruleset, words: &[&str], tool: Tool<'_>) -> Answer {
 }
 
 /// A change happens as a whole or not at all.
-fn change_whole(rules: &mut Ruleset, id: TableId, parsed: &Parsed<'_>, tool: Tool<'_>, out: &mut String) -> Result<(), RuleError> {
+fn change_whole(
+    rules: &mut Ruleset,
+    id: TableId,
+    parsed: &Parsed<'_>,
+    tool: Tool<'_>,
+    out: &mut String,
+) -> Result<(), RuleError> {
     if rules.table(id).is_none() {
         // What has nothing to do on a table that is not there does not make it.
         match (parsed.verb, parsed.chain) {
@@ -67,7 +73,12 @@ fn change_whole(rules: &mut Ruleset, id: TableId, parsed: &Parsed<'_>, tool: Too
 }
 
 /// Does what changes a table; what is printed about it comes to `out`.
-pub(super) fn change(table: &mut Table, parsed: &Parsed<'_>, tool: Tool<'_>, out: &mut String) -> Result<(), RuleError> {
+pub(super) fn change(
+    table: &mut Table,
+    parsed: &Parsed<'_>,
+    tool: Tool<'_>,
+    out: &mut String,
+) -> Result<(), RuleError> {
     let name = parsed.chain.unwrap_or_default();
     let at = parsed.number.unwrap_or(1) as usize - 1;
     match parsed.verb {
@@ -91,12 +102,12 @@ pub(super) fn change(table: &mut Table, parsed: &Parsed<'_>, tool: Tool<'_>, out
         Verb::Zero => zero(table, parsed, out),
         Verb::ZeroNumber => table.zero(name, Some(at)),
         Verb::NewChain => table.new_chain(name),
-        Verb::DeleteChain => each_chain(table, parsed, "Deleting", out, |chain| chain.hook.is_none()).and_then(|()| {
-            match parsed.chain {
+        Verb::DeleteChain => {
+            each_chain(table, parsed, "Deleting", out, |chain| chain.hook.is_none()).and_then(|()| match parsed.chain {
                 Some(name) => table.delete_chain(name),
                 None => table.delete_chains(),
-            }
-        }),
+            })
+        }
         Verb::RenameChain => table.rename(name, parsed.second.unwrap_or_default()),
         Verb::SetPolicy => {
             let policy = Policy::of_name(parsed.second.unwrap_or_default()).ok_or(RuleError::BadPolicy)?;

@@ -110,6 +110,11 @@ impl<'a> Words<'a> {
         Some(word)
     }
 
+    /// The last word that was read.
+    pub(super) fn last(&self) -> &'a str {
+        self.at.checked_sub(1).and_then(|at| self.words.get(at)).copied().unwrap_or_default()
+    }
+
     /// Whether words are left behind a `--`.
     pub(super) fn is_left(&self) -> bool {
         self.at < self.words.len()
@@ -206,9 +211,11 @@ fn find(name: &str, exts: &[&'static [Opt]]) -> Option<(Found, Takes)> {
         }
     }
     let main = MAIN.iter().map(|row| (row.0, Found::Main(row.1), row.2));
-    let ext = exts.iter().enumerate().rev().flat_map(|(place, options)| {
-        options.iter().map(move |opt| (opt.name, Found::Ext(place, opt), takes(opt)))
-    });
+    let ext = exts
+        .iter()
+        .enumerate()
+        .rev()
+        .flat_map(|(place, options)| options.iter().map(move |opt| (opt.name, Found::Ext(place, opt), takes(opt))));
     let mut found: Option<(Found, Takes)> = None;
     for (_, other, takes) in main.chain(ext).filter(|row| row.0.starts_with(name)) {
         match &found {
@@ -241,17 +248,14 @@ mod tests {
 
     #[test]
     fn clusters_and_long_options() {
-        assert_eq!(all(&["-nvL", "-tnat"]), [
-            Token::Main(b'n', None),
-            Token::Main(b'v', None),
-            Token::Main(b'L', None),
-            Token::Main(b't', Some("nat")),
-        ]);
-        assert_eq!(all(&["--dpo=5", "!", "--syn"]), [
-            Token::Ext(0, &OPTIONS[0], Some("5")),
-            Token::Bare("!"),
-            Token::Ext(0, &OPTIONS[2], None)
-        ]);
+        assert_eq!(
+            all(&["-nvL", "-tnat"]),
+            [Token::Main(b'n', None), Token::Main(b'v', None), Token::Main(b'L', None), Token::Main(b't', Some("nat")),]
+        );
+        assert_eq!(
+            all(&["--dpo=5", "!", "--syn"]),
+            [Token::Ext(0, &OPTIONS[0], Some("5")), Token::Bare("!"), Token::Ext(0, &OPTIONS[2], None)]
+        );
         assert_eq!(all(&["--line", "--app"]), [Token::Main(b'0', None), Token::Missing("--app")]);
         assert_eq!(all(&["--so", "-z", "--de"]), [Token::Missing("--so"), Token::Unknown("z"), Token::Unknown("--de")]);
     }

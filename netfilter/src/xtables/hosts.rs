@@ -16,9 +16,7 @@ impl Hosts {
         for word in list.split(',') {
             let (host, mask) = word.rsplit_once('/').map_or((word, None), |(host, mask)| (host, Some(mask)));
             let mask = match mask {
-                Some(word) => {
-                    mask_of(word).ok_or_else(|| Refusal::new(format!("invalid mask `{word}' specified")))?
-                }
+                Some(word) => mask_of(word).ok_or_else(|| Refusal::new(format!("invalid mask `{word}' specified")))?,
                 None => u32::MAX,
             };
             if mask == 0 {

@@ -38,15 +38,7 @@ impl<'n> Look<'n> {
 
     /// As a change prints its rule with `-v`.
     pub(super) fn of_change(names: &'n dyn Names) -> Self {
-        Look {
-            numeric: true,
-            as_change: true,
-            counters: false,
-            exact: true,
-            line_numbers: false,
-            links: true,
-            names,
-        }
+        Look { numeric: true, as_change: true, counters: false, exact: true, line_numbers: false, links: true, names }
     }
 
     /// Writes a chain with its rules.
@@ -78,7 +70,7 @@ impl<'n> Look<'n> {
         }
         out.push_str("target     prot opt");
         if self.links {
-            out.push_str(" in     out   ");
+            out.push_str(" in     out    ");
         }
         out.push_str(&format!(" {:<19}  {:<19} \n", "source", "destination"));
     }
@@ -141,7 +133,8 @@ impl<'n> Look<'n> {
     }
 
     fn link(&self, link: &LinkMatch, inv: bool) -> String {
-        let name = if link.is_any() { if self.numeric { "*".into() } else { "any".into() } } else { link.text() };
+        let name =
+            if link.is_all() && !inv { if self.numeric { "*".into() } else { "any".into() } } else { link.text() };
         format!("{}{name}", if inv { "!" } else { "" })
     }
 
@@ -150,7 +143,8 @@ impl<'n> Look<'n> {
             return "anywhere".to_owned();
         }
         let addr = Ipv4Addr::from(addr);
-        let name = if self.numeric { None } else { self.names.host_name(addr).or_else(|| self.names.network_name(addr)) };
+        let name =
+            if self.numeric { None } else { self.names.host_name(addr).or_else(|| self.names.network_name(addr)) };
         let name = name.unwrap_or_else(|| addr.to_string());
         match mask_len(mask) {
             Some(32) => name,

@@ -173,7 +173,9 @@ impl Call<'_> {
     pub fn range(&self, max: u64) -> Done<(u64, u64)> {
         let bad = |near: &str| {
             let (ext, name) = (self.ext, self.opt.name);
-            Refusal::new(format!("{ext}: bad value for option \"--{name}\" near \"{near}\", or out of range (0-{max}).\n"))
+            Refusal::new(format!(
+                "{ext}: bad value for option \"--{name}\" near \"{near}\", or out of range (0-{max}).\n"
+            ))
         };
         let number = |text| match number::strtoul(text) {
             Some((value, rest)) if value <= max => Ok((value, rest)),
@@ -214,10 +216,7 @@ impl Call<'_> {
     }
 
     fn bad_integer(&self) -> Refusal {
-        Refusal::new(format!(
-            "{}: bad integer value for option \"--{}\", or out of range.\n",
-            self.ext, self.opt.name
-        ))
+        Refusal::new(format!("{}: bad integer value for option \"--{}\", or out of range.\n", self.ext, self.opt.name))
     }
 
     /// The address of one host, by number or name.
@@ -330,9 +329,7 @@ pub(crate) fn check_together(ext: &str, options: &'static [Opt], seen: u32) -> D
             }
             if opt.excl & (1 << other.bit) & seen != 0 {
                 let (a, b) = (opt.name, other.name);
-                return Err(Refusal::new(format!(
-                    "{ext}: option \"--{a}\" cannot be used together with \"--{b}\".\n"
-                )));
+                return Err(Refusal::new(format!("{ext}: option \"--{a}\" cannot be used together with \"--{b}\".\n")));
             }
         }
     }

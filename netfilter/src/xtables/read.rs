@@ -197,7 +197,7 @@ pub fn read<'a>(words: &'a [&'a str], table: &'a str, how: Reading<'a>) -> Done<
         number: None,
         second: None,
         table,
-        table_set: false,
+        table_set: how.restore.is_some(),
         given: Given::empty(),
         verbose: 0,
         inv: false,
@@ -314,8 +314,10 @@ impl<'a> Reader<'a> {
             return problem("Empty interface is likely to be undesired");
         }
         self.option(letter)?;
+        // iptables takes the last word whole here: `-ieth0` asks for a link of the name `-ieth0`.
+        let word = self.words.last();
         if word.len() >= MAX_LINK {
-            return problem(format!("interface name `{word}' must be shorter than {MAX_LINK} (IFNAMSIZ-1)"));
+            return problem(format!("interface name `{word}' must be shorter than IFNAMSIZ ({})", MAX_LINK - 1));
         }
         *(if letter == b'i' { &mut self.ip.input } else { &mut self.ip.output }) = LinkMatch::new(word);
         Ok(())
@@ -400,6 +402,8 @@ impl<'a> Reader<'a> {
 
     fn extension(&mut self, at: usize, opt: &'static Opt, arg: Option<&'a str>) -> Done {
         let ext = &mut self.exts[at];
+        // Of options that mean the same, errors name the first.
+        let opt = ext.options().iter().find(|first| first.bit == opt.bit).unwrap_or(opt);
         let mut call = Call {
             ext: ext.name(),
             opt,
@@ -540,7 +544,7 @@ impl<'a> Reader<'a> {
             Some(first) if lists(first) && verb == Verb::Zero => self.and_zero = true,
             Some(Verb::Zero) if lists(verb) => (self.verb, self.and_zero) = (Some(verb), true),
             Some(first) => {
-                return problem(format!("Cannot use -{} with -{}\n", verb.letter(), first.letter()));
+                return problem(format!("Cannot use -{} with -{}", verb.letter(), first.letter()));
             }
         }
         Ok(())
@@ -578,10 +582,10 @@ fn check_chain_name(name: &str) -> Done {
         return problem(format!("chain name `{name}' too long (must be under {MAX_NAME} chars)"));
     }
     if let Some(first) = name.chars().next().filter(|c| "-!".contains(*c)) {
-        return problem(format!("chain name not allowed to start with `{first}'\n"));
+        return problem(format!("chain name not allowed to start with `{first}'"));
     }
     if Target::standard(name).is_some() || targets::find(name).is_some() || targets::is_absent(name) {
-        return problem("chain name may not clash with target name\n");
+        return problem("chain name may not clash with target name");
     }
     if name.contains(|c: char| c.is_ascii_whitespace()) {
         return problem(format!("Invalid chain name `{name}'"));

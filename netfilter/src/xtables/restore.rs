@@ -112,10 +112,10 @@ fn line_of(
 
 fn begin(rules: &Ruleset, rest: &str, number: u32, how: Restore<'_>, tool: Tool<'_>) -> Result<Open, End> {
     let Some(name) = rest.split_ascii_whitespace().next() else {
-        return refused(format!("{}: line {number} table name invalid\n", tool.name));
+        return refused(format!("{}: line {number} table name invalid", tool.name));
     };
     let Some(id) = TableId::of_name(name) else {
-        return refused(format!("{}: line {number} table name '{name}' invalid\n", tool.name));
+        return refused(format!("{}: line {number} table name '{name}' invalid", tool.name));
     };
     let table = match rules.table(id) {
         Some(table) if how.noflush => table.clone(),
@@ -137,6 +137,9 @@ fn commit(rules: &mut Ruleset, done: Open, how: Restore<'_>, tool: Tool<'_>) -> 
             let text = format!("{} {VERSION}: \nline {line}: {error}\n", tool.name);
             Err(End::Message(text, error.status()))
         }
+        Some((line, RuleError::BadPolicy)) => {
+            Err(End::Message(format!("{}: line {line} failed: Bad policy name.\n", tool.name), 1))
+        }
         Some((line, error)) => {
             Err(End::Message(format!("{}: line {line} failed: {error}\n", tool.name), error.status()))
         }
@@ -147,13 +150,13 @@ fn commit(rules: &mut Ruleset, done: Open, how: Restore<'_>, tool: Tool<'_>) -> 
 fn chain(open: &mut Open, rest: &str, number: u32, how: Restore<'_>, tool: Tool<'_>) -> Result<(), End> {
     let mut words = rest.split_ascii_whitespace();
     let Some(name) = words.next() else {
-        return refused(format!("{}: line {number} chain name invalid\n", tool.name));
+        return refused(format!("{}: line {number} chain name invalid", tool.name));
     };
     if name.len() >= super::MAX_NAME {
         return refused(format!("Invalid chain name `{name}' ({} chars max)", super::MAX_NAME - 1));
     }
     let Some(policy) = words.next() else {
-        return refused(format!("{}: line {number} policy invalid\n", tool.name));
+        return refused(format!("{}: line {number} policy invalid", tool.name));
     };
     if TableId::hooks(open.id).iter().all(|hook| hook.chain() != name) {
         // One that is there already is emptied.
@@ -167,7 +170,7 @@ fn chain(open: &mut Open, rest: &str, number: u32, how: Restore<'_>, tool: Tool<
     let mut counters = Counters::default();
     if how.counters {
         let Some(found) = words.next().and_then(policy_counters) else {
-            return refused(format!("invalid policy counters for chain '{name}'\n"));
+            return refused(format!("invalid policy counters for chain '{name}'"));
         };
         counters = found;
     }
@@ -189,7 +192,7 @@ fn policy_counters(word: &str) -> Option<Counters> {
 /// What stands in `[PACKETS:BYTES]` before a rule, and the rule (`tokenize_rule_counters`).
 fn rule_counters(line: &str, number: u32) -> Result<(Option<(&str, &str)>, &str), End> {
     let Some(rest) = line.strip_prefix('[') else { return Ok((None, line)) };
-    let need = |what: &str| Refusal::Problem(format!("Bad line {number}: need {what}\n"));
+    let need = |what: &str| Refusal::Problem(format!("Bad line {number}: need {what}"));
     let Some((packets, rest)) = rest.split_once(':') else { return Err(End::Refused(need(":"))) };
     let Some((bytes, rest)) = rest.split_once(']') else { return Err(End::Refused(need("]"))) };
     Ok((Some((packets, bytes)), rest))

@@ -5,8 +5,7 @@ use crate::names::Names;
 use crate::rules::{Chain, ChainId, Rule, Ruleset, Table};
 
 /// The order in which tables are saved.
-pub const ORDER: [TableId; 5] =
-    [TableId::Mangle, TableId::Security, TableId::Raw, TableId::Filter, TableId::Nat];
+pub const ORDER: [TableId; 5] = [TableId::Mangle, TableId::Security, TableId::Raw, TableId::Filter, TableId::Nat];
 
 /// `-P INPUT ACCEPT` or `-N CHAIN`.
 pub(super) fn chain_line(out: &mut String, chain: &Chain, counters: bool) {
@@ -28,7 +27,7 @@ pub(super) enum Counts {
     Nowhere,
     /// `[1:2] -A ...`.
     Front,
-    /// `-A CHAIN -c 1 2 ...`.
+    /// `-A CHAIN ... -c 1 2 -j ...`.
     Within,
 }
 
@@ -47,10 +46,11 @@ pub(super) fn rule_line(
     }
     out.push_str("-A ");
     out.push_str(&chain.name);
+    rule.save_demands(out, names);
     if counts == Counts::Within {
         out.push_str(&format!(" -c {} {}", counted.packets, counted.bytes));
     }
-    rule.save(out, names, |id: ChainId| &table.chain(id).name);
+    rule.save_target(out, |id: ChainId| &table.chain(id).name);
     out.push('\n');
 }
 

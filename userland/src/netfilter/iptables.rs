@@ -1,0 +1,53 @@
+//! `iptables` 1.8.9. What it reads, does and prints is in `hopwise_netfilter::xtables`; here it meets the machine.
+
+use hopwise_machine::{Program, Sys, once};
+use hopwise_netfilter::rules::Ruleset;
+use hopwise_netfilter::xtables::{Answer, Tool, command};
+
+use super::names::Files;
+use crate::kernel::SimKernel;
+
+/// Starts `iptables`.
+pub(crate) fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
+    let args = args.to_vec();
+    once(move |sys: &mut Sys<'_, SimKernel>| {
+        let files = Files::read(sys);
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        let tool = Tool { name: "iptables", names: &files };
+        let answer = with_rules(sys, |rules| command::run(rules, &words, tool));
+        print(sys, &answer)
+    })
+}
+
+/// Starts `ip6tables`: there is no IPv6 here.
+pub(crate) fn refuse(_: &[String]) -> Box<dyn Program<SimKernel>> {
+    once(|sys: &mut Sys<'_, SimKernel>| {
+        let name = sys.name();
+        sys.err(&format!(
+            "{name} v1.8.9 (nf_tables): Could not fetch rule set generation id: Address family not supported by protocol\n\
+             (hopwise has no IPv6)\n"
+        ));
+        4
+    })
+}
+
+/// Does something with the rules of the program's namespace. Rules that were never touched take no room.
+pub(super) fn with_rules<R>(sys: &mut Sys<'_, SimKernel>, work: impl FnOnce(&mut Ruleset) -> R) -> R {
+    let ns = sys.ns();
+    match sys.kernel.net.ns_mut(ns) {
+        Some(space) => {
+            let mut rules = space.rules.take().unwrap_or_default();
+            let result = work(&mut rules);
+            space.rules = (!rules.is_untouched()).then_some(rules);
+            result
+        }
+        None => work(&mut Ruleset::default()),
+    }
+}
+
+/// Prints what there is to print.
+pub(super) fn print(sys: &mut Sys<'_, SimKernel>, answer: &Answer) -> i32 {
+    sys.err(&answer.err);
+    sys.out(&answer.out);
+    answer.status
+}
