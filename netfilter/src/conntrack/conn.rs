@@ -1,8 +1,10 @@
 //! One connection (`struct nf_conn`).
 
 use bitflags::bitflags;
-use hopwise_sim_core::Time;
+use hopwise_sim_core::{IfIndex, Time};
 
+use super::events::EventMask;
+use super::proto::Proto;
 use super::tuple::{Direction, Tuple};
 
 bitflags! {
@@ -50,6 +52,13 @@ pub struct Counter {
     pub bytes: u64,
 }
 
+impl ConnStatus {
+    /// Source or destination is changed (`IPS_NAT_MASK`).
+    pub const NAT: ConnStatus = ConnStatus::SRC_NAT.union(ConnStatus::DST_NAT);
+    /// Both were decided (`IPS_NAT_DONE_MASK`).
+    pub const NAT_DONE: ConnStatus = ConnStatus::SRC_NAT_DONE.union(ConnStatus::DST_NAT_DONE);
+}
+
 /// One connection. Rules read it; connection tracking, NAT and the targets that are made for it (`CONNMARK`, `CT`) change it.
 #[derive(Clone, Debug)]
 pub struct Conn {
@@ -63,13 +72,90 @@ pub struct Conn {
     pub mark: u32,
     /// When it is forgotten if nothing more is heard of it.
     pub expires: Time,
+    /// When it was made.
+    pub started: Time,
+    /// How many connections this namespace had before it.
+    pub serial: u64,
+    /// The link that MASQUERADE took the address of ([`IfIndex::NONE`]: no MASQUERADE).
+    pub masq: IfIndex,
+    /// What its protocol remembers.
+    pub proto: Proto,
+    /// Which of its events are told.
+    pub events: EventMask,
+    /// What has happened since events were last told.
+    pub(crate) pending: EventMask,
+    /// Whether its beginning and end are shown (`net.netfilter.nf_conntrack_timestamp` was on when it was made).
+    pub stamped: bool,
     /// Counters by direction, if they are kept.
     pub counters: Option<[Counter; 2]>,
 }
 
 impl Conn {
+    /// A connection of which nothing is known yet but its ends.
+    pub(crate) const fn new(now: Time, tuples: [Tuple; 2], zones: [Zone; 2]) -> Conn {
+        Conn {
+            tuples,
+            zones,
+            status: ConnStatus::empty(),
+            mark: 0,
+            expires: now,
+            started: now,
+            serial: 0,
+            masq: IfIndex::NONE,
+            proto: Proto::None,
+            events: EventMask::empty(),
+            pending: EventMask::empty(),
+            stamped: false,
+            counters: None,
+        }
+    }
+
     /// The tuple of a direction.
     pub const fn tuple(&self, direction: Direction) -> &Tuple {
         &self.tuples[direction as usize]
+    }
+
+    /// The IP protocol number.
+    pub const fn protocol(&self) -> u8 {
+        self.tuples[0].protocol
+    }
+
+    /// The key of the direction's tuple in the table.
+    #[inline]
+    pub(crate) fn key(&self, direction: Direction) -> u128 {
+        self.tuples[direction as usize].key(self.zones[direction as usize])
+    }
+
+    /// How long it will still live.
+    pub fn remaining(&self, now: Time) -> core::time::Duration {
+        self.expires.since(now)
+    }
+
+    /// A packet was seen: lives on for so long, and counts it. `nf_ct_refresh_acct`.
+    #[inline]
+    pub(crate) fn refresh(&mut self, now: Time, lifetime: core::time::Duration, direction: Direction, len: usize) {
+        if !self.status.contains(ConnStatus::FIXED_TIMEOUT) {
+            self.expires = now + lifetime;
+        }
+        self.account(direction, len);
+    }
+
+    /// Counts a packet. `nf_ct_acct_update`.
+    #[inline]
+    pub(crate) fn account(&mut self, direction: Direction, len: usize) {
+        if let Some(counters) = &mut self.counters {
+            let counter = &mut counters[direction as usize];
+            counter.packets += 1;
+            counter.bytes += len as u64;
+        }
+    }
+
+    /// Sets status bits and notes the event if they are new (`test_and_set_bit`).
+    #[inline]
+    pub(crate) fn raise(&mut self, bits: ConnStatus, event: EventMask) {
+        if !self.status.contains(bits) {
+            self.status |= bits;
+            self.pending |= event;
+        }
     }
 }
