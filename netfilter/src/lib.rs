@@ -21,3 +21,7 @@ pub mod rules;
 pub mod skb;
 pub mod targets;
 pub mod xtables;
+
+
+#[cfg(test)]
+mod testing;
