@@ -5,6 +5,7 @@ use hopwise_sim_core::{IfIndex, Time};
 
 use super::events::EventMask;
 use super::proto::Proto;
+use super::proto::tcp::TcpState;
 use super::tuple::{Direction, Tuple};
 
 bitflags! {
@@ -124,6 +125,11 @@ impl Conn {
     #[inline]
     pub(crate) fn key(&self, direction: Direction) -> u128 {
         self.tuples[direction as usize].key(self.zones[direction as usize])
+    }
+
+    /// Whether it is a TCP connection that has ended. `already_closed` of `nf_conncount`.
+    pub fn is_over(&self) -> bool {
+        matches!(&self.proto, Proto::Tcp(tcp) if matches!(tcp.state, TcpState::TimeWait | TcpState::Close))
     }
 
     /// How long it will still live.

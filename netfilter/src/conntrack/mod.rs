@@ -22,6 +22,7 @@ mod tuple;
 pub use conn::{Conn, ConnStatus, Counter, Zone};
 pub use events::{Event, EventKind, EventMask, Events, LogLine, Stats};
 pub use settings::{Setting, Settings};
+pub use store::Others;
 pub use template::Template;
 pub use track::attach_answer;
 pub use tuple::{Direction, End, IPPROTO_UDPLITE, Tuple, has_ports, is_icmp_query, transport};
@@ -74,3 +75,6 @@ impl Conntrack {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

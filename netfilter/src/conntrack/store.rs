@@ -125,9 +125,9 @@ impl Store {
         let entry = &mut self.slots[slot as usize];
         let listed = core::mem::take(&mut entry.listed);
         let sourced = core::mem::take(&mut entry.sourced);
-        for direction in 0..2 {
-            if listed[direction] {
-                self.tuples.remove(slot * 2 + direction as u32);
+        for (direction, listed) in (0..).zip(listed) {
+            if listed {
+                self.tuples.remove(slot * 2 + direction);
             }
         }
         if sourced {
@@ -240,8 +240,17 @@ impl Conntrack {
         }
     }
 
+    /// The connection that a tag refers to, to be changed, and a view of the others: for rules that change the one and count the
+    /// others (`connlimit`).
+    pub fn split(&mut self, tag: ConnTag) -> Option<(&mut Conn, Others<'_>)> {
+        let (before, rest) = self.store.slots.split_at_mut_checked(tag.slot as usize)?;
+        let (slot, after) = rest.split_first_mut()?;
+        let conn = slot.conn.as_mut().filter(|_| slot.generation == tag.generation)?;
+        Some((conn, Others { before, after, tuples: &self.store.tuples }))
+    }
+
     /// The slots of all connections from that source (`nf_nat_bysource`).
-    pub(crate) fn from_source(&self, key: u128) -> impl Iterator<Item = &Conn> {
+    pub(crate) fn of_source(&self, key: u128) -> impl Iterator<Item = &Conn> {
         self.store.sources.find(key).filter_map(|slot| self.store.conn(slot))
     }
 
@@ -335,5 +344,28 @@ impl Conntrack {
             }
         }
         false
+    }
+}
+
+/// All connections but one.
+#[derive(Clone, Copy, Debug)]
+pub struct Others<'a> {
+    before: &'a [Slot],
+    after: &'a [Slot],
+    tuples: &'a Index,
+}
+
+impl Others<'_> {
+    /// As [`Conntrack::is_connected`]; the one that is missing here counts as connected.
+    pub fn is_connected(&self, now: Time, tuple: &Tuple, zone: Zone) -> bool {
+        self.tuples.find(tuple.key(zone)).any(|id| {
+            let at = split(id).0 as usize;
+            let slot = match at.checked_sub(self.before.len()) {
+                None => &self.before[at],
+                Some(0) => return true,
+                Some(at) => &self.after[at - 1],
+            };
+            slot.conn.as_ref().is_some_and(|conn| conn.expires > now && !conn.is_over())
+        })
     }
 }

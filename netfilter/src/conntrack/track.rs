@@ -6,7 +6,7 @@ use hopwise_sim_core::{ConnInfo, ConnTag, Packet, Time};
 use super::conn::{Conn, ConnStatus, Zone};
 use super::error::Icmp;
 use super::events::EventMask;
-use super::proto::{self, Outcome, Proto, Seen};
+use super::proto::{self, Outcome, Seen};
 use super::tuple::{Direction, Tuple, transport};
 use super::{Conntrack, LogLine, Setting, Template, Verdict};
 use crate::hook::Hook;
@@ -181,14 +181,8 @@ impl Conntrack {
 
     /// Whether a connection with that tuple is in the table and not closing already (`nf_conncount`).
     pub fn is_connected(&self, now: Time, tuple: &Tuple, zone: Zone) -> bool {
-        self.all_with(now, tuple.key(zone)).any(|(_, _, conn)| !already_closed(conn))
+        self.all_with(now, tuple.key(zone)).any(|(_, _, conn)| !conn.is_over())
     }
-}
-
-/// `already_closed`.
-fn already_closed(conn: &Conn) -> bool {
-    use proto::tcp::TcpState;
-    matches!(&conn.proto, Proto::Tcp(tcp) if matches!(tcp.state, TcpState::TimeWait | TcpState::Close))
 }
 
 /// Ties an answer that netfilter itself makes (`-j REJECT --reject-with tcp-reset`) to the connection of the packet that it

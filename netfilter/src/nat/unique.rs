@@ -132,7 +132,7 @@ impl Conntrack {
 
     /// The mapping that the same source already has for another connection. `find_appropriate_src`.
     fn same_source(&self, seeker: &Seeker, tuple: &Tuple, range: &Range) -> Option<Tuple> {
-        self.from_source(tuple.source_key(seeker.zones[0])).find_map(|conn| {
+        self.of_source(tuple.source_key(seeker.zones[0])).find_map(|conn| {
             let mapped = conn.tuple(Direction::Reply).invert()?;
             let candidate = Tuple { dst: tuple.dst, ..mapped };
             range.has_source(&candidate).then_some(candidate)
