@@ -22,6 +22,5 @@ pub mod skb;
 pub mod targets;
 pub mod xtables;
 
-
 #[cfg(test)]
 mod testing;

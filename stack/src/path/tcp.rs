@@ -16,7 +16,7 @@ use crate::socket::tcp::{Conn, ConnId, Pair, listener, queue, syn};
 use crate::socket::{PmtuDisc, SockOpts};
 
 /// Takes a segment that is for this host.
-pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: Route, packet: Packet) -> Fate {
+pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     let Ok(ip) = ipv4::view(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
@@ -210,7 +210,7 @@ fn send(
     };
     let len = header_len + segment.len as usize;
     // What does not fit or find its way is lost like anything on the wire: it comes again.
-    let _ = output::send(ns, cx, route, spec, len, ("tcp", None), |bytes| {
+    let _ = output::send(ns, cx, &route, spec, len, ("tcp", None), |bytes| {
         let (head, data) = bytes.split_at_mut(header_len);
         head[..TCP_HLEN].copy_from_slice(header.as_bytes());
         head[TCP_HLEN..].copy_from_slice(options);
