@@ -4,7 +4,8 @@ use core::net::Ipv4Addr;
 
 use hopwise_sim_core::{ConnInfo, IfIndex, Packet};
 
-use crate::conntrack::{Conn, Zone};
+use crate::conntrack::Conn;
+pub use crate::conntrack::Template;
 
 /// A link: its number, and its name padded with zeros so that it can be compared under a mask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -85,15 +86,6 @@ impl Head {
         };
         Head { src: word(12), dst: word(16), protocol, transport, fragment, ports }
     }
-}
-
-/// What `-j CT` asks connection tracking to do with the packet that is not tracked yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Template {
-    /// Zone of the original direction, if it was set.
-    pub zone_orig: Option<Zone>,
-    /// Zone of the direction of answers, if it was set.
-    pub zone_reply: Option<Zone>,
 }
 
 /// A packet at a hook.

@@ -117,11 +117,47 @@ pub enum Detail {
         /// By what.
         by: &'static str,
     },
+    /// A hook of netfilter: a rule matched, or a policy decided.
+    Rule(Box<RuleNote>),
+    /// A hook of netfilter: the connection that the packet belongs to, in words.
+    Connection(Box<str>),
+    /// A hook of netfilter: the packet was changed.
+    Rewritten(Box<Rewrite>),
     /// It died.
     Dropped {
         /// Why.
         reason: DropReason,
     },
+}
+
+/// What a rule decided about a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleNote {
+    /// The hook, by the name of its chains: `PREROUTING`.
+    pub hook: &'static str,
+    /// The table: `nat`.
+    pub table: &'static str,
+    /// The chain the rule is in.
+    pub chain: String,
+    /// Its number there, from 1 on; `None`: the chain's policy.
+    pub number: Option<u32>,
+    /// The rule as `iptables -S` prints it.
+    pub text: String,
+    /// What came of it: `ACCEPT`, `jump KUBE-SVC-X`, `continue`...
+    pub verdict: String,
+}
+
+/// How a packet was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// The hook.
+    pub hook: &'static str,
+    /// By whom: `nat`, a table.
+    pub by: &'static str,
+    /// Its first bytes before, from the IPv4 header on.
+    pub before: Vec<u8>,
+    /// The same bytes afterwards.
+    pub after: Vec<u8>,
 }
 
 /// What a bridge did with a frame.

@@ -69,7 +69,7 @@ pub struct ConnTag {
     /// Place in the table (meaningless for [`ConnInfo::Untracked`]).
     pub slot: u32,
     /// Which of the entries that had this place one after the other.
-    pub generation: u32,
+    pub generation: u16,
     /// How the packet stands to it.
     pub info: ConnInfo,
 }
@@ -94,8 +94,6 @@ pub struct Fields {
     /// Length of the link-layer header in front of the current first byte when that header has been pulled but is
     /// still in the buffer (0: none). `skb->mac_len`.
     pub mac_len: u8,
-    /// Set while the packet is being forwarded (`IPSKB_FORWARDED`).
-    pub forwarded: bool,
     /// The largest fragment that arrived, if the packet was put together here (`frag_max_size`).
     pub frag_max_size: u16,
     /// The connection it belongs to, as far as that was asked in this namespace. `skb->_nfct`.
@@ -188,6 +186,13 @@ impl Packet {
         let n = usize::from(self.0.fields.mac_len);
         self.push(n);
         self.mac_len = 0;
+    }
+
+    /// The noted link-layer header, to be changed in place.
+    pub fn mac_header_mut(&mut self) -> &mut [u8] {
+        let head = self.0.head as usize;
+        let front = head.saturating_sub(usize::from(self.0.fields.mac_len));
+        &mut self.0.bytes[front..head]
     }
 
     fn grow_front(&mut self, n: usize) {

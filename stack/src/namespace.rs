@@ -2,6 +2,7 @@
 
 use core::net::Ipv4Addr;
 
+use hopwise_netfilter::conntrack::Conntrack;
 use hopwise_netfilter::rules::Ruleset;
 use hopwise_protocols::fib::Fib;
 use hopwise_protocols::frag::FragTable;
@@ -88,6 +89,8 @@ pub struct Namespace {
     pub log: Vec<(Time, String)>,
     /// Its tables of rules, if they were ever touched.
     pub rules: Option<Box<Ruleset>>,
+    /// Its connections, if any were ever tracked or asked for.
+    pub conntrack: Option<Box<Conntrack>>,
     /// When the timer for garbage collection was set; `None`: not running.
     pub neigh_gc_at: Option<Time>,
 }
@@ -122,6 +125,7 @@ impl Namespace {
             ip_id,
             log: Vec::new(),
             rules: None,
+            conntrack: None,
             neigh_gc_at: None,
         }
     }
@@ -129,6 +133,11 @@ impl Namespace {
     /// The name of a link, `*` if there is none of that number.
     pub fn name_of(&self, link: IfIndex) -> &str {
         self.devs.get(link).map_or("*", |d| &d.name)
+    }
+
+    /// The connections, taken out to be worked with; the caller puts them back.
+    pub fn take_conntrack(&mut self) -> Box<Conntrack> {
+        self.conntrack.take().unwrap_or_else(|| Box::new(Conntrack::new(self.hash_seed)))
     }
 
     /// Writes a line into the kernel's log.

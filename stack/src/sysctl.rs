@@ -29,6 +29,7 @@ macro_rules! sysctls {
 }
 
 sysctls! {
+    BridgeNfCallIptables = "net.bridge.bridge-nf-call-iptables", 1;
     FibMultipathHashPolicy = "net.ipv4.fib_multipath_hash_policy", 0;
     FibMultipathUseNeigh = "net.ipv4.fib_multipath_use_neigh", 0;
     IcmpEchoIgnoreAll = "net.ipv4.icmp_echo_ignore_all", 0;

@@ -24,7 +24,7 @@ pub use events::{Event, EventKind, EventMask, Events, LogLine, Stats};
 pub use settings::{Setting, Settings};
 pub use store::Others;
 pub use template::Template;
-pub use track::attach_answer;
+pub use track::answer_tag;
 pub use tuple::{Direction, End, IPPROTO_UDPLITE, Tuple, has_ports, is_icmp_query, transport};
 
 use hopwise_sim_core::{Rng, Time};

@@ -12,7 +12,7 @@ use super::{Conntrack, Setting};
 #[derive(Clone, Debug)]
 struct Slot {
     /// Counts the connections that were here, so that old tags are known as such.
-    generation: u32,
+    generation: u16,
     /// In the index of tuples: both directions, or (a resolved clash) only the second.
     listed: [bool; 2],
     /// In the index of sources.
@@ -67,7 +67,7 @@ impl Store {
         self.slots.get_mut(slot as usize)?.conn.as_mut()
     }
 
-    pub(crate) fn generation(&self, slot: u32) -> u32 {
+    pub(crate) fn generation(&self, slot: u32) -> u16 {
         self.slots.get(slot as usize).map_or(0, |s| s.generation)
     }
 

@@ -185,12 +185,12 @@ impl Conntrack {
     }
 }
 
-/// Ties an answer that netfilter itself makes (`-j REJECT --reject-with tcp-reset`) to the connection of the packet that it
-/// answers, in the other direction. `nf_conntrack_attach`.
-pub fn attach_answer(answer: &mut Packet, cause: &Packet) {
-    answer.conn = cause.conn.map(|tag| match tag.info {
+/// How an answer that netfilter itself makes (`-j REJECT --reject-with tcp-reset`) stands to the connection of the packet that it
+/// answers: it goes in the other direction. `nf_conntrack_attach`.
+pub fn answer_tag(cause: Option<ConnTag>) -> Option<ConnTag> {
+    cause.map(|tag| match tag.info {
         ConnInfo::Untracked => tag,
         info if info.is_reply() => ConnTag { info: ConnInfo::Related, ..tag },
         _ => ConnTag { info: ConnInfo::RelatedReply, ..tag },
-    });
+    })
 }

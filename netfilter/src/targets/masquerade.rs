@@ -60,7 +60,12 @@ impl Extension for Masquerade {
             return Outcome::Verdict(Verdict::Accept);
         }
         Outcome::Verdict(match cx.env.primary_addr(skb.output.index, skb.dst()) {
-            Some(addr) => Verdict::Nat(Manip::Source, nat::at(&self.0, addr)),
+            Some(addr) => {
+                if let Some(conn) = &mut skb.conn {
+                    conn.masq = skb.output.index;
+                }
+                Verdict::Nat(Manip::Source, nat::at(&self.0, addr))
+            }
             None => {
                 cx.env.log(format!("{} ate my IP address", skb.output.name()));
                 Verdict::Drop

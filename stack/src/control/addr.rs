@@ -84,6 +84,10 @@ impl Network {
     /// A link was set down (`NETDEV_DOWN`): its routes and neighbours go, its addresses stay.
     pub fn inet_link_down(&mut self, ns: NsId, link: IfIndex) {
         self.with(ns, |space, cx| {
+            // masq_device_event: what was masqueraded as this link's address ends.
+            if let Some(connections) = &mut space.conntrack {
+                connections.masquerade_gone(cx.now, link, None);
+            }
             space.fib.link_down(link);
             neigh::forget_link(space, cx, link);
         });
@@ -291,6 +295,10 @@ fn unlink(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, at: usize, dead
         if *count == 0 {
             space.local_addrs.remove(&addr.local);
         }
+    }
+    // masq_inet_event: what was masqueraded as this address ends.
+    if let Some(connections) = space.conntrack.as_mut().filter(|_| !dead) {
+        connections.masquerade_gone(cx.now, link, Some(addr.local));
     }
     addr_routes::delete(space, link, &addr, None, dead);
     if last {

@@ -191,6 +191,7 @@ fn output(space: &Namespace, now: Time, query: &RouteQuery) -> Result<RouteAnswe
         mark: query.mark,
         protocol: query.ipproto,
         ports: (query.sport, query.dport),
+        ..OutputFlow::default()
     };
     let decided = route::route_output(space, now, &flow)?;
     let mut answer = answer(space, now, query.dst, &decided);

@@ -304,6 +304,7 @@ fn limits(key: SysctlKey) -> (i64, i64) {
         SysctlKey::MinPmtu => (68, INT),
         SysctlKey::IpfragTime
         | SysctlKey::MtuExpires
+        | SysctlKey::BridgeNfCallIptables
         | SysctlKey::TcpFinTimeout
         | SysctlKey::TcpInvalidRatelimit
         | SysctlKey::TcpKeepaliveIntvl
@@ -317,6 +318,8 @@ fn set_number(space: &mut Namespace, key: SysctlKey, value: i64) -> Result<(), E
     if !(least..=most).contains(&value) {
         return Err(Errno::EINVAL);
     }
+    // brnf_sysctl_call_tables keeps only whether it is on.
+    let value = if key == SysctlKey::BridgeNfCallIptables { i64::from(value != 0) } else { value };
     space.sysctl[key] = value;
     Ok(())
 }

@@ -5,10 +5,11 @@ use core::ops::ControlFlow;
 
 use hopwise_devices::bridge::{FrameSort, Learned, PortState, is_link_local};
 use hopwise_protocols::wire::ethernet::MacAddr;
-use hopwise_sim_core::{BridgeVerdict, Detail, DropReason, Duration, Fate, IfIndex, Packet};
+use hopwise_sim_core::{BridgeVerdict, Detail, DropReason, Duration, Fate, IfIndex, Packet, PacketType};
 
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
+use crate::path::br_netfilter;
 use crate::path::dev_xmit::dev_xmit;
 
 /// Takes the frame away from a link that is a bridge port and switches it; any other link's frame goes on.
@@ -20,22 +21,42 @@ pub fn port_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packe
     }
 }
 
-/// `br_handle_frame` and `br_handle_frame_finish`.
-fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, packet: Packet) -> Verdict {
+/// What a frame's port says about it.
+#[derive(Clone, Copy)]
+struct Ingress {
+    bridge: IfIndex,
+    port: IfIndex,
+    isolated: bool,
+    locked: bool,
+    forwarding: bool,
+    may_learn: bool,
+}
+
+impl Ingress {
+    fn of(ns: &Namespace, port: IfIndex) -> Option<Ingress> {
+        let state = ns.devs.get(port)?.port.as_deref()?;
+        Some(Ingress {
+            bridge: state.bridge,
+            port,
+            isolated: state.isolated,
+            locked: state.locked,
+            forwarding: state.state == PortState::Forwarding,
+            may_learn: state.learning && matches!(state.state, PortState::Forwarding | PortState::Learning),
+        })
+    }
+}
+
+/// `br_handle_frame`: is it a frame to be switched? If so, the hooks of IPv4 may see it first.
+fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, mut packet: Packet) -> Verdict {
     let Some((dst, src)) = addresses(&packet) else {
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };
     if !src.is_unicast() || src == MacAddr::ZERO {
         return ControlFlow::Break(cx.drop(packet, DropReason::MacInvalidSource));
     }
-    let Some(state) = ns.devs.get(port).and_then(|d| d.port.as_deref()) else {
-        return ControlFlow::Continue(packet);
-    };
-    let (bridge, isolated, learning, locked) = (state.bridge, state.isolated, state.learning, state.locked);
-    let forwarding = state.state == PortState::Forwarding;
-    let may_learn = learning && matches!(state.state, PortState::Forwarding | PortState::Learning);
+    let Some(ingress) = Ingress::of(ns, port) else { return ControlFlow::Continue(packet) };
     if is_link_local(dst)
-        && let Some(stays) = link_local(ns, bridge, dst)
+        && let Some(stays) = link_local(ns, ingress.bridge, dst)
     {
         return if stays {
             ControlFlow::Continue(packet)
@@ -43,19 +64,28 @@ fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, packet: Pack
             ControlFlow::Break(cx.drop(packet, DropReason::MacIeeeMacControl))
         };
     }
-    if !forwarding && !may_learn {
+    if !ingress.forwarding && !ingress.may_learn {
         return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
     }
-    let Some(br) = ns.devs.get_mut(bridge) else {
-        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
-    };
+    if ns.devs.get(ingress.bridge).is_some_and(|bridge| bridge.addr == dst) {
+        packet.kind = PacketType::Host;
+    }
+    let packet = br_netfilter::pre_routing(ns, cx, ingress.bridge, port, packet)?;
+    ControlFlow::Break(handle_frame_finish(ns, cx, &ingress, packet))
+}
+
+/// `br_handle_frame_finish`: the bridge learns where the sender is, and switches.
+fn handle_frame_finish(ns: &mut Namespace, cx: &mut Cx<'_>, ingress: &Ingress, packet: Packet) -> Fate {
+    let &Ingress { bridge, port, isolated, locked, forwarding, may_learn } = ingress;
+    let Some((dst, src)) = addresses(&packet) else { return cx.drop(packet, DropReason::PktTooSmall) };
+    let Some(br) = ns.devs.get_mut(bridge) else { return cx.drop(packet, DropReason::BridgeIngressStpState) };
     let up = br.is_up();
     let now = cx.now;
     let Some(switch) = br.link.kind.bridge_mut() else {
-        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+        return cx.drop(packet, DropReason::BridgeIngressStpState);
     };
     if locked && !switch.lookup(now, src, 0).is_some_and(|e| e.port == port && !e.local) {
-        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+        return cx.drop(packet, DropReason::BridgeIngressStpState);
     }
     if may_learn && switch.learn(now, src, 0, port) == Learned::OwnAddress {
         let text =
@@ -65,9 +95,9 @@ fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, packet: Pack
     }
     // A bridge that is down does not forward: br_stp_disable_bridge has disabled its ports, unless one was just added.
     if !forwarding || !up {
-        return ControlFlow::Break(cx.drop(packet, DropReason::BridgeIngressStpState));
+        return cx.drop(packet, DropReason::BridgeIngressStpState);
     }
-    ControlFlow::Break(switch_frame(ns, cx, bridge, Some((port, isolated)), dst, packet))
+    switch_frame(ns, cx, bridge, Some((port, isolated)), dst, packet)
 }
 
 /// What happens to a frame for a link-local group: `None`: switched like any other, `Some(true)`: stays on the port as
@@ -122,7 +152,7 @@ fn switch_frame(
                     let copy = copy(cx, &packet);
                     pass_up(cx, bridge, copy);
                 }
-                return send_to_port(ns, cx, to, from, packet);
+                return send_to_port(ns, cx, (bridge, to), from, packet);
             }
             _ => {}
         }
@@ -138,7 +168,7 @@ fn switch_frame(
     packet.depth -= 1;
     match sent {
         // The last port (or the host) gets the packet itself, the others got copies.
-        LastReceiver::Port(port) => send_to_port(ns, cx, port, from, packet),
+        LastReceiver::Port(port) => leave(ns, cx, (bridge, port), from, packet),
         LastReceiver::Host => pass_up(cx, bridge, packet),
         LastReceiver::Nobody => cx.drop(packet, DropReason::BridgeNoEgressPort),
     }
@@ -170,7 +200,7 @@ fn flood(
         }
         if let LastReceiver::Port(previous) = last {
             let copy = copy(cx, packet);
-            send_to_port(ns, cx, previous, from, copy);
+            leave(ns, cx, (bridge, previous), from, copy);
         } else if let LastReceiver::Host = last {
             let copy = copy(cx, packet);
             pass_up(cx, bridge, copy);
@@ -199,20 +229,38 @@ fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
     copy
 }
 
-/// `br_forward`: out of one port, if it lets the frame out.
+/// `br_forward`: out of one port of a bridge, if it lets the frame out.
 fn send_to_port(
     ns: &mut Namespace,
     cx: &mut Cx<'_>,
-    port: IfIndex,
+    (bridge, port): (IfIndex, IfIndex),
     from: Option<(IfIndex, bool)>,
-    mut packet: Packet,
+    packet: Packet,
 ) -> Fate {
     let allowed = ns.devs.get(port).and_then(|d| d.port.as_deref()).is_some_and(|p| p.lets_out(port, from));
     if !allowed {
         return cx.drop(packet, DropReason::BridgeNoEgressPort);
     }
-    packet.push_mac_header();
-    dev_xmit(ns, cx, port, packet)
+    leave(ns, cx, (bridge, port), from, packet)
+}
+
+/// `__br_forward`: out of a port that lets the frame out. What the bridge link itself sends has met the hooks already.
+fn leave(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    (bridge, port): (IfIndex, IfIndex),
+    from: Option<(IfIndex, bool)>,
+    packet: Packet,
+) -> Fate {
+    let shown =
+        if from.is_some() { br_netfilter::leave(ns, cx, bridge, port, packet) } else { ControlFlow::Continue(packet) };
+    match shown {
+        ControlFlow::Continue(mut packet) => {
+            packet.push_mac_header();
+            dev_xmit(ns, cx, port, packet)
+        }
+        ControlFlow::Break(fate) => fate,
+    }
 }
 
 /// `br_pass_frame_up`: the frame comes in again, through the bridge link.
@@ -229,6 +277,12 @@ pub fn bridge_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, bridge: IfIndex, mut pac
         return cx.drop(packet, DropReason::PktTooSmall);
     }
     packet.mac_len = 14;
+    if let Some(port) = br_netfilter::is_back(&mut packet) {
+        return match Ingress::of(ns, port) {
+            Some(ingress) => handle_frame_finish(ns, cx, &ingress, packet),
+            None => cx.drop(packet, DropReason::BridgeIngressStpState),
+        };
+    }
     match addresses(&packet) {
         Some((dst, _)) => switch_frame(ns, cx, bridge, None, dst, packet),
         None => cx.drop(packet, DropReason::PktTooSmall),

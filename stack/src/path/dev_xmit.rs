@@ -64,8 +64,10 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
                 Sent::After(delay) => {
                     // The other end is another world: it knows nothing of marks and hops here (skb_scrub_packet).
                     packet.depth = 0;
-                    packet.forwarded = false;
                     packet.frag_max_size = 0;
+                    packet.conn = None;
+                    packet.phys = (IfIndex::NONE, IfIndex::NONE);
+                    packet.from_socket = false;
                     if peer_ns != cx.ns {
                         packet.mark = 0;
                     }

@@ -1,11 +1,14 @@
 //! A packet for somebody else: TTL lowered, size checked, sent on. Models `ip_forward`.
 
+use core::ops::ControlFlow;
+
 use hopwise_protocols::wire::options::IpOptions;
 use hopwise_protocols::wire::{icmp as wire_icmp, ipv4, split_mut};
 use hopwise_sim_core::{Detail, DropReason, Fate, Packet, PacketType};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
+use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
 use crate::path::{icmp, options, output, redirect};
 
@@ -34,21 +37,32 @@ pub fn forward(
     }
     // Counted before it is known whether it fits.
     ns.snmp.forw_datagrams += 1;
-    // ip_exceeds_mtu: what has to be cut here and must not be is answered with the MTU that would fit.
-    if len > route.mtu as usize && header.dont_fragment() || frag_max > route.mtu as usize && header.dont_fragment() {
+    // ip_exceeds_mtu: what has to be cut here and must not be is answered with the MTU that would fit. What came in fragments may
+    // be cut again.
+    let mtu = route.mtu as usize;
+    if len > mtu && header.dont_fragment() && (frag_max == 0 || frag_max > mtu) {
         ns.snmp.frag_fails += 1;
         icmp::send_error(ns, cx, &packet, icmp::Error::frag_needed(route.mtu));
         return cx.drop(packet, DropReason::PktTooBig);
     }
     let ttl = header.decrease_ttl();
-    packet.forwarded = true;
     if route.redirect {
         redirect::send(ns, cx, route, &packet);
     }
+    cx.note(&packet, || Detail::Forward { ttl });
+    let at = At::forward(packet.iif, route.oif);
+    match netfilter::hook(ns, cx, at, packet) {
+        ControlFlow::Continue(packet) => finish(ns, cx, route, options, packet),
+        ControlFlow::Break(fate) => fate,
+    }
+}
+
+/// `ip_forward_finish`: it may pass.
+#[inline]
+fn finish(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, options: Option<IpOptions>, mut packet: Packet) -> Fate {
     if let Some(compiled) = options {
         options::forward(ns, route, &compiled, &mut packet);
     }
-    cx.note(&packet, || Detail::Forward { ttl });
     packet.mac_len = 0;
     output::ip_output(ns, cx, route, packet)
 }

@@ -52,7 +52,16 @@ fn inherit(new: &mut Packet, old: &Packet) {
     new.iif = old.iif;
     new.mark = old.mark;
     new.priority = old.priority;
-    new.forwarded = old.forwarded;
+    new.conn = old.conn;
+    new.phys = old.phys;
+    // A bridged frame's Ethernet header goes along.
+    let mac = old.mac_header();
+    if !mac.is_empty() {
+        new.push(mac.len()).copy_from_slice(mac);
+        if new.pull(mac.len()) {
+            new.mac_len = old.mac_len;
+        }
+    }
 }
 
 /// Holds a fragment until the others are there; goes on with the whole packet. `ip_defrag`.
@@ -99,7 +108,9 @@ pub fn defrag(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
 fn reassemble(ns: &mut Namespace, cx: &mut Cx<'_>, parts: Vec<Part<Packet>>) -> Verdict {
     let total = parts.last().map_or(0, |p| p.range.end);
     let largest = parts.iter().map(|p| p.packet.len()).max().unwrap_or(0);
-    let any_df = parts.iter().any(|p| ipv4::view(p.packet.data()).is_ok_and(|ip| ip.header.dont_fragment()));
+    // Only if the largest fragment says so (max_df_size).
+    let is_df = |p: &Part<Packet>| ipv4::view(p.packet.data()).is_ok_and(|ip| ip.header.dont_fragment());
+    let any_df = parts.iter().any(|p| p.packet.len() == largest && is_df(p));
     let header_len =
         parts.first().and_then(|p| ipv4::view(p.packet.data()).ok()).map_or(20, |ip| ip.header.header_len());
     let mut whole = cx.pool.alloc(cx.now, header_len + total);

@@ -3,6 +3,7 @@
 
 use core::net::Ipv4Addr;
 
+use hopwise_netfilter::conntrack::answer_tag;
 use hopwise_protocols::icmp_policy::{self, ErrorContext};
 use hopwise_protocols::wire::icmp::{
     ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_FRAG_NEEDED, ICMP_HLEN, ICMP_PARAMETERPROB, ICMP_REDIRECT,
@@ -90,7 +91,9 @@ pub fn send_error_with(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, erro
     let room = icmp_policy::quote_len(route.mtu as usize, options.len(), about.len());
     let quote = about.data().get(..room).unwrap_or(about.data());
     let message = icmp::Header::new(error.kind, error.code, error.rest, quote);
-    let spec = IpSpec { tos, options: &options, compiled, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
+    // It belongs to the packet's connection, even to one that will never be confirmed (nf_ct_attach).
+    let conn = answer_tag(about.conn);
+    let spec = IpSpec { tos, options: &options, compiled, conn, ..IpSpec::new(route.src, src, IPPROTO_ICMP) };
     let sent = output::send(ns, cx, &route, spec, ICMP_HLEN + quote.len(), ("icmp", Some(about.id)), |payload| {
         payload[..ICMP_HLEN].copy_from_slice(message.as_bytes());
         payload[ICMP_HLEN..].copy_from_slice(quote);

@@ -35,3 +35,14 @@ fn malformed(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, why: Malformed
     };
     cx.drop(packet, reason)
 }
+
+/// The same for a frame in a bridge, which counts nothing. `br_validate_ipv4`.
+pub(super) fn validate(cx: &mut Cx<'_>, mut packet: Packet) -> Verdict {
+    match ipv4::parse(packet.data()).map(|ip| usize::from(ip.header.total_len.get())) {
+        Ok(total) => {
+            packet.trim(total);
+            ControlFlow::Continue(packet)
+        }
+        Err(_) => ControlFlow::Break(cx.drop(packet, DropReason::IpInHdr)),
+    }
+}

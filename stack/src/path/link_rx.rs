@@ -31,7 +31,10 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         dev.stats.rx_errors += 1;
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };
-    packet.kind = address_sort(dst, dev.addr);
+    // What a bridge passes up to itself was sorted when it came in through a port (br_pass_frame_up).
+    if !matches!(dev.kind, Kind::Bridge(_)) {
+        packet.kind = address_sort(dst, dev.addr);
+    }
     packet.protocol = protocol;
     packet.iif = link;
     packet.mac_len = ETH_HLEN as u8;

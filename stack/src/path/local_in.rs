@@ -9,6 +9,7 @@ use hopwise_sim_core::{Detail, DropReason, Fate, Packet};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
+use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
 use crate::path::{frag, icmp, tcp, udp};
 use crate::socket::raw;
@@ -24,7 +25,11 @@ pub fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Pack
     } else {
         packet
     };
-    deliver(ns, cx, route, packet)
+    let at = At::local_in(packet.iif);
+    match netfilter::hook(ns, cx, at, packet) {
+        ControlFlow::Continue(packet) => deliver(ns, cx, route, packet),
+        ControlFlow::Break(fate) => fate,
+    }
 }
 
 /// `ip_local_deliver_finish`: a whole packet meets its protocol.

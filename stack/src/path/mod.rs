@@ -8,6 +8,7 @@
 //! goes through the agenda. A stage returns a [`Verdict`](crate::cx::Verdict): `?` reads "unless its life ends here".
 
 pub mod arp;
+mod br_netfilter;
 pub mod bridge;
 pub mod dev_xmit;
 pub mod forward;
@@ -17,6 +18,7 @@ pub mod ip_rcv;
 pub mod link_rx;
 pub mod local_in;
 pub mod neigh_out;
+pub mod netfilter;
 pub mod options;
 pub mod output;
 pub mod redirect;
@@ -29,8 +31,9 @@ use core::ops::ControlFlow;
 use hopwise_protocols::wire::ethernet::{ETH_P_ARP, ETH_P_IP};
 use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet};
 
-use crate::cx::Cx;
+use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
+use crate::path::netfilter::At;
 use crate::path::route::InputRoute;
 
 /// A frame arrives at a link of this namespace: its whole way, to the end of its life here.
@@ -48,6 +51,7 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
     match packet.protocol {
         ETH_P_IP => {
             let packet = ip_rcv::ip_rcv(ns, cx, packet)?;
+            let packet = pre_routing(ns, cx, packet)?;
             let (packet, route) = route::route_input(ns, cx, packet)?;
             let (packet, options) = options::check(ns, cx, route.kind(), packet)?;
             ControlFlow::Continue(match &route {
@@ -58,4 +62,14 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
         ETH_P_ARP => ControlFlow::Continue(arp::arp_rcv(ns, cx, packet)),
         _ => ControlFlow::Continue(cx.drop(packet, DropReason::UnhandledProto)),
     }
+}
+
+/// PREROUTING, unless the packet met it already as a frame of a bridge. `ip_sabotage_in`.
+#[inline]
+fn pre_routing(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
+    if packet.phys.0.is_some() {
+        return ControlFlow::Continue(packet);
+    }
+    let at = At::pre_routing(packet.iif);
+    netfilter::hook(ns, cx, at, packet)
 }

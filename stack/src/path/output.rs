@@ -2,14 +2,16 @@
 //! `__ip_local_out`, `ip_output` and `ip_finish_output`.
 
 use core::net::Ipv4Addr;
+use core::ops::ControlFlow;
 
 use hopwise_protocols::wire::options::{self as wire_options, Host, IpOptions};
 use hopwise_protocols::wire::{IntoBytes, ipv4, split_mut};
-use hopwise_sim_core::{Detail, DropReason, Fate, Packet, PacketId, Time};
+use hopwise_sim_core::{ConnTag, Detail, DropReason, Fate, Packet, PacketId, Time};
 
 use crate::cx::Cx;
 use crate::error::Errno;
 use crate::namespace::Namespace;
+use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
 use crate::path::{frag, icmp, neigh_out, options};
 use crate::socket::PmtuDisc;
@@ -38,7 +40,9 @@ pub struct IpSpec<'a> {
     pub mark: u32,
     /// IPv4 identification of a connection's packet; `None`: the host's next one.
     pub id: Option<u16>,
-    /// Whether a socket makes it.
+    /// The connection it belongs to whatever it looks like (`nf_ct_attach`).
+    pub conn: Option<ConnTag>,
+    /// Whether a program's socket sends it.
     pub from_socket: bool,
 }
 
@@ -56,6 +60,7 @@ impl IpSpec<'_> {
             compiled: None,
             mark: 0,
             id: None,
+            conn: None,
             from_socket: false,
         }
     }
@@ -96,6 +101,7 @@ pub fn send(
     };
     let mut packet = cx.pool.alloc(cx.now, total);
     packet.mark = spec.mark;
+    packet.conn = spec.conn;
     packet.from_socket = spec.from_socket;
     let mut header = ipv4::Header::new(spec.src, spec.dst, spec.protocol, len as u16);
     header.tos = spec.tos;
@@ -122,7 +128,12 @@ pub fn send(
     cx.note(&packet, || Detail::Born { by: by.0, from: by.1 });
     cx.note(&packet, || route.detail(spec.dst));
     ns.snmp.out_requests += 1;
-    Ok(ip_output(ns, cx, route, packet))
+    match netfilter::local_out(ns, cx, route, packet) {
+        ControlFlow::Continue((packet, None)) => Ok(ip_output(ns, cx, route, packet)),
+        ControlFlow::Continue((packet, Some(other))) => Ok(ip_output(ns, cx, &other, packet)),
+        ControlFlow::Break(Fate::Dropped(_)) => Err(Errno::EPERM),
+        ControlFlow::Break(fate) => Ok(fate),
+    }
 }
 
 /// `ip_options_get` and `ip_options_build`. A source route cannot be asked for.
@@ -146,7 +157,16 @@ fn build_options(ns: &Namespace, now: Time, spec: &IpSpec<'_>) -> Result<Vec<u8>
 /// Sends a complete IPv4 packet along its route, in fragments if it is too large.
 #[inline]
 pub fn ip_output(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
-    if packet.len() > route.mtu as usize {
+    match netfilter::hook(ns, cx, At::post_routing(route.oif), packet) {
+        ControlFlow::Continue(packet) => finish(ns, cx, route, packet),
+        ControlFlow::Break(fate) => fate,
+    }
+}
+
+/// `ip_finish_output`: what came in fragments leaves in fragments that are no larger.
+#[inline]
+fn finish(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
+    if packet.len() > route.mtu as usize || packet.frag_max_size != 0 {
         return fragment(ns, cx, route, packet);
     }
     ns.snmp.out_transmits += 1;
@@ -156,16 +176,19 @@ pub fn ip_output(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Pac
 /// `ip_fragment` and `ip_do_fragment`.
 #[cold]
 fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packet) -> Fate {
+    let frag_max = usize::from(packet.frag_max_size);
     let Ok((header, _)) = split_mut::<ipv4::Header>(packet.data_mut()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
-    if header.dont_fragment() {
+    let mtu = route.mtu as usize;
+    if header.dont_fragment() && (frag_max == 0 || frag_max > mtu) {
         ns.snmp.frag_fails += 1;
         icmp::send_error(ns, cx, &packet, icmp::Error::frag_needed(route.mtu));
         return cx.drop(packet, DropReason::PktTooBig);
     }
-    cx.note(&packet, || Detail::Fragmented { mtu: route.mtu });
-    match frag::split(cx, &packet, route.mtu as usize) {
+    let mtu = if frag_max == 0 { mtu } else { mtu.min(frag_max) };
+    cx.note(&packet, || Detail::Fragmented { mtu: mtu as u32 });
+    match frag::split(cx, &packet, mtu) {
         Some(fragments) => {
             ns.snmp.frag_oks += 1;
             let mut fate = Fate::Consumed;

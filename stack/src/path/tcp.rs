@@ -169,6 +169,7 @@ fn way(ns: &Namespace, cx: &Cx<'_>, pair: Pair, opts: &SockOpts, oif: IfIndex) -
         mark: opts.mark,
         protocol: IPPROTO_TCP,
         ports: (pair.local.1, pair.remote.1),
+        ..OutputFlow::default()
     };
     route::route_output(ns, cx.now, &flow).ok()
 }

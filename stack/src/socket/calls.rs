@@ -121,6 +121,7 @@ impl Network {
             mark: opts.mark,
             protocol: hopwise_protocols::wire::ipv4::IPPROTO_UDP,
             ports: (local.1, to.1),
+            ..OutputFlow::default()
         };
         let route = route::route_output(space, now, &flow).inspect_err(|why| udp::count_no_route(space, *why))?;
         if route.kind == route::RouteKind::Broadcast && !opts.broadcast {

@@ -132,6 +132,7 @@ pub fn send(
         mark: opts.mark,
         protocol: IPPROTO_UDP,
         ports: (local.1, to.1),
+        ..OutputFlow::default()
     };
     let route = route::route_output(ns, cx.now, &flow).inspect_err(|why| count_no_route(ns, *why))?;
     if route.kind == RouteKind::Broadcast && !opts.broadcast {

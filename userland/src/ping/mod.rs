@@ -287,7 +287,8 @@ impl Run {
     /// A probe that this host refused to send counts as sent.
     fn pretend_sent(&mut self, sys: &mut Sys<'_, SimKernel>, errno: Option<Errno>) -> Next {
         self.stats.advance();
-        if let Some(errno) = errno.filter(|_| !self.options.quiet) {
+        // What a netfilter rule dropped on its way out is not told of (seen on Linux with iputils 20221126).
+        if let Some(errno) = errno.filter(|errno| !self.options.quiet && *errno != Errno::EPERM) {
             if self.options.flood { sys.out("E") } else { sys.err(&format!("ping: sendmsg: {errno}\n")) }
         }
         self.tokens = 0;

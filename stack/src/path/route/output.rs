@@ -19,6 +19,8 @@ pub struct OutputFlow {
     pub dst: Ipv4Addr,
     /// Source, if it is fixed already.
     pub src: Option<Ipv4Addr>,
+    /// Whether the source need not be an address of this host (`FLOWI_FLAG_ANYSRC`).
+    pub any_src: bool,
     /// The link it must leave through.
     pub oif: IfIndex,
     /// TOS byte.
@@ -36,6 +38,7 @@ impl Default for OutputFlow {
         OutputFlow {
             dst: Ipv4Addr::UNSPECIFIED,
             src: None,
+            any_src: false,
             oif: IfIndex::NONE,
             tos: 0,
             mark: 0,
@@ -57,6 +60,7 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
     }
     if let Some(src) = flow.src
         && !flow.oif.is_some()
+        && !flow.any_src
         && !ns.is_own(src)
         && ns.fib.addr_type(src, None, RT_TABLE_LOCAL) != RouteType::Local
     {

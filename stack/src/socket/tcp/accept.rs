@@ -38,6 +38,7 @@ pub(crate) fn syn(
         mark: opts.mark,
         protocol: IPPROTO_TCP,
         ports: (pair.local.1, pair.remote.1),
+        ..OutputFlow::default()
     };
     let Ok(route) = route::route_output(ns, cx.now, &flow) else { return };
     let random = Opening { iss: ns.rng.next_u32(), stamp_offset: ns.rng.next_u32(), now: cx.now };

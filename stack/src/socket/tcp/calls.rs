@@ -164,6 +164,7 @@ fn connect(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Addr) -> Resul
         mark: opts.mark,
         protocol: IPPROTO_TCP,
         ports: (local.1, to.1),
+        ..OutputFlow::default()
     };
     let route = route::route_output(ns, cx.now, &flow).inspect_err(|why| udp::count_no_route(ns, *why))?;
     if matches!(route.kind, RouteKind::Broadcast | RouteKind::Multicast) {

@@ -4,6 +4,8 @@
 //! decided. [`Journeys`] groups these records by packet, knows which packet came of which, and tells them as text or
 //! JSON.
 
+mod rewrite;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -173,6 +175,17 @@ impl<'w> Journeys<'w> {
             Detail::Reassembled => ("fragment", "whole again".into()),
             Detail::Delivered { socket } => ("end", format!("delivered to a {socket} socket")),
             Detail::Consumed { by } => ("end", format!("handled by {by}")),
+            Detail::Rule(note) => {
+                let number = note.number.map_or("policy".to_owned(), |number| format!("rule {number}"));
+                let chain = if note.chain == note.hook { String::new() } else { format!(", chain {}", note.chain) };
+                let text = format!("{}{chain}, {number}: {} ({})", note.hook, note.verdict, note.text);
+                (note.table, text)
+            }
+            Detail::Connection(text) => ("conntrack", text.to_string()),
+            Detail::Rewritten(rewrite) => {
+                let text = rewrite::words(&rewrite.before, &rewrite.after);
+                (rewrite.by, format!("{}: {text}", rewrite.hook))
+            }
             Detail::Dropped { reason } => ("DROP", format!("{}: {}", reason.name(), reason.text())),
             _ => ("?", format!("{:?}", record.detail)),
         }
