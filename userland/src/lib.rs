@@ -24,6 +24,8 @@ pub mod procfs;
 pub mod programs;
 pub mod resolve;
 pub mod sock;
+pub mod sockets;
+pub mod ss;
 pub mod stream;
 pub mod sysctl;
 pub mod sysfs;

@@ -32,6 +32,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("ping", Bin, "iputils", "send ICMP echo requests to a host", ping::start),
         row("python3", Bin, "python3", "its HTTP server: -m http.server", crate::http::start),
         row("route", Sbin, "net-tools", "show and change the routing table", net_tools::route::start),
+        row("ss", Bin, "iproute2", "sockets of all kinds", crate::ss::start),
         row("tcpdump", Bin, "tcpdump", "capture and print packets", tcpdump::start),
         row("traceroute", Sbin, "traceroute", "trace the route packets take to a host", traceroute::start),
         row("unshare", Bin, "util-linux", "run a program in new namespaces", nsenter::unshare),

@@ -1,17 +1,18 @@
-//! `netstat`: sockets, the routing table, interfaces and counters. There are UDP and raw sockets here; the tables of TCP
-//! and of UNIX domain sockets are empty.
+//! `netstat`: sockets, the routing table, interfaces and counters. The table of UNIX domain
+//! sockets is empty.
 
 use core::fmt::Write;
 use core::net::Ipv4Addr;
 
 use hopwise_machine::{Program, Sys, once};
-use hopwise_stack::socket::{Socket, SocketKind};
+use hopwise_protocols::tcp::State;
 
 use super::interface::{Interface, SHORT_HEAD};
 use super::table::{self, Columns};
 use super::{RELEASE, ROUTE_FAMILIES, features, ioctl, names, statistics};
 use crate::getopt::{self, Argument, Long};
 use crate::kernel::SimKernel;
+use crate::sockets::{self, Kind, Row, process, service};
 
 const USAGE: &str = include_str!("usage/netstat.txt");
 
@@ -187,17 +188,6 @@ fn groups(sys: &mut Sys<'_, SimKernel>, numeric: bool) -> String {
     text
 }
 
-/// A row of the table of sockets.
-struct Row {
-    proto: &'static str,
-    queued: usize,
-    local: (Ipv4Addr, u16),
-    remote: (Ipv4Addr, u16),
-    state: &'static str,
-    inode: u32,
-    owner: u64,
-}
-
 fn sockets(sys: &mut Sys<'_, SimKernel>, options: &Options) -> String {
     let chosen = ['t', 'u', 'U', 'w', 'x'].iter().any(|key| options.has(*key));
     let family = options.has('4') || options.has('6');
@@ -215,7 +205,7 @@ fn sockets(sys: &mut Sys<'_, SimKernel>, options: &Options) -> String {
         text.extend(more.iter().filter(|(key, _)| options.has(*key)).map(|(_, head)| *head));
         text.push('\n');
         let wanted = |kind| !chosen || options.has(kind);
-        let mut rows = rows(sys, wanted('u') && !options.has('6'), wanted('w') && !options.has('6'));
+        let mut rows = rows(sys, &|kind| wanted(kind) && !options.has('6'));
         rows.retain(|row| match row.remote.1 {
             0 => options.has('a') || options.has('l'),
             _ => options.has('a') || !options.has('l'),
@@ -232,64 +222,89 @@ fn sockets(sys: &mut Sys<'_, SimKernel>, options: &Options) -> String {
     text
 }
 
-/// The sockets of the namespace, UDP before raw ones, by port.
-fn rows(sys: &Sys<'_, SimKernel>, udp: bool, raw: bool) -> Vec<Row> {
-    let Ok(space) = ioctl::space(sys) else { return Vec::new() };
-    let row = |(id, socket): (hopwise_stack::socket::SocketId, &Socket)| {
-        let remote = socket.remote.unwrap_or((Ipv4Addr::UNSPECIFIED, 0));
-        let (proto, local, state) = match socket.kind {
-            // An unbound UDP socket is in no table of the kernel.
-            SocketKind::Udp if udp && socket.local.1 != 0 => {
-                ("udp", socket.local, if socket.remote.is_some() { "ESTABLISHED" } else { "" })
-            }
-            SocketKind::Raw { protocol } if raw => ("raw", (socket.local.0, u16::from(protocol)), "7"),
-            _ => return None,
-        };
-        Some(Row { proto, queued: socket.queued, local, remote, state, inode: id.0, owner: socket.owner })
+/// The sockets of the namespace: TCP, UDP, raw.
+fn rows(sys: &Sys<'_, SimKernel>, wanted: &dyn Fn(char) -> bool) -> Vec<Row> {
+    let mut rows = sockets::rows(sys);
+    let letter = |kind| match kind {
+        Kind::Tcp => 't',
+        Kind::Udp => 'u',
+        Kind::Raw => 'w',
+        Kind::Packet => ' ',
     };
-    let mut rows: Vec<Row> = space.sockets.iter().filter_map(row).collect();
-    rows.sort_by_key(|row| (row.proto == "raw", row.local.1, row.inode));
+    rows.retain(|row| row.kind != Kind::Packet && wanted(letter(row.kind)));
+    rows.sort_by_key(|row| core::cmp::Reverse(row.kind));
     rows
 }
 
+/// The state's name; UDP has one only if it is connected.
+fn state(row: &Row) -> &'static str {
+    match (row.kind, row.state) {
+        (Kind::Raw, _) => "7",
+        (Kind::Udp, State::Close) => "",
+        (_, State::Established) => "ESTABLISHED",
+        (_, State::SynSent) => "SYN_SENT",
+        (_, State::SynRecv) => "SYN_RECV",
+        (_, State::FinWait1) => "FIN_WAIT1",
+        (_, State::FinWait2) => "FIN_WAIT2",
+        (_, State::TimeWait) => "TIME_WAIT",
+        (_, State::Close) => "CLOSE",
+        (_, State::CloseWait) => "CLOSE_WAIT",
+        (_, State::LastAck) => "LAST_ACK",
+        (_, State::Listen) => "LISTEN",
+        (_, State::Closing) => "CLOSING",
+    }
+}
+
 fn line(sys: &mut Sys<'_, SimKernel>, text: &mut String, row: &Row, options: &Options) {
-    let local = endpoint(sys, row.local, options);
-    let remote = endpoint(sys, row.remote, options);
-    let _ = write!(text, "{:<4}  {:>6} {:>6} {local:<23} {remote:<23} {:<11}", row.proto, row.queued, 0, row.state);
+    let protocol = if row.kind == Kind::Udp { "udp" } else { "tcp" };
+    let local = endpoint(sys, row.local, options, protocol);
+    let remote = endpoint(sys, row.remote, options, protocol);
+    let proto = match row.kind {
+        Kind::Raw => "raw",
+        _ => protocol,
+    };
+    // A listener's queue is told by ss only.
+    let send = if row.state == State::Listen { 0 } else { row.send };
+    let state = state(row);
+    let _ = write!(text, "{proto:<4}  {:>6} {send:>6} {local:<23} {remote:<23} {state:<11}", row.recv);
     if options.has('e') {
         let user = if options.numeric('#') { "0" } else { "root" };
         let _ = write!(text, " {user:<10} {:<10}", row.inode);
     }
     if options.has('p') {
-        let pid = SimKernel::pid_of(row.owner);
-        let name = sys.processes().into_iter().find(|p| p.pid == pid.number && pid.machine == sys.machine());
-        let program = name.map_or_else(|| "-".to_owned(), |p| format!("{}/{}", p.pid, p.comm));
+        let process = row.user.and_then(|(owner, _)| process(sys, owner));
+        let program = process.map_or_else(|| "-".to_owned(), |(pid, comm)| format!("{pid}/{comm}"));
         let _ = write!(text, " {program:<20}");
     }
     if options.has('o') {
-        text.push_str(" off (0.00/0/0)");
+        text.push_str(&timer(row));
     }
     text.push('\n');
 }
 
+/// The timer that runs (`-o`).
+fn timer(row: &Row) -> String {
+    let Some(timer) = row.timer else { return " off (0.00/0/0)".into() };
+    let name = match timer.kind {
+        1 => "on",
+        2 => "keepalive",
+        3 => "timewait",
+        4 => "probe",
+        _ => "unkn-",
+    };
+    let hundredths = timer.left.as_millis() / 10;
+    format!(" {name} ({}.{:02}/{}/0)", hundredths / 100, hundredths % 100, timer.tries)
+}
+
 /// An address and a port; the address gives way if both do not fit into the column.
-fn endpoint(sys: &mut Sys<'_, SimKernel>, (addr, port): (Ipv4Addr, u16), options: &Options) -> String {
+fn endpoint(sys: &mut Sys<'_, SimKernel>, (addr, port): (Ipv4Addr, u16), options: &Options, protocol: &str) -> String {
     let name = if options.numeric('!') || addr.is_unspecified() { None } else { names::host_name(sys, addr) };
     let host = name.unwrap_or_else(|| addr.to_string());
     let port = match port {
         0 => "*".to_owned(),
         port if options.numeric('@') => port.to_string(),
-        port => service(sys, port).unwrap_or_else(|| port.to_string()),
+        port => service(sys, port, protocol).unwrap_or_else(|| port.to_string()),
     };
     let room = if options.has('W') { usize::MAX } else { 22usize.saturating_sub(port.len()) };
     format!("{}:{port}", host.chars().take(room).collect::<String>())
-}
-
-/// The name of a UDP port, if `/etc/services` has one.
-fn service(sys: &mut Sys<'_, SimKernel>, port: u16) -> Option<String> {
-    let text = sys.read_file("/etc/services").ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let wanted = format!("{port}/udp");
-    let fits = |line: &&str| line.split_whitespace().nth(1) == Some(&*wanted);
-    text.lines().find(fits)?.split_whitespace().next().map(str::to_owned)
 }
