@@ -16,6 +16,7 @@ pub mod http;
 pub mod ip;
 pub mod kernel;
 pub mod kmod;
+pub mod nc;
 pub mod net_tools;
 mod netfilter;
 pub mod nsenter;

@@ -27,6 +27,8 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("dmesg", Bin, "util-linux", "print the kernel's log", kmod::dmesg),
         row("lsmod", Sbin, "kmod", "list the modules that were loaded", kmod::lsmod),
         row("modprobe", Sbin, "kmod", "load a module", kmod::modprobe),
+        row("nc", Bin, "netcat-openbsd", "read and write connections", crate::nc::start),
+        row("netcat", Bin, "netcat-openbsd", "the same", crate::nc::start),
         row("netstat", Bin, "net-tools", "sockets, routes, interfaces, counters", net_tools::netstat::start),
         row("nsenter", Bin, "util-linux", "run a program in the namespaces of others", nsenter::nsenter),
         row("ping", Bin, "iputils", "send ICMP echo requests to a host", ping::start),
