@@ -99,3 +99,13 @@ fn iptables_nat_and_targets() {
 fn iptables_save_and_restore() {
     replay(include_str!("golden/iptables-restore.txt"));
 }
+
+#[test]
+fn iptables_more_matches() {
+    replay(include_str!("golden/iptables-more-matches.txt"));
+}
+
+#[test]
+fn iptables_more_targets() {
+    replay(include_str!("golden/iptables-more-targets.txt"));
+}

@@ -128,6 +128,12 @@ pub struct Kind {
 }
 
 mod ports;
+mod rate;
+
+pub(crate) use dscp::class_of;
+pub use hashlimit::HashLimits;
+pub use recent::RecentList;
+pub(crate) use tos::{name_of as tos_name, parse as tos_value};
 
 macro_rules! registry {
     ($($name:literal $module:ident $variant:ident($data:ty) $about:literal;)*) => {
@@ -217,12 +223,31 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 registry! {
     "addrtype" addrtype Addrtype(addrtype::Addrtype) "Kinds of addresses.";
     "comment" comment Comment(comment::Comment) "Nothing: a remark.";
+    "connbytes" connbytes Connbytes(Box<connbytes::Connbytes>) "How much the connection carried.";
+    "connlimit" connlimit Connlimit(Box<connlimit::Connlimit>) "How many connections there are at once.";
+    "connmark" connmark Connmark(connmark::Connmark) "The mark of the connection.";
     "conntrack" conntrack Conntrack(Box<conntrack::Conntrack>) "The packet's connection.";
+    "dscp" dscp Dscp(dscp::Dscp) "The class of service.";
+    "hashlimit" hashlimit Hashlimit(Box<hashlimit::Hashlimit>) "So much in a time for each address or port.";
     "icmp" icmp Icmp(icmp::Icmp) "Type and code of ICMP.";
+    "iprange" iprange Iprange(Box<iprange::Iprange>) "Ranges of addresses.";
+    "length" length Length(length::Length) "The packet's length.";
+    "limit" limit Limit(Box<limit::Limit>) "So many packets in a time.";
+    "mac" mac Mac(mac::Mac) "The hardware address that the frame came from.";
     "mark" mark Mark(mark::Mark) "The packet's mark.";
     "multiport" multiport Multiport(Box<multiport::Multiport>) "Up to 15 ports and ranges of ports.";
+    "owner" owner Owner(Box<owner::Owner>) "Whose socket made the packet.";
+    "physdev" physdev Physdev(Box<physdev::Physdev>) "The ports of a bridge that the packet passes.";
+    "pkttype" pkttype Pkttype(pkttype::Pkttype) "To whom the frame was addressed.";
+    "recent" recent Recent(Box<recent::Recent>) "Addresses that were seen a while ago.";
+    "rpfilter" rpfilter Rpfilter(rpfilter::Rpfilter) "Would an answer leave by the link the packet came in by?";
+    "sctp" sctp Sctp(Box<sctp::Sctp>) "Ports and chunks of SCTP.";
     "state" state StateOf(state::StateOf) "The state of the packet's connection.";
     "statistic" statistic Statistic(Box<statistic::Statistic>) "Chance, or every nth packet.";
+    "string" string Text(Box<string::Text>) "A text somewhere in the packet.";
     "tcp" tcp Tcp(tcp::Tcp) "Ports, flags and options of TCP.";
+    "time" time When(Box<time::When>) "Dates, days and times of day.";
+    "tos" tos Tos(tos::Tos) "The type of service.";
+    "ttl" ttl Ttl(ttl::Ttl) "The time to live.";
     "udp" udp Udp(udp::Udp) "Ports of UDP.";
 }

@@ -83,7 +83,7 @@ impl LinkMatch {
     }
 
     #[inline]
-    const fn fits(&self, link: LinkRef) -> bool {
+    pub(crate) const fn fits(&self, link: LinkRef) -> bool {
         (link.padded() ^ self.name) & self.mask == 0
     }
 

@@ -1,5 +1,9 @@
 //! What rules keep while packets pass.
 
+use std::collections::BTreeMap;
+
+use crate::matches::{HashLimits, RecentList};
+
 /// Something that a rule remembers. It is no part of what the rule asks: two rules are equal whatever they remember.
 #[derive(Clone, Debug, Default)]
 pub struct State<T>(pub T);
@@ -12,4 +16,9 @@ impl<T> PartialEq for State<T> {
 
 /// What rules of all tables share, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Shared {}
+pub struct Shared {
+    /// The lists of `-m recent` (`/proc/net/xt_recent`).
+    pub recent: BTreeMap<Box<str>, RecentList>,
+    /// The tables of `-m hashlimit` (`/proc/net/ipt_hashlimit`).
+    pub hashlimit: BTreeMap<Box<str>, HashLimits>,
+}

@@ -78,6 +78,7 @@ pub struct Kind {
 
 mod log_line;
 mod nat;
+mod rewrite;
 
 impl<T: Extension> Extension for Box<T> {
     const OPTIONS: &'static [Opt] = T::OPTIONS;
@@ -222,13 +223,23 @@ pub fn is_absent(name: &str) -> bool {
 }
 
 registry! {
+    "CHECKSUM" checksum Checksum(checksum::Checksum) "The checksum is filled in.";
+    "CLASSIFY" classify Classify(classify::Classify) "The class of a queueing discipline.";
+    "CONNMARK" connmark Connmark(connmark::Connmark) "Another mark for the connection.";
     "CT" ct Ct(ct::Ct) "What connection tracking shall do with the packet.";
     "DNAT" dnat Dnat(dnat::Dnat) "Another destination for the connection.";
+    "DSCP" dscp Dscp(dscp::Dscp) "Another class of service.";
     "LOG" log Log(Box<log::Log>) "A line in the kernel's log.";
     "MARK" mark Mark(mark::Mark) "Another mark for the packet.";
     "MASQUERADE" masquerade Masquerade(masquerade::Masquerade) "The link's address as source of the connection.";
+    "NETMAP" netmap Netmap(netmap::Netmap) "Another network for the connection, the same host in it.";
+    "NFLOG" nflog Nflog(Box<nflog::Nflog>) "The packet is told to whoever listens.";
     "NOTRACK" notrack Notrack(notrack::Notrack) "The packet's connection is not tracked.";
     "REDIRECT" redirect Redirect(redirect::Redirect) "This host as destination of the connection.";
     "REJECT" reject Reject(reject::Reject) "The packet ends here, and its sender is told.";
     "SNAT" snat Snat(snat::Snat) "Another source for the connection.";
+    "TCPMSS" tcpmss Tcpmss(tcpmss::Tcpmss) "A smaller largest segment of TCP.";
+    "TOS" tos Tos(tos::Tos) "Another type of service.";
+    "TRACE" trace Trace(trace::Trace) "Each rule that the packet matches is told.";
+    "TTL" ttl Ttl(ttl::Ttl) "Another time to live.";
 }

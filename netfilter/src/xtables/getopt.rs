@@ -257,6 +257,6 @@ mod tests {
             [Token::Ext(0, &OPTIONS[0], Some("5")), Token::Bare("!"), Token::Ext(0, &OPTIONS[2], None)]
         );
         assert_eq!(all(&["--line", "--app"]), [Token::Main(b'0', None), Token::Missing("--app")]);
-        assert_eq!(all(&["--so", "-z", "--de"]), [Token::Missing("--so"), Token::Unknown("z"), Token::Unknown("--de")]);
+        assert_eq!(all(&["-z", "--de", "--so"]), [Token::Unknown("z"), Token::Unknown("--de"), Token::Missing("--so")]);
     }
 }

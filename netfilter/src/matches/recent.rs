@@ -1,0 +1,241 @@
+//! `-m recent`: addresses that were seen a while ago (`net/netfilter/xt_recent.c`).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use core::net::Ipv4Addr;
+
+use super::{Extension, How};
+use crate::rules::{Cx, IpMatch, Place};
+use crate::skb::Skb;
+use crate::xtables::{Call, Done, Opt, Refusal};
+use hopwise_sim_core::{Duration, Rng, Time};
+
+/// What is done with the list.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum What {
+    Set,
+    Check,
+    Update,
+    Remove,
+}
+
+/// What is asked of which list.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recent {
+    what: What,
+    inv: bool,
+    seconds: u32,
+    reap: bool,
+    hits: u32,
+    ttl: bool,
+    name: Box<str>,
+    mask: u32,
+    dest: bool,
+}
+
+/// Longest name of a list (`XT_RECENT_NAME_LEN`).
+const MAX_NAME: usize = 199;
+/// So many addresses a list remembers (`ip_list_tot`); the one that was seen longest ago makes room.
+const MAX_ADDRS: usize = 100;
+/// So many times are remembered of each (`ip_pkt_list_tot`, up to the next power of two), or more if a rule asks for more.
+const MAX_TIMES: u32 = 32;
+/// More hits cannot be asked for (`XT_RECENT_MAX_NSTAMPS`).
+const MAX_HITS: u32 = 65_536;
+
+const WHAT: u32 = 0b1111;
+
+static OPTIONS: &[Opt] = &[
+    Opt::flag("set", 0).inv().excl(WHAT),
+    Opt::flag("rcheck", 1).inv().excl(WHAT),
+    Opt::flag("update", 2).inv().excl(WHAT),
+    Opt::flag("remove", 3).inv().excl(WHAT),
+    Opt::arg("seconds", 4),
+    Opt::flag("reap", 5).also(1 << 4),
+    Opt::arg("hitcount", 6),
+    Opt::flag("rttl", 7),
+    Opt::arg("name", 8),
+    Opt::flag("rsource", 9),
+    Opt::flag("rdest", 10),
+    Opt::arg("mask", 11),
+];
+
+/// What is known of an address.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    ttl: u8,
+    times: VecDeque<Time>,
+}
+
+/// A list (`/proc/net/xt_recent/NAME`).
+#[derive(Clone, Debug, Default)]
+pub struct RecentList {
+    entries: BTreeMap<u32, Entry>,
+    most: u32,
+}
+
+impl RecentList {
+    fn update(&mut self, addr: u32, ttl: u8, now: Time) {
+        if !self.entries.contains_key(&addr) && self.entries.len() >= MAX_ADDRS {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.times.back().copied()).map(|row| *row.0);
+            oldest.map(|oldest| self.entries.remove(&oldest));
+        }
+        let most = self.most.max(MAX_TIMES) as usize;
+        let entry = self.entries.entry(addr).or_default();
+        entry.ttl = ttl;
+        if entry.times.len() >= most {
+            entry.times.pop_front();
+        }
+        entry.times.push_back(now);
+    }
+
+    /// Forgets the addresses that were last seen before a time.
+    fn reap(&mut self, before: Time, but: u32) {
+        self.entries.retain(|addr, entry| *addr == but || entry.times.back().is_none_or(|last| *last >= before));
+    }
+}
+
+impl Recent {
+    fn enough(&self, entry: &Entry, since: Time) -> bool {
+        let fresh = entry.times.iter().filter(|at| self.seconds == 0 || **at >= since).count() as u32;
+        fresh >= self.hits.max(1)
+    }
+
+    fn words(&self) -> (&'static str, &'static str) {
+        match self.what {
+            What::Set => ("set", "SET"),
+            What::Check => ("rcheck", "CHECK"),
+            What::Update => ("update", "UPDATE"),
+            What::Remove => ("remove", "REMOVE"),
+        }
+    }
+}
+
+impl Extension for Recent {
+    const OPTIONS: &'static [Opt] = OPTIONS;
+    const PURE: bool = false;
+
+    fn new() -> Self {
+        Recent {
+            what: What::Set,
+            inv: false,
+            seconds: 0,
+            reap: false,
+            hits: 0,
+            ttl: false,
+            name: "DEFAULT".into(),
+            mask: u32::MAX,
+            dest: false,
+        }
+    }
+
+    fn option(&mut self, call: &Call<'_>) -> Done {
+        match call.opt.name {
+            "set" => self.what = What::Set,
+            "rcheck" => self.what = What::Check,
+            "update" => self.what = What::Update,
+            "remove" => self.what = What::Remove,
+            "seconds" => self.seconds = call.number(1, u32::MAX.into())? as u32,
+            "hitcount" => self.hits = call.number(0, u32::MAX.into())? as u32,
+            "reap" => self.reap = true,
+            "rttl" => self.ttl = true,
+            "name" if call.arg.is_empty() || call.arg.len() > MAX_NAME => {
+                return Err(Refusal::new(format!("recent: Bad value for \"--name\" option: \"{}\"", call.arg)));
+            }
+            "name" => self.name = call.arg.into(),
+            "rsource" => self.dest = false,
+            "rdest" => self.dest = true,
+            _ => self.mask = call.host()?.to_bits(),
+        }
+        if call.opt.bit < 4 {
+            self.inv = call.inv;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, seen: u32, _: &IpMatch) -> Done {
+        match seen & WHAT {
+            0 => Err(Refusal::new("recent: you must specify one of `--set', `--rcheck' `--update' or `--remove'")),
+            _ => Ok(()),
+        }
+    }
+
+    fn save(&self, out: &mut String) {
+        out.push_str(&format!("{} --{}", if self.inv { " !" } else { "" }, self.words().0));
+        if self.seconds != 0 {
+            out.push_str(&format!(" --seconds {}", self.seconds));
+        }
+        out.push_str(if self.reap { " --reap" } else { "" });
+        if self.hits != 0 {
+            out.push_str(&format!(" --hitcount {}", self.hits));
+        }
+        out.push_str(if self.ttl { " --rttl" } else { "" });
+        out.push_str(&format!(" --name {} --mask {}", self.name, Ipv4Addr::from(self.mask)));
+        out.push_str(if self.dest { " --rdest" } else { " --rsource" });
+    }
+
+    fn list(&self, out: &mut String, _: &How<'_>) {
+        out.push_str(&format!("{} recent: {}", if self.inv { " !" } else { "" }, self.words().1));
+        if self.seconds != 0 {
+            out.push_str(&format!(" seconds: {}", self.seconds));
+        }
+        out.push_str(if self.reap { " reap" } else { "" });
+        if self.hits != 0 {
+            out.push_str(&format!(" hit_count: {}", self.hits));
+        }
+        out.push_str(if self.ttl { " TTL-Match" } else { "" });
+        let side = if self.dest { "dest" } else { "source" };
+        out.push_str(&format!(" name: {} side: {side} mask: {}", self.name, Ipv4Addr::from(self.mask)));
+    }
+
+    fn may_stand(&self, _: &Place<'_>) -> bool {
+        let plain = self.seconds == 0 && self.hits == 0 && !self.ttl;
+        self.hits < MAX_HITS && (plain || matches!(self.what, What::Check | What::Update))
+    }
+
+    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        let now = cx.env.now();
+        let addr = if self.dest { skb.head.dst } else { skb.head.src } & self.mask;
+        // As it was before it was forwarded.
+        let sent = skb.output.index.is_some() && !skb.packet.from_socket;
+        let ttl = skb.packet.data().get(8).copied().unwrap_or(0).wrapping_add(u8::from(sent));
+        let list = cx.shared.recent.entry(self.name.clone()).or_default();
+        list.most = list.most.max(self.hits.next_power_of_two());
+        let known = list.entries.get(&addr).filter(|entry| !self.ttl || entry.ttl == ttl);
+        let Some(entry) = known else {
+            if self.what != What::Set {
+                return self.inv;
+            }
+            list.update(addr, ttl, now);
+            return !self.inv;
+        };
+        let since = Time::from_nanos(now.as_nanos().saturating_sub(u64::from(self.seconds) * 1_000_000_000));
+        let hit = match self.what {
+            What::Set | What::Remove => true,
+            What::Check | What::Update => self.enough(entry, since),
+        };
+        if self.what == What::Remove {
+            list.entries.remove(&addr);
+        }
+        if self.reap && now.since(Time::ZERO) > Duration::ZERO {
+            list.reap(since, addr);
+        }
+        let fits = hit != self.inv;
+        if self.what == What::Set || (self.what == What::Update && fits) {
+            list.update(addr, ttl, now);
+        }
+        fits
+    }
+
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(4) == 0 { "! " } else { "" };
+        let name = ["a", "b"][rng.below(2) as usize];
+        let words = match rng.below(5) {
+            0 => "--set".to_owned(),
+            1 => "--remove".to_owned(),
+            2 => format!("--rcheck --seconds {}", 1 + rng.below(5)),
+            3 => format!("--update --seconds {} --hitcount {} --rttl", 1 + rng.below(5), 1 + rng.below(3)),
+            _ => "--update --seconds 3 --reap --rdest".to_owned(),
+        };
+        format!("-m recent {inv}{words} --name {name}")
+    }
+}
