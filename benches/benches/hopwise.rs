@@ -4,6 +4,7 @@ mod agenda;
 mod forwarding;
 mod lookups;
 mod pcap;
+mod rules;
 mod setup;
 
 use criterion::{criterion_group, criterion_main};
@@ -18,6 +19,7 @@ criterion_group!(
     pcap::pcap,
     agenda::agenda,
     lookups::fib,
-    lookups::filter
+    lookups::filter,
+    rules::all
 );
 criterion_main!(benches);
