@@ -5,6 +5,7 @@
 //! - [`nat`]: how the addresses and ports of a connection are changed.
 //! - [`rules`]: the tables of one namespace, and how a packet walks through them.
 //! - [`matches`], [`targets`]: what a rule may ask, and what it may do: one file and one line of a registry each.
+//! - [`sets`]: sets of addresses, networks and ports that rules refer to, and `ipset`.
 //! - [`xtables`]: how the words of a rule are read (`libxtables`).
 //!
 //! Everything here works on one packet's bytes and on tables of one namespace. What it wants to know of the rest of the namespace
@@ -18,6 +19,7 @@ pub mod matches;
 pub mod names;
 pub mod nat;
 pub mod rules;
+pub mod sets;
 pub mod skb;
 pub mod targets;
 pub mod xtables;

@@ -59,8 +59,8 @@ pub trait Names {
         None
     }
 
-    /// The number and dimension of a set (`ipset`).
-    fn set_of(&self, _name: &str) -> Option<u16> {
+    /// The dimension of a set (`ipset`).
+    fn set_dimension(&self, _name: &str) -> Option<u8> {
         None
     }
 }

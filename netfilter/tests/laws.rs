@@ -6,10 +6,11 @@ use hopwise_netfilter::env::Nowhere;
 use hopwise_netfilter::hook::{Hook, TableId};
 use hopwise_netfilter::names::NoNames;
 use hopwise_netfilter::rules::{Ruleset, Way};
+use hopwise_netfilter::sets::command::Place;
 use hopwise_netfilter::skb::{LinkRef, Skb};
 use hopwise_netfilter::xtables::restore::{self, Restore};
 use hopwise_netfilter::xtables::{Tool, command, save, split};
-use hopwise_netfilter::{matches, targets};
+use hopwise_netfilter::{matches, sets, targets};
 use hopwise_sim_core::{IfIndex, Pool, Rng, Time};
 use proptest::prelude::*;
 
@@ -61,9 +62,24 @@ fn rule(rng: &mut Rng, jumps: &[&str]) -> String {
     format!("{line} {target}")
 }
 
+/// The sets that samples of rules refer to.
+fn with_sets() -> Ruleset {
+    let mut rules = Ruleset::default();
+    let mut place = Place { rules: &mut rules, names: &NoNames, now: Time::ZERO };
+    let text = "create nets hash:net timeout 30 counters\nadd nets 10.0.1.0/31\nadd nets 10.0.0.0/24\n\
+                add nets 10.0.0.2 nomatch\ncreate ends hash:ip,port\nadd ends 10.0.0.1,tcp:1-90\n\
+                create ports bitmap:port range 0-200\nadd ports 20-60\ncreate all list:set\nadd all nets\nadd all ports\n";
+    assert_eq!(sets::command::restore(&mut place, text, false).err, "");
+    rules
+}
+
+fn saved_sets(rules: &mut Ruleset, now: Time) -> String {
+    sets::command::run(&mut Place { rules, names: &NoNames, now }, &["save"]).out
+}
+
 /// Made-up tables, and how many of the made-up rules were accepted.
 fn ruleset(rng: &mut Rng, rules_each: u32) -> (Ruleset, u32) {
-    let mut rules = Ruleset::default();
+    let mut rules = with_sets();
     let mut taken = 0;
     for table in TableId::ALL {
         let name = table.name();
@@ -153,6 +169,8 @@ proptest! {
             }
         }
         prop_assert_eq!(saved(&plain), saved(&indexed));
+        let end = Time::from_nanos(20_000_000_000);
+        prop_assert_eq!(saved_sets(&mut plain, end), saved_sets(&mut indexed, end));
         prop_assert_eq!(one.lines, other.lines);
         prop_assert_eq!(one.seed, other.seed);
     }
@@ -164,7 +182,7 @@ proptest! {
         let (mut rules, taken) = ruleset(&mut rng, 20);
         prop_assert!(taken > 20, "only {taken} rules were accepted");
         let first = saved(&rules);
-        let mut read = Ruleset::default();
+        let mut read = with_sets();
         let how = Restore { counters: true, ..Restore::default() };
         let answer = restore::run(&mut read, &first, how, TOOL);
         prop_assert_eq!(answer.status, 0, "{}\n{}", answer.err, first);
@@ -208,9 +226,8 @@ fn every_kind_is_accepted_somewhere() {
     for (name, sample) in match_samples.chain(target_samples) {
         for _ in 0..40 {
             let sample = sample(&mut rng);
-            let fits = places
-                .iter()
-                .any(|(table, chain)| run(&mut Ruleset::default(), &format!("-t {table} -A {chain} {sample}")));
+            let fits =
+                places.iter().any(|(table, chain)| run(&mut with_sets(), &format!("-t {table} -A {chain} {sample}")));
             assert!(fits, "{name}: {sample}");
         }
     }

@@ -18,6 +18,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("ifconfig", Sbin, "net-tools", "show interfaces and set them up", net_tools::ifconfig::start),
         row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
         row("ip6tables", Sbin, "iptables", "refused: there is no IPv6", netfilter::iptables::refuse),
+        row("ipset", Sbin, "ipset", "sets of addresses, networks and ports", netfilter::ipset::start),
         row("iptables", Sbin, "iptables", "show and change the rules of netfilter", netfilter::iptables::start),
         row("iptables-legacy", Sbin, "iptables", "iptables under another name", netfilter::iptables::start),
         row("iptables-nft", Sbin, "iptables", "iptables under another name", netfilter::iptables::start),

@@ -109,3 +109,8 @@ fn iptables_more_matches() {
 fn iptables_more_targets() {
     replay(include_str!("golden/iptables-more-targets.txt"));
 }
+
+#[test]
+fn ipset() {
+    replay(include_str!("golden/ipset.txt"));
+}

@@ -63,6 +63,11 @@ trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
         false
     }
 
+    /// The set that it asks.
+    fn set(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether the packet fits.
     fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool;
 
@@ -102,6 +107,9 @@ impl<T: Extension> Extension for Box<T> {
     fn tracks(&self) -> bool {
         (**self).tracks()
     }
+    fn set(&self) -> Option<&str> {
+        (**self).set()
+    }
     fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
         (**self).fits(skb, cx)
     }
@@ -132,7 +140,9 @@ mod rate;
 
 pub(crate) use dscp::class_of;
 pub use hashlimit::HashLimits;
+pub(crate) use icmp::TYPES as ICMP_TYPES;
 pub use recent::RecentList;
+pub(crate) use set::SetRef;
 pub(crate) use tos::{name_of as tos_name, parse as tos_value};
 
 macro_rules! registry {
@@ -203,6 +213,10 @@ macro_rules! registry {
                 match self { $(Match::$variant(m) => m.tracks(),)* }
             }
 
+            pub(crate) fn set(&self) -> Option<&str> {
+                match self { $(Match::$variant(m) => m.set(),)* }
+            }
+
             #[inline]
             pub(crate) fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
                 match self { $(Match::$variant(m) => m.fits(skb, cx),)* }
@@ -242,6 +256,7 @@ registry! {
     "recent" recent Recent(Box<recent::Recent>) "Addresses that were seen a while ago.";
     "rpfilter" rpfilter Rpfilter(rpfilter::Rpfilter) "Would an answer leave by the link the packet came in by?";
     "sctp" sctp Sctp(Box<sctp::Sctp>) "Ports and chunks of SCTP.";
+    "set" set SetOf(Box<set::SetOf>) "Whether a part of the packet is in a set.";
     "state" state StateOf(state::StateOf) "The state of the packet's connection.";
     "statistic" statistic Statistic(Box<statistic::Statistic>) "Chance, or every nth packet.";
     "string" string Text(Box<string::Text>) "A text somewhere in the packet.";

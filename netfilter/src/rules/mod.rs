@@ -81,9 +81,15 @@ impl Ruleset {
             .is_some_and(|chain| !chain.rules().is_empty() || chain.policy == Policy::Drop || chain.counters.is_some())
     }
 
-    /// Whether no table was ever touched.
+    /// Whether no table and no set was ever touched.
     pub fn is_untouched(&self) -> bool {
-        self.tables.iter().all(Option::is_none)
+        self.tables.iter().all(Option::is_none) && self.shared.sets.is_empty()
+    }
+
+    /// How often rules refer to a set.
+    pub fn uses_of_set(&self, name: &str) -> u32 {
+        let rules = self.tables.iter().flatten().flat_map(|table| table.rules());
+        rules.map(|rule| rule.uses_of_set(name) as u32).sum()
     }
 
     /// Whether a rule of any table needs connections to be tracked (`nf_ct_netns_get`).

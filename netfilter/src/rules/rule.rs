@@ -241,6 +241,16 @@ impl Rule {
         self.matches.iter().any(Match::tracks) || matches!(&self.target, Target::Ext(target) if target.tracks())
     }
 
+    /// How often it refers to a set.
+    pub fn uses_of_set(&self, name: &str) -> usize {
+        let of_target = match &self.target {
+            Target::Ext(target) => target.sets(),
+            _ => [None; 2],
+        };
+        let named = self.matches.iter().map(Match::set).chain(of_target);
+        named.filter(|used| *used == Some(name)).count()
+    }
+
     /// Writes what stands behind `-A CHAIN`: ` -p tcp -m tcp --dport 22 -j ACCEPT`. `chain` gives the names of chains.
     pub fn save<'c>(&self, out: &mut String, names: &dyn Names, chain: impl Fn(super::ChainId) -> &'c str) {
         self.save_demands(out, names);

@@ -76,6 +76,11 @@ impl Table {
         &mut self.chains[id.0 as usize]
     }
 
+    /// All rules.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.chains.iter().flat_map(|chain| &chain.rules)
+    }
+
     /// Whether a rule of it needs connections to be tracked.
     pub const fn uses_conntrack(&self) -> bool {
         self.tracking > 0

@@ -55,6 +55,11 @@ trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
         false
     }
 
+    /// The sets that it changes.
+    fn sets(&self) -> [Option<&str>; 2] {
+        [None; 2]
+    }
+
     /// Does it.
     fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome;
 
@@ -106,6 +111,9 @@ impl<T: Extension> Extension for Box<T> {
     }
     fn tracks(&self) -> bool {
         (**self).tracks()
+    }
+    fn sets(&self) -> [Option<&str>; 2] {
+        (**self).sets()
     }
     fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         (**self).act(skb, cx)
@@ -183,6 +191,10 @@ macro_rules! registry {
                 match self { $(TargetKind::$variant(t) => t.tracks(),)* }
             }
 
+            pub(crate) fn sets(&self) -> [Option<&str>; 2] {
+                match self { $(TargetKind::$variant(t) => t.sets(),)* }
+            }
+
             pub(crate) fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
                 match self { $(TargetKind::$variant(t) => t.act(skb, cx),)* }
             }
@@ -237,6 +249,7 @@ registry! {
     "NOTRACK" notrack Notrack(notrack::Notrack) "The packet's connection is not tracked.";
     "REDIRECT" redirect Redirect(redirect::Redirect) "This host as destination of the connection.";
     "REJECT" reject Reject(reject::Reject) "The packet ends here, and its sender is told.";
+    "SET" set SetTo(Box<set::SetTo>) "A part of the packet goes into a set, or out of it.";
     "SNAT" snat Snat(snat::Snat) "Another source for the connection.";
     "TCPMSS" tcpmss Tcpmss(tcpmss::Tcpmss) "A smaller largest segment of TCP.";
     "TOS" tos Tos(tos::Tos) "Another type of service.";

@@ -1,5 +1,6 @@
 //! What `iptables` does when its command line is read.
 
+use super::known::Known;
 use super::list::Look;
 use super::save::{Counts, chain_line, rule_line};
 use super::{Answer, Given, Parsed, Reading, Tool, VERSION, Verb, Wish, read};
@@ -9,6 +10,8 @@ use crate::rules::{Chain, Counters, Draft, Policy, RuleError, Ruleset, Table};
 /// Runs `iptables` with these words.
 pub fn run(rules: &mut Ruleset, words: &[&str], tool: Tool<'_>) -> Answer {
     let answer = Answer::default();
+    let known = Known::new(tool.names, rules);
+    let tool = Tool { names: &known, ..tool };
     let parsed = match read(words, "filter", Reading { names: tool.names, restore: None }) {
         Ok(Wish::Do(parsed)) => parsed,
         Ok(Wish::Version) => return Answer { out: format!("{} {VERSION}\n", tool.name), ..answer },

@@ -5,6 +5,7 @@ pub mod command;
 mod getopt;
 mod help;
 mod hosts;
+mod known;
 mod list;
 pub mod number;
 mod read;

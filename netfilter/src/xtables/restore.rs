@@ -3,6 +3,7 @@
 //! What stands between `*TABLE` and `COMMIT` happens as a whole or not at all. A line that cannot be read ends it at once; what the
 //! kernel would refuse is told when the table is committed.
 
+use super::known::Known;
 use super::{Answer, Reading, Refusal, Tool, VERSION, Wish, command, read, text};
 use crate::hook::TableId;
 use crate::rules::{Counters, Policy, RuleError, Ruleset, Table};
@@ -44,6 +45,8 @@ enum End {
 
 /// Runs `iptables-restore` on a text.
 pub fn run(rules: &mut Ruleset, input: &str, how: Restore<'_>, tool: Tool<'_>) -> Answer {
+    let known = Known::new(tool.names, rules);
+    let tool = Tool { names: &known, ..tool };
     let mut answer = Answer::default();
     let mut open: Option<Open> = None;
     let mut number = 0;

@@ -1,5 +1,6 @@
-//! The programs that change and show the rules of a namespace.
+//! The programs that change and show the rules and sets of a namespace.
 
+pub(crate) mod ipset;
 pub(crate) mod iptables;
 mod names;
 mod save;
