@@ -2,13 +2,14 @@
 //!
 //! - [`Conntrack::track`] finds a packet's connection or makes one (`nf_conntrack_in`).
 //! - [`Conntrack::confirm`] puts a new one into the table when its first packet survived (`nf_conntrack_confirm`).
-//! - [`Conntrack::list`], [`Conntrack::insert`], [`Conntrack::delete`] are what the `conntrack` command does by netlink.
+//! - [`Conntrack::list`], [`Conntrack::create`], [`Conntrack::change`], [`Conntrack::delete`] are what the `conntrack` command does by netlink.
 //!
 //! Nothing here has a timer. An entry whose time is over does not exist: whoever meets it takes it out. A connection that is not
 //! confirmed belongs to the packet that is on its way in this instant of virtual time; what is left of it later is reused.
 
 mod confirm;
 mod conn;
+mod control;
 mod error;
 mod events;
 pub mod proto;
@@ -20,6 +21,7 @@ mod track;
 mod tuple;
 
 pub use conn::{Conn, ConnStatus, Counter, Zone};
+pub use control::Change;
 pub use events::{Event, EventKind, EventMask, Events, LogLine, Stats};
 pub use settings::{Setting, Settings};
 pub use store::Others;

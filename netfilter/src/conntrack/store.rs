@@ -111,6 +111,13 @@ impl Store {
         self.slots[slot as usize].listed = directions;
     }
 
+    /// A connection may end earlier than it was thought.
+    pub(crate) fn shortened(&mut self, slot: u32) {
+        if let Some(conn) = self.conn(slot) {
+            self.earliest_end = self.earliest_end.min(conn.expires);
+        }
+    }
+
     /// Notes the source of a connection.
     pub(crate) fn list_source(&mut self, slot: u32) {
         let entry = &mut self.slots[slot as usize];

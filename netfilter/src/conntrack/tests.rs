@@ -340,3 +340,37 @@ fn one_connection_is_changed_while_the_others_are_counted() {
     assert!(router.table.is_connected(now, &tuples[0], Zone(0)));
     assert_eq!(router.conns()[1].mark, 7);
 }
+
+#[test]
+fn connections_can_be_made_changed_and_ended_by_hand() {
+    use hopwise_sim_core::Errno;
+    let mut router = Router::new();
+    let now = router.now;
+    let bytes = tcp(A, B, SYN, 1, 0, b"");
+    let tuple = Tuple::of_packet(&bytes, 20, 6).unwrap();
+    let tuples = [tuple, tuple.invert().unwrap()];
+    let zones = [Zone(0); 2];
+    let table = &mut router.table;
+    assert_eq!(table.create(now, tuples, zones, &Change::default()), Err(Errno::EINVAL));
+    let wanted = Change {
+        timeout: Some(50),
+        state: Some(TcpState::Established as u8),
+        status: Some(ConnStatus::SEEN_REPLY),
+        ..Change::default()
+    };
+    assert_eq!(table.create(now, tuples, zones, &wanted), Ok(()));
+    assert_eq!(table.create(now, tuples, zones, &wanted), Err(Errno::EEXIST));
+    let tag = table.lookup(now, &tuples[1], zones).unwrap();
+    assert_eq!(
+        table.change(now, tag, &Change { status: Some(ConnStatus::empty()), ..Change::default() }),
+        Err(Errno::EBUSY)
+    );
+    assert_eq!(table.change(now, tag, &Change { timeout: Some(5), mark: Some(9), ..Change::default() }), Ok(()));
+    assert_eq!(table.conn(tag).unwrap().mark, 9);
+    // Its windows are not known: any segment fits.
+    router.forward(&tcp(A, B, ACK, 77, 88, b"x")).unwrap();
+    assert_eq!(router.info, Some(ConnInfo::Established));
+    router.table.delete(now, tag);
+    assert_eq!(router.table.count(now), 0);
+    assert_eq!(router.table.lookup(now, &tuple, zones), None);
+}

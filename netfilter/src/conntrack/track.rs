@@ -141,7 +141,7 @@ impl Conntrack {
     }
 
     /// Whether one more connection may be made; if not, the kernel's log says so. The beginning of `__nf_conntrack_alloc`.
-    fn has_room(&mut self, now: Time, key: u128) -> bool {
+    pub(super) fn has_room(&mut self, now: Time, key: u128) -> bool {
         let max = self.settings[Setting::Max] as usize;
         self.store.sweep_before_growth(now).then(|| self.sweep(now));
         if max == 0 || self.store.count() < max || self.count(now) < max || self.early_drop(now, key) {

@@ -122,6 +122,15 @@ pub(crate) fn packet(seen: &mut Seen<'_>, conn: &mut Conn) -> Outcome {
     }
 }
 
+/// What is remembered of a connection that was made by hand.
+pub(crate) fn start(protocol: u8, now: Time) -> Proto {
+    match protocol {
+        IPPROTO_TCP => Proto::Tcp(tcp::Tcp::by_hand(tcp::TcpState::None, true)),
+        IPPROTO_UDP | IPPROTO_UDPLITE => Proto::Udp { stream_from: now },
+        _ => Proto::None,
+    }
+}
+
 /// Queries and their answers. `nf_conntrack_icmp_packet`.
 fn icmp(seen: &mut Seen<'_>, conn: &mut Conn) -> Outcome {
     let [kind, _] = conn.tuple(Direction::Original).dst.port.to_be_bytes();
