@@ -89,7 +89,7 @@ pub struct Namespace {
     pub log: Vec<(Time, String)>,
     /// Its tables of rules, if they were ever touched.
     pub rules: Option<Box<Ruleset>>,
-    /// Its connections, if any were ever tracked or asked for.
+    /// Its connections, if they were ever tracked or their settings touched.
     pub conntrack: Option<Box<Conntrack>>,
     /// When the timer for garbage collection was set; `None`: not running.
     pub neigh_gc_at: Option<Time>,
@@ -128,6 +128,13 @@ impl Namespace {
             conntrack: None,
             neigh_gc_at: None,
         }
+    }
+
+    /// Its connections; from now on there is a table of them.
+    #[inline]
+    pub fn conntrack(&mut self) -> &mut Conntrack {
+        let seed = self.hash_seed;
+        self.conntrack.get_or_insert_with(|| Box::new(Conntrack::new(seed)))
     }
 
     /// The name of a link, `*` if there is none of that number.

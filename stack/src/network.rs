@@ -142,6 +142,7 @@ impl Network {
     pub fn add_namespace(&mut self, host: HostId) -> NsId {
         let id = NsId(self.namespaces.len() as u32);
         self.namespaces.push(Some(Box::new(Namespace::new(id, host, self.seed, &self.defaults))));
+        self.inherit_conntrack(id);
         let mut lo = Link::new(Kind::Loopback);
         lo.name = "lo".into();
         self.register(id, lo, IfIndex::NONE);
@@ -226,7 +227,9 @@ impl Network {
             captures: &mut self.captures,
             wakeups: &mut self.wakeups,
         };
-        Some(work(space, &mut cx))
+        let result = work(space, &mut cx);
+        ring(space, &mut self.wakeups);
+        Some(result)
     }
 
     /// Sets a timer of a namespace from outside the packet path.
@@ -320,6 +323,7 @@ impl Network {
             wakeups: &mut self.wakeups,
         };
         path::receive(space, &mut cx, link, packet);
+        ring(space, &mut self.wakeups);
     }
 
     fn timer(&mut self, ns: NsId, timer: TimerKind) {
@@ -405,5 +409,15 @@ impl Network {
     /// Whether a link is administratively up and there is a link of that number.
     pub fn is_up(&self, ns: NsId, link: IfIndex) -> bool {
         self.ns(ns).and_then(|n| n.devs.get(link)).is_some_and(|d| d.flags.contains(LinkFlags::UP))
+    }
+}
+
+/// Wakes who listens to the events of connections, if there are new ones.
+#[inline]
+fn ring(space: &mut Namespace, wakeups: &mut Vec<u64>) {
+    if let Some(conntrack) = &mut space.conntrack
+        && conntrack.events.take_news()
+    {
+        wakeups.extend_from_slice(conntrack.events.listeners());
     }
 }

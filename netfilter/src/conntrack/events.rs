@@ -56,7 +56,10 @@ const MAX_EVENTS: usize = 4096;
 /// The messages that wait for the listeners. They are written only while somebody listens.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
-    listeners: u32,
+    /// Who listens, by numbers that the caller knows them by.
+    listeners: Vec<u64>,
+    /// Something was written since [`Events::take_news`].
+    news: bool,
     /// Number of the first message in the queue since the beginning.
     first: u64,
     queue: std::collections::VecDeque<Event>,
@@ -64,24 +67,37 @@ pub struct Events {
 
 impl Events {
     /// Somebody listens from now on. Gives the number of the next message.
-    pub fn listen(&mut self) -> u64 {
-        self.listeners += 1;
+    pub fn listen(&mut self, listener: u64) -> u64 {
+        self.listeners.push(listener);
         self.next()
     }
 
     /// Somebody does not listen any more.
-    pub fn unlisten(&mut self) {
-        self.listeners = self.listeners.saturating_sub(1);
-        if self.listeners == 0 {
+    pub fn unlisten(&mut self, listener: u64) {
+        if let Some(at) = self.listeners.iter().position(|one| *one == listener) {
+            self.listeners.swap_remove(at);
+        }
+        if self.listeners.is_empty() {
             self.first = self.next();
             self.queue = Default::default();
         }
     }
 
+    /// Who listens.
+    pub fn listeners(&self) -> &[u64] {
+        &self.listeners
+    }
+
     /// Whether anybody listens.
     #[inline]
     pub fn wanted(&self) -> bool {
-        self.listeners != 0
+        !self.listeners.is_empty()
+    }
+
+    /// Whether something was written since this was asked last.
+    #[inline]
+    pub fn take_news(&mut self) -> bool {
+        core::mem::take(&mut self.news)
     }
 
     /// The number of the next message.
@@ -101,6 +117,7 @@ impl Events {
             self.first += 1;
         }
         self.queue.push_back(event);
+        self.news = true;
     }
 }
 

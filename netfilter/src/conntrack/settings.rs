@@ -77,6 +77,11 @@ settings! {
 }
 
 impl Setting {
+    /// What it is if nobody has set it.
+    pub const fn default_value(self) -> u32 {
+        DEFAULTS[self as usize]
+    }
+
     /// Whether another namespace than the first one of a host may only read it.
     pub const fn root_only(self) -> bool {
         matches!(self, Setting::Buckets | Setting::ExpectMax | Setting::Max)

@@ -327,6 +327,19 @@ impl Conntrack {
         self.store.count()
     }
 
+    /// The same for one who only looks.
+    pub fn count_at(&self, now: Time) -> usize {
+        let over =
+            |slot: &&Slot| slot.listed != [false; 2] && slot.conn.as_ref().is_some_and(|conn| conn.expires <= now);
+        self.store.count - self.store.slots.iter().filter(over).count()
+    }
+
+    /// The connections in the table as they are at that time, the oldest first.
+    pub fn list_at(&self, now: Time) -> impl Iterator<Item = &Conn> {
+        let conns = self.store.confirmed().into_iter().filter_map(|slot| self.store.conn(slot));
+        conns.filter(move |conn| conn.expires > now)
+    }
+
     /// Makes room in the neighbourhood of a new connection's bucket by ending connections that are not assured.
     /// `early_drop`.
     pub(crate) fn early_drop(&mut self, now: Time, key: u128) -> bool {

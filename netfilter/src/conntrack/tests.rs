@@ -270,7 +270,7 @@ fn a_clash_of_two_translations_is_kept_for_a_second() {
 fn events_are_told_to_who_listened_when_it_began() {
     let mut router = Router::new();
     router.forward(&udp(A, B, b"")).unwrap();
-    let from = router.table.events.listen();
+    let from = router.table.events.listen(1);
     router.forward(&udp(B, A, b"")).unwrap();
     assert_eq!(router.table.events.since(from).count(), 0);
     router.forward(&udp(A, (B.0, 81), b"")).unwrap();

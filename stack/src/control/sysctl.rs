@@ -5,6 +5,7 @@
 
 use core::time::Duration;
 
+use hopwise_netfilter::conntrack;
 use hopwise_protocols::neigh::NeighParms;
 use hopwise_sim_core::{IfIndex, NsId};
 
@@ -14,6 +15,11 @@ use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::network::Network;
 use crate::sysctl::SysctlKey;
+
+/// What the names of connection tracking's settings begin with.
+const NETFILTER: &str = "net.netfilter.";
+/// The only one that is not set but counted.
+const CONNTRACK_COUNT: &str = "nf_conntrack_count";
 
 /// Whose settings a folder below `conf` or `neigh` holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +37,8 @@ enum Setting {
     Threshold(usize),
     Number(SysctlKey),
     Ports,
+    Conntrack(conntrack::Setting),
+    ConntrackCount,
     Kept(&'static str),
 }
 
@@ -44,6 +52,10 @@ impl Network {
             Setting::Threshold(which) => thresholds(&space.neigh.thresholds)[which].to_string(),
             Setting::Number(key) => space.sysctl[key].to_string(),
             Setting::Ports => format!("{}\t{}", space.sysctl.local_ports.0, space.sysctl.local_ports.1),
+            Setting::Conntrack(key) => self.conntrack_setting(space, key).to_string(),
+            Setting::ConntrackCount => {
+                space.conntrack.as_ref().map_or(0, |table| table.count_at(self.now())).to_string()
+            }
             Setting::Kept(default) => space.sysctl.kept.get(name).map_or(default, |text| text).to_owned(),
         };
         Some(text)
@@ -61,6 +73,8 @@ impl Network {
         let is_root = self.is_root(ns);
         match setting {
             Setting::Neigh(Folder::Default, key) => self.set_neigh_default(ns, key, number(text)?),
+            Setting::Conntrack(key) => self.set_conntrack(ns, key, number(text)?),
+            Setting::ConntrackCount => Err(Errno::EACCES),
             Setting::Threshold(which) => {
                 let value = u32::try_from(number(text)?).map_err(|_| Errno::EINVAL)?;
                 self.each_of_host(ns, |space| {
@@ -89,8 +103,11 @@ impl Network {
         let links: Vec<String> = space.devs.iter().map(|d| d.name.replace('.', "/")).collect();
         let mut names: Vec<String> = vec!["net.ipv4.ip_forward".into(), "net.ipv4.ip_local_port_range".into()];
         names.extend(SysctlKey::ALL.iter().map(|key| key.name().to_owned()));
+        names.extend(conntrack::Setting::ALL.iter().map(|key| format!("{NETFILTER}{}", key.name())));
+        names.push(format!("{NETFILTER}{CONNTRACK_COUNT}"));
         names.extend(KEPT.iter().map(|row| row.0.to_owned()));
         if root {
+            names.push("net.nf_conntrack_max".into());
             names.extend(KEPT_IN_ROOT.iter().map(|row| row.0.to_owned()));
             names.extend((1..=3).map(|n| format!("net.ipv4.neigh.default.gc_thresh{n}")));
         }
@@ -117,6 +134,14 @@ impl Network {
         if name == "net.ipv4.ip_local_port_range" {
             return Some(Setting::Ports);
         }
+        if let Some(rest) = name.strip_prefix(NETFILTER) {
+            let found = conntrack::Setting::find(rest).map(Setting::Conntrack);
+            let count = (rest == CONNTRACK_COUNT).then_some(Setting::ConntrackCount);
+            return found.or(count).or_else(|| kept::default_of(name, root).map(Setting::Kept));
+        }
+        if name == "net.nf_conntrack_max" && root {
+            return Some(Setting::Conntrack(conntrack::Setting::Max));
+        }
         if let Some(rest) = name.strip_prefix("net.ipv4.conf.") {
             let (folder, key) = rest.split_once('.')?;
             return Some(Setting::Conf(self::folder(space, folder)?, ConfKey::find(key)?));
@@ -138,6 +163,38 @@ impl Network {
         }
         let number = SysctlKey::ALL.iter().find(|key| key.name() == name).map(|key| Setting::Number(*key));
         number.or_else(|| kept::default_of(name, root).map(Setting::Kept))
+    }
+
+    /// A new namespace has the settings of connection tracking that are one for the whole machine.
+    pub(crate) fn inherit_conntrack(&mut self, ns: NsId) {
+        let Some(root) = self.ns(ns).and_then(|space| self.host(space.host)).map(|host| host.root) else { return };
+        let of_root = self.ns(root).and_then(|space| space.conntrack.as_ref()).map(|table| table.settings.clone());
+        if let (Some(settings), Some(space)) = (of_root, self.ns_mut(ns)) {
+            for key in conntrack::Setting::ALL.iter().copied().filter(|key| key.root_only()) {
+                space.conntrack().settings[key] = settings[key];
+            }
+        }
+    }
+
+    /// The value of a setting of connection tracking; some are one for the whole machine.
+    fn conntrack_setting(&self, space: &Namespace, key: conntrack::Setting) -> u32 {
+        let root = self.host(space.host).and_then(|host| self.ns(host.root)).filter(|_| key.root_only());
+        root.unwrap_or(space).conntrack.as_ref().map_or(key.default_value(), |table| table.settings[key])
+    }
+
+    fn set_conntrack(&mut self, ns: NsId, key: conntrack::Setting, value: i64) -> Result<(), Errno> {
+        if !key.root_only() {
+            let space = self.ns_mut(ns).ok_or(Errno::ENOENT)?;
+            let value = u32::try_from(value).ok().filter(|value| key.limits().contains(value));
+            space.conntrack().settings[key] = value.ok_or(Errno::EINVAL)?;
+            return Ok(());
+        }
+        if !self.is_root(ns) {
+            return Err(Errno::EACCES);
+        }
+        let value = u32::try_from(value).ok().filter(|value| key.limits().contains(value)).ok_or(Errno::EINVAL)?;
+        self.each_of_host(ns, |space| space.conntrack().settings[key] = value);
+        Ok(())
     }
 
     /// The defaults of neighbours are one for the whole machine (`arp_tbl.parms`); links of its first namespace that
