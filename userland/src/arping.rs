@@ -61,6 +61,7 @@ struct Options {
     answer: bool,
     count: Option<u64>,
     timeout: Option<u64>,
+    /// `-i`; 0 sends one probe and waits for ever, the timer being switched off.
     interval: u64,
     device: Option<String>,
     source: Option<Ipv4Addr>,
@@ -83,7 +84,7 @@ impl Options {
                 'f' => options.quit_on_reply = true,
                 'c' => options.count = Some(number(text, 1)?),
                 'w' => options.timeout = Some(number(text, 0)?).filter(|w| *w > 0),
-                'i' => options.interval = number(text, 0)?.max(1),
+                'i' => options.interval = number(text, 0)?,
                 'I' => options.device = Some(text.to_owned()),
                 's' => {
                     let source = resolve::inet_aton(text);
@@ -177,7 +178,7 @@ fn begin(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<Run, Refusal>
         target,
         mac,
         peer: MacAddr::BROADCAST,
-        next: sys.now(),
+        next: Some(sys.now()),
         last: sys.now(),
         deadline,
         options,
@@ -233,7 +234,8 @@ struct Run {
     mac: MacAddr,
     /// Whom to ask: everybody, until somebody has answered.
     peer: MacAddr,
-    next: Time,
+    /// When the next probe is due.
+    next: Option<Time>,
     last: Time,
     deadline: Option<Time>,
     sent: u64,
@@ -255,18 +257,19 @@ impl Run {
             return self.finish(sys);
         }
         let over = self.deadline.is_some_and(|d| sys.now() >= d);
-        if sys.now() >= self.next {
+        if let Some(next) = self.next.filter(|next| sys.now() >= *next) {
             if self.options.count.is_some_and(|count| self.sent >= count) {
                 return self.finish(sys);
             }
             // A probe that is due when the time is over is still sent; nobody waits for its answer.
             self.send(sys);
-            self.next += Duration::from_secs(self.options.interval);
+            let interval = Duration::from_secs(self.options.interval);
+            self.next = (self.options.interval > 0).then(|| next + interval);
         }
         if over {
             return self.finish(sys);
         }
-        Step::Block(Wait::until(self.next).or_until(self.deadline))
+        Step::Block(Wait::event().or_until(self.next).or_until(self.deadline))
     }
 
     fn send(&mut self, sys: &mut Sys<'_, SimKernel>) {

@@ -237,6 +237,37 @@ fn ping_floods_without_end_in_an_instant() {
     assert_eq!(status, 0);
 }
 
+/// `sendmsg(2)` says why it failed, and the error queue does not: ping keeps silent. Only what is too long for a route,
+/// yet not for any packet, is told in the queue.
+#[test]
+fn ping_is_silent_about_what_never_leaves() {
+    let mut lab = Lab::new();
+    for (size, told) in [(65_527, "ping: local error: message too long, mtu=1500\n"), (65_528, ""), (70_000, "")] {
+        let errors = if told.is_empty() { "" } else { " +1 errors," };
+        let text = format!(
+            "PING 10.0.1.3 (10.0.1.3) {size}({}) bytes of data.\n{told}\n--- 10.0.1.3 ping statistics ---\n\
+             1 packets transmitted, 0 received,{errors} 100% packet loss, time 0ms\n\n",
+            size + 28
+        );
+        lab.expect(&format!("ping -c 1 -W 1 -s {size} 10.0.1.3"), &text, 1);
+    }
+    let id = lab.world.machines.submit(lab.near, "ping -c 3 -i 0.5 -W 1 10.0.1.99").unwrap();
+    lab.world.run_for(Duration::from_millis(700));
+    lab.run("ip route del default");
+    lab.world.run_for(Duration::from_secs(3));
+    let text = String::from_utf8_lossy(lab.world.machines.output(id)).into_owned();
+    assert!(!text.contains("sendmsg"), "{text}");
+    assert!(text.contains("3 packets transmitted, 0 received, 100% packet loss"), "{text}");
+}
+
+#[test]
+fn arping_without_an_interval_waits_for_ever() {
+    let mut lab = Lab::new();
+    let (text, status) = lab.run("timeout 3 arping -i 0 -c 1 -I e0 10.0.0.2");
+    assert!(text.ends_with("\nSent 1 probes (1 broadcast(s))\nReceived 1 response(s)\n"), "{text}");
+    assert_eq!(status, 124);
+}
+
 #[test]
 fn arping_asks_everybody_and_then_one() {
     let mut lab = Lab::new();
@@ -306,6 +337,13 @@ fn traceroute_shows_what_stops_it() {
         1,
     );
     lab.expect("traceroute nosuch", "nosuch: Temporary failure in name resolution\nCannot handle \"host\" cmdline arg `nosuch' on position 1 (argc 1)\n", 2);
+    lab.expect(
+        "traceroute -n -r 10.0.1.3",
+        "traceroute to 10.0.1.3 (10.0.1.3), 30 hops max, 60 byte packets\nconnect: Network is unreachable\n",
+        1,
+    );
+    assert_eq!(hops(&lab.run("traceroute -n -r -q 1 10.0.0.2").0)[1..], ["1 10.0.0.2"]);
+    assert_eq!(hops(&lab.run("traceroute -n -r -I -q 1 10.0.0.2").0)[1..], ["1 10.0.0.2"]);
     lab.expect("traceroute -T 10.0.1.3", "Bad option `-T' (argc 1)\n", 2);
 }
 

@@ -70,6 +70,10 @@ pub fn spec(opts: &SockOpts, route: Route, dst: Ipv4Addr, protocol: u8) -> IpSpe
 ///
 /// Errors: what routing says; `EACCES` for a broadcast address without `SO_BROADCAST`; `EMSGSIZE`.
 pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, payload: &[u8]) -> Result<usize, Errno> {
+    if payload.len() > usize::from(u16::MAX) {
+        // Found out before anything else, and not told in the error queue.
+        return Err(Errno::EMSGSIZE);
+    }
     let socket = ns.sockets.get_mut(id).ok_or(Errno::EBADF)?;
     if let Some(errno) = socket.pending.take() {
         return Err(errno);

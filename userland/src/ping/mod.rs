@@ -247,28 +247,27 @@ impl Run {
     fn send_probe(&mut self, sys: &mut Sys<'_, SimKernel>) -> Next {
         let seq = (self.stats.transmitted + 1) as u16;
         self.stats.forget(seq);
-        loop {
-            match self.transmit(sys, seq) {
-                Ok(_) => {
-                    self.stats.advance();
-                    let room = self.options.preload < SCREEN_WIDTH || self.stats.in_flight() < SCREEN_WIDTH;
-                    if self.options.flood && !self.options.quiet && room {
-                        sys.out(".");
-                    }
-                    let rest = self.interval.saturating_sub(self.tokens);
-                    return if rest == 0 { Next::AtOnce } else { Next::After(rest) };
+        let errno = match self.transmit(sys, seq) {
+            Ok(_) => {
+                self.stats.advance();
+                let room = self.options.preload < SCREEN_WIDTH || self.stats.in_flight() < SCREEN_WIDTH;
+                if self.options.flood && !self.options.quiet && room {
+                    sys.out(".");
                 }
-                Err(errno) => match self.read_error(sys) {
-                    // An ICMP error came in between: once more, soon.
-                    Some(Told::ByNetwork) => {
-                        self.tokens += self.interval;
-                        return Next::After(MIN_INTERVAL);
-                    }
-                    Some(Told::NotOurs) => {}
-                    Some(Told::ByThisHost) => return self.pretend_sent(sys, None),
-                    None => return self.pretend_sent(sys, Some(errno)),
-                },
+                let rest = self.interval.saturating_sub(self.tokens);
+                return if rest == 0 { Next::AtOnce } else { Next::After(rest) };
             }
+            Err(errno) => errno,
+        };
+        match self.read_error(sys) {
+            // An ICMP error came in between: once more, soon.
+            Some(Told::ByNetwork) => {
+                self.tokens += self.interval;
+                Next::After(MIN_INTERVAL)
+            }
+            Some(Told::NotOurs) => self.pretend_sent(sys, Some(errno)),
+            // An empty queue counts as an error that was told: what is dropped on the way out is lost in silence.
+            Some(Told::ByThisHost) | None => self.pretend_sent(sys, None),
         }
     }
 

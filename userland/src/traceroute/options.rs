@@ -43,6 +43,8 @@ pub(super) struct Options {
     pub tos: u8,
     /// `-w MAX,HERE,NEAR`: the longest wait, and the factors for answers of the same and of a later hop.
     pub wait: (f64, f64, f64),
+    /// `-r`: without gateways.
+    pub direct: bool,
     /// `-q`.
     pub queries: usize,
     /// `-s`.
@@ -75,6 +77,7 @@ impl Default for Options {
             port: None,
             tos: 0,
             wait: (5.0, 3.0, 10.0),
+            direct: false,
             queries: 3,
             source: None,
             pause: Duration::ZERO,
@@ -90,7 +93,7 @@ impl Default for Options {
 /// One option: its names, and what its argument is called.
 struct Row(char, &'static str, Option<&'static str>);
 
-/// What is done here. Of the real program's options, `-d -g -T -l -r -A -O -UL -D -P --back` are refused.
+/// What is done here. Of the real program's options, `-d -g -T -l -A -O -UL -D -P --back` are refused.
 const TABLE: &[Row] = &[
     Row('4', "", None),
     Row('6', "", None),
@@ -105,6 +108,7 @@ const TABLE: &[Row] = &[
     Row('t', "tos", Some("tos")),
     Row('w', "wait", Some("MAX,HERE,NEAR")),
     Row('q', "queries", Some("nqueries")),
+    Row('r', "", None),
     Row('s', "source", Some("src_addr")),
     Row('z', "sendwait", Some("sendwait")),
     Row('e', "extensions", None),
@@ -130,7 +134,7 @@ const MAX_PACKET_LEN: usize = 65_000;
 const VERSION: &str = "Modern traceroute for Linux, version 2.1.2\n\
     Copyright (c) 2016  Dmitry Butskoy,   License: GPL v2 or any later\n";
 
-const USAGE: &str = "Usage:\n  traceroute [ -46FInUeV ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] \
+const USAGE: &str = "Usage:\n  traceroute [ -46FInreUV ] [ -f first_ttl ] [ -i device ] [ -m max_ttl ] [ -N squeries ] \
 [ -p port ] [ -t tos ] [ -w MAX,HERE,NEAR ] [ -q nqueries ] [ -s src_addr ] [ -z sendwait ] [ -M name ] [ --fwmark=num ] [ --mtu ] \
 host [ packetlen ]\n";
 
@@ -217,6 +221,7 @@ impl Options {
             't' => self.tos = number()? as u8,
             'w' => self.wait = waits(text).ok_or_else(bad)?,
             'q' => self.queries = count()?,
+            'r' => self.direct = true,
             's' => self.source = Some(text.parse().map_err(|_| bad())?),
             'z' => self.pause = pause(text).ok_or_else(bad)?,
             'M' => self.method = module(text)?,

@@ -95,7 +95,7 @@ impl Prober {
                 tos: options.tos,
                 ..OutputFlow::default()
             };
-            connectable(sys, &flow).map_err(|errno| failure("connect", errno))?;
+            connectable(sys, &flow, options.direct).map_err(|errno| failure("connect", errno))?;
             sock.get(sys).map_err(|errno| failure("connect", errno))?.remote = Some((target, 0));
             prober.icmp = Some(sock);
         }
@@ -141,6 +141,12 @@ impl Prober {
                 let sock = self.socket(sys, options, SocketKind::Udp)?;
                 set_ttl(sys, sock, ttl);
                 let to = (self.target, self.number);
+                if options.direct {
+                    let oif = sock.get(sys).map_or(Default::default(), |s| s.bound_dev);
+                    let flow =
+                        OutputFlow { dst: to.0, src: options.source, oif, mark: options.mark, ..OutputFlow::default() };
+                    connectable(sys, &flow, true).map_err(|errno| failure("connect", errno))?;
+                }
                 sys.kernel.net.connect_udp(sock.ns, sock.id, to).map_err(|errno| failure("connect", errno))?;
                 if options.method == Method::Default {
                     self.number = self.number.wrapping_add(1);
@@ -261,10 +267,11 @@ impl Prober {
     }
 }
 
-/// Whether `connect(2)` would succeed.
-fn connectable(sys: &Sys<'_, SimKernel>, flow: &OutputFlow) -> Result<(), Errno> {
+/// Whether `connect(2)` would succeed; `direct` is `SO_DONTROUTE`, for which routes by a gateway do not exist.
+fn connectable(sys: &Sys<'_, SimKernel>, flow: &OutputFlow, direct: bool) -> Result<(), Errno> {
     let route = sys.kernel.net.route_for(sys.ns(), flow)?;
     match route.kind {
+        _ if direct && route.gateway.is_some() => Err(Errno::ENETUNREACH),
         hopwise_stack::path::route::RouteKind::Broadcast => Err(Errno::EACCES),
         _ => Ok(()),
     }
