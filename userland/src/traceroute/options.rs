@@ -204,7 +204,7 @@ impl Options {
 
     fn take(&mut self, key: char, shown: &str, text: &str, argc: usize) -> Result<(), Refusal> {
         let bad = || (2, format!("Cannot handle `{shown}' option with arg `{text}' (argc {argc})\n"));
-        let number = || getopt::strtol(text).ok_or_else(bad);
+        let number = || integer(text).ok_or_else(bad);
         let count = || number().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         match key {
             '4' => self.six = false,
@@ -223,7 +223,7 @@ impl Options {
             'q' => self.queries = count()?,
             'r' => self.direct = true,
             's' => self.source = Some(text.parse().map_err(|_| bad())?),
-            'z' => self.pause = pause(text).ok_or_else(bad)?,
+            'z' => self.pause = pause(text).ok_or_else(bad)?.map_err(|why| (2, why))?,
             'M' => self.method = module(text)?,
             'V' => return Err((0, VERSION.to_owned())),
             '\u{1}' => (self.source_port, self.simultaneous) = (number()? as u16, 1),
@@ -245,7 +245,7 @@ impl Options {
         };
         self.host = (host.clone(), 1, *argc);
         if let Some((text, argc)) = operands.get(1) {
-            let Some(length) = getopt::strtol(text) else {
+            let Some(length) = integer(text) else {
                 return refuse(format!("Cannot handle \"packetlen\" cmdline arg `{text}' on position 2 (argc {argc})"));
             };
             self.length = Some(usize::try_from(length).unwrap_or(0));
@@ -296,14 +296,36 @@ fn waits(text: &str) -> Option<(f64, f64, f64)> {
     Some((max, here, near))
 }
 
-/// `-z`: seconds, or milliseconds if it is more than ten.
-fn pause(text: &str) -> Option<Duration> {
+/// A number as C writes it (`strtol` of base 0): `0x10` and `010` are no tens.
+fn integer(text: &str) -> Option<i64> {
+    let unsigned = text.trim_start().trim_start_matches(['-', '+']);
+    let (radix, digits) = match unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        Some(digits) => (16, digits),
+        None => (8, unsigned.strip_prefix('0').unwrap_or_default()),
+    };
+    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+        // Neither of them; `08` is no number at all.
+        return getopt::strtol(text).filter(|n| *n == 0 || !unsigned.starts_with('0'));
+    }
+    let value = i64::from_str_radix(digits, radix).unwrap_or(i64::MAX);
+    match text.trim_start().strip_suffix(unsigned)? {
+        "" | "+" => Some(value),
+        "-" => Some(-value),
+        _ => None,
+    }
+}
+
+/// `-z`: seconds, or milliseconds if it is more than ten. `None` is no number; a negative one is complained about.
+fn pause(text: &str) -> Option<Result<Duration, String>> {
     let (number, rest) = getopt::strtod(text);
-    if text.is_empty() || !rest.is_empty() || !(0.0..1e9).contains(&number) {
+    if text.is_empty() || !rest.is_empty() || number >= 1e9 {
         return None;
     }
+    if number < 0.0 {
+        return Some(Err(format!("bad sendtime `{number}' specified\n")));
+    }
     let millis = if number > 10.0 { number } else { number * 1000.0 };
-    Some(Duration::from_micros((millis * 1000.0) as u64))
+    Some(Ok(Duration::from_micros((millis * 1000.0) as u64)))
 }
 
 fn module(text: &str) -> Result<Method, Refusal> {
@@ -336,6 +358,9 @@ mod tests {
             ("-m 300 h", "max hops cannot be more than 255\n"),
             ("-f 40 h", "first hop out of range\n"),
             ("-w -1 h", "bad wait specifications `-1,0,0' used\n"),
+            ("-z -0.5 h", "bad sendtime `-0.5' specified\n"),
+            ("-z x h", "Cannot handle `-z' option with arg `x' (argc 2)\n"),
+            ("-m 0x h", "Cannot handle `-m' option with arg `0x' (argc 2)\n"),
             ("-M foo h", "Unknown traceroute module foo\n"),
             ("-n h x", "Cannot handle \"packetlen\" cmdline arg `x' on position 2 (argc 3)\n"),
             ("h 100 200", "Extra arg `200' (position 3, argc 3)\n"),
@@ -350,6 +375,30 @@ mod tests {
         let options = parse("-nI -q1 -w 1,2 10.0.1.3 --sport=1000 100").unwrap();
         assert_eq!((options.queries, options.wait, options.simultaneous), (1, (1.0, 2.0, 0.0), 1));
         assert_eq!((options.host, options.length), (("10.0.1.3".into(), 1, 5), Some(100)));
-        assert_eq!((pause("0.5"), pause("200")), (Some(Duration::from_millis(500)), Some(Duration::from_millis(200))));
+        let millis = |text| pause(text).and_then(Result::ok).map(|pause| pause.as_millis());
+        assert_eq!((millis("0.5"), millis("200")), (Some(500), Some(200)));
+    }
+
+    #[test]
+    fn numbers_are_those_of_c() {
+        let read =
+            ["0x10", "010", "08", "0", "-1", "-0x2", "0x", "+7", "--3", "-0-1", "2x", "", "0xffffffffffffffffff"]
+                .map(integer);
+        let expected = [
+            Some(16),
+            Some(8),
+            None,
+            Some(0),
+            Some(-1),
+            Some(-2),
+            None,
+            Some(7),
+            None,
+            None,
+            None,
+            None,
+            Some(i64::MAX),
+        ];
+        assert_eq!(read, expected);
     }
 }
