@@ -32,6 +32,11 @@ impl SimKernel {
         self.sockets.push((pid, ns, socket));
     }
 
+    /// A process closed a socket itself: its number may be another one's soon.
+    pub fn release(&mut self, ns: NsId, socket: SocketId) {
+        self.sockets.retain(|(_, n, s)| (*n, *s) != (ns, socket));
+    }
+
     /// The namespace of that name on a machine.
     pub fn named(&self, machine: MachineId, name: &str) -> Option<NsId> {
         self.names.get(machine.index())?.get(name).copied()

@@ -10,6 +10,7 @@ pub mod brctl;
 pub mod bridge;
 pub mod captures;
 pub mod curl;
+pub mod dns;
 pub mod ethtool;
 pub mod getopt;
 pub mod http;

@@ -67,6 +67,7 @@ impl Sock {
 
     /// Closes the socket before the process ends.
     pub fn close(self, sys: &mut Sys<'_, SimKernel>) {
+        sys.kernel.release(self.ns, self.id);
         sys.kernel.net.close_socket(self.ns, self.id);
     }
 }

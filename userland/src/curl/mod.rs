@@ -118,7 +118,7 @@ struct Run {
     /// Connections made until now.
     connections: u32,
     /// Names that were looked up.
-    known: Vec<String>,
+    known: Vec<(String, core::net::Ipv4Addr)>,
     retries_left: u64,
     pause: Duration,
     /// Until when it waits before another try.

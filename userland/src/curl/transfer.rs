@@ -12,9 +12,10 @@ use super::response::Body;
 use super::url::Url;
 use super::writeout::{Facts, Times};
 use super::{Run, Sink, request};
+use crate::dns::Lookup;
 use crate::http::{Head, MAX_HEAD, status_line};
 use crate::kernel::SimKernel;
-use crate::resolve::{self, Family, Host};
+use crate::resolve::{Family, Host};
 use crate::sock::link_named;
 use crate::stream::{From, Stream};
 
@@ -43,6 +44,8 @@ pub(super) enum Outcome {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Begin,
+    /// The name is being looked up.
+    Resolving,
     Connecting,
     /// The request is sent at that time.
     Sending(Time),
@@ -62,6 +65,7 @@ pub(super) struct Transfer {
     /// When this request (the first one or a redirected one) began.
     since: Time,
     times: Times,
+    lookup: Option<Lookup>,
     stream: Option<Stream>,
     to: Addr,
     number: u32,
@@ -92,6 +96,7 @@ impl Transfer {
             began: now,
             since: now,
             times: Times::default(),
+            lookup: None,
             stream: None,
             to: (Ipv4Addr::UNSPECIFIED, 0),
             number: 0,
@@ -137,6 +142,7 @@ impl Transfer {
             sys.err(&text);
             let on = match self.phase {
                 Phase::Begin => self.begin(sys, run)?,
+                Phase::Resolving => self.resolved(sys, run)?,
                 Phase::Connecting => self.connected(sys, run)?,
                 Phase::Sending(at) if at > sys.now() => false,
                 Phase::Sending(_) => self.send(sys, run)?,
@@ -150,9 +156,12 @@ impl Transfer {
             if !on {
                 let next = match self.phase {
                     Phase::Sending(at) | Phase::Closing(at) => Some(at),
-                    _ => self.deadline(run).map(|(at, _)| at),
+                    Phase::Resolving => self.lookup.as_ref().map(Lookup::until),
+                    _ => None,
                 };
-                return Ok(Some(Wait::event().or_until(next).or_until(self.meter.next(sys.now()))));
+                let patience = self.deadline(run).map(|(at, _)| at);
+                let wait = Wait::event().or_until(next).or_until(patience).or_until(self.meter.next(sys.now()));
+                return Ok(Some(wait));
             }
         }
     }
@@ -182,7 +191,8 @@ impl Transfer {
                 self.info(sys, run, &text);
                 return Err((28, text));
             }
-            Phase::Begin | Phase::Connecting => format!("Connection timed out after {millis} milliseconds"),
+            Phase::Begin | Phase::Resolving => format!("Resolving timed out after {millis} milliseconds"),
+            Phase::Connecting => format!("Connection timed out after {millis} milliseconds"),
             _ => {
                 let received = self.meter.received;
                 let of = match self.meter.expected {
@@ -209,7 +219,7 @@ impl Transfer {
         format!("Failed to connect to {host} port {} after {millis} ms: {why}", self.to.1)
     }
 
-    /// Looks the name up and begins to connect.
+    /// Reads the URL and looks the name up.
     fn begin(&mut self, sys: &mut Sys<'_, SimKernel>, run: &mut Run) -> Result<bool, Failure> {
         if self.url.is_none() {
             self.url = Some(Url::parse(&self.text)?);
@@ -222,7 +232,38 @@ impl Transfer {
         let Some(url) = self.url.clone() else { return Ok(false) };
         self.since = sys.now();
         let (host, port) = self.route(sys, run, &url);
-        let addr = self.look_up(sys, run, &host, port)?;
+        self.to.1 = port;
+        match self.known(sys, run, &host, port) {
+            Some(addr) => self.dial(sys, run, addr),
+            None => {
+                self.lookup = Some(Lookup::begin(sys, &host, Family::Unspec));
+                self.phase = Phase::Resolving;
+                Ok(true)
+            }
+        }
+    }
+
+    /// The name is known by now, or not.
+    fn resolved(&mut self, sys: &mut Sys<'_, SimKernel>, run: &mut Run) -> Result<bool, Failure> {
+        let Some(lookup) = &mut self.lookup else { return Ok(false) };
+        let Some(result) = lookup.step(sys) else { return Ok(false) };
+        let host = lookup.name().to_owned();
+        match result {
+            Ok(Host::V4 { addr, .. }) => {
+                run.known.push((host, addr));
+                self.dial(sys, run, addr)
+            }
+            _ => {
+                let text = format!("Could not resolve host: {host}");
+                self.info(sys, run, &text);
+                Err((6, text))
+            }
+        }
+    }
+
+    /// Begins to connect.
+    fn dial(&mut self, sys: &mut Sys<'_, SimKernel>, run: &mut Run, addr: Ipv4Addr) -> Result<bool, Failure> {
+        let port = self.to.1;
         self.times.lookup = self.micros(sys);
         self.to = (addr, port);
         self.number = run.connections;
@@ -263,25 +304,13 @@ impl Transfer {
         (url.host.clone(), url.port)
     }
 
-    fn look_up(&self, sys: &mut Sys<'_, SimKernel>, run: &mut Run, host: &str, port: u16) -> Result<Ipv4Addr, Failure> {
+    /// The address of a host that is told or was looked up before.
+    fn known(&self, sys: &mut Sys<'_, SimKernel>, run: &Run, host: &str, port: u16) -> Option<Ipv4Addr> {
         let told = run.options.resolve.iter().find(|row| row.0.eq_ignore_ascii_case(host) && row.1 == port);
-        if told.is_some() || run.known.iter().any(|known| known == host) {
-            self.info(sys, run, &format!("Hostname {host} was found in DNS cache"));
-        }
-        if let Some((_, _, addr)) = told {
-            return Ok(*addr);
-        }
-        match resolve::resolve(sys, host, Family::V4) {
-            Ok(Host::V4 { addr, .. }) => {
-                run.known.push(host.to_owned());
-                Ok(addr)
-            }
-            _ => {
-                let text = format!("Could not resolve host: {host}");
-                self.info(sys, run, &text);
-                Err((6, text))
-            }
-        }
+        let before = run.known.iter().find(|known| known.0 == host).map(|known| known.1);
+        let addr = told.map(|row| row.2).or(before)?;
+        self.info(sys, run, &format!("Hostname {host} was found in DNS cache"));
+        Some(addr)
     }
 
     /// Opens the socket, bound as `--interface` and `--local-port` ask (`bindlocal`).

@@ -1,0 +1,11 @@
+//! Names: messages, the resolver of the C library, `dig`, `nslookup`, and a server like dnsmasq.
+
+pub mod dig;
+mod exchange;
+pub mod message;
+pub mod nslookup;
+mod resolver;
+pub mod server;
+
+pub use exchange::{Exchange, Failure};
+pub use resolver::Lookup;
