@@ -8,10 +8,12 @@
 pub mod filter;
 pub mod ip_args;
 pub mod lab_document;
+pub mod messages;
 pub mod pcap_read;
 pub mod printer;
 pub mod router_with_bridge;
 pub mod shell;
+pub mod tcp;
 pub mod wire;
 mod worlds;
 
@@ -34,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "lab_document", run: lab_document::run, text: true },
     Target { name: "shell", run: shell::run, text: true },
     Target { name: "ip_args", run: ip_args::run, text: true },
+    Target { name: "tcp", run: tcp::run, text: false },
+    Target { name: "messages", run: messages::run, text: false },
     Target { name: "router_with_bridge", run: router_with_bridge::run, text: false },
 ];
 
