@@ -137,7 +137,8 @@ impl<K: Kernel> Sys<'_, K> {
     }
 
     fn open_desc(&mut self, path: &str, how: Open) -> Result<u32, Errno> {
-        if let Some(fd) = self.fd_path(path) {
+        let absolute = self.absolute(path);
+        if let Some(fd) = self.fd_path(&absolute) {
             let entry = self.fd_entry(fd).ok_or(Errno::ENOENT)?;
             if let (Some(Target::File { ino, .. }), true) = (self.m.target(entry.desc), how == Open::Write) {
                 let ino = *ino;
@@ -145,7 +146,6 @@ impl<K: Kernel> Sys<'_, K> {
             }
             return Ok(self.m.hold_desc(entry.desc));
         }
-        let absolute = self.absolute(path);
         let ino = match self.m.files.walk(&absolute, true)? {
             Walk::Kernel(path) => return self.open_kernel(&path, how),
             Walk::Missing(_, _) if how == Open::Read => return Err(Errno::ENOENT),
@@ -202,17 +202,18 @@ impl<K: Kernel> Sys<'_, K> {
         Err(Errno::ENOENT)
     }
 
-    /// The descriptor that a path such as `/dev/stdin` or `/proc/self/fd/3` means.
+    /// The descriptor that an absolute path such as `/dev/stdin` or `/proc/self/fd/3` means.
     fn fd_path(&self, path: &str) -> Option<u32> {
-        let path = self.absolute(path);
-        match path.as_str() {
-            "/dev/stdin" => return Some(0),
-            "/dev/stdout" => return Some(1),
-            "/dev/stderr" => return Some(2),
-            _ => {}
+        if let Some(name) = path.strip_prefix("/dev/") {
+            return match name {
+                "stdin" => Some(0),
+                "stdout" => Some(1),
+                "stderr" => Some(2),
+                _ => name.strip_prefix("fd/")?.parse().ok(),
+            };
         }
-        let own = format!("/proc/{}/fd/", self.number);
-        path.strip_prefix("/dev/fd/").or(path.strip_prefix("/proc/self/fd/")).or(path.strip_prefix(&own))?.parse().ok()
+        let (process, fd) = path.strip_prefix("/proc/")?.split_once("/fd/")?;
+        (process == "self" || process == self.number.to_string()).then(|| fd.parse().ok())?
     }
 
     /// Closes a descriptor.
@@ -354,11 +355,12 @@ impl<K: Kernel> Sys<'_, K> {
     /// # Errors
     /// ENOENT, ENOTDIR, ELOOP.
     pub fn stat(&mut self, path: &str, follow: bool) -> Result<Stat, Errno> {
-        if let (Some(fd), true) = (self.fd_path(path), follow) {
+        let path = self.absolute(path);
+        if let (Some(fd), true) = (self.fd_path(&path), follow) {
             let kind = self.fd_kind(fd).ok_or(Errno::ENOENT)?;
             return Ok(Stat { ino: 1, kind, mode: 0o600, nlink: 1, size: 0, mtime: self.now, original: true });
         }
-        match self.m.files.walk(&self.absolute(path), follow)? {
+        match self.m.files.walk(&path, follow)? {
             Walk::Found(ino) => self.m.files.stat(ino),
             Walk::Missing(..) => Err(Errno::ENOENT),
             Walk::Kernel(path) => self.stat_kernel(&path).ok_or(Errno::ENOENT),
@@ -400,14 +402,15 @@ impl<K: Kernel> Sys<'_, K> {
     /// # Errors
     /// ENOENT, EISDIR, ...
     pub fn read_file(&mut self, path: &str) -> Result<Vec<u8>, Errno> {
-        if let Some(fd) = self.fd_path(path) {
+        let path = self.absolute(path);
+        if let Some(fd) = self.fd_path(&path) {
             let mut all = Vec::new();
             while let Read::Data(data) = self.read(fd, 65_536)? {
                 all.extend(data);
             }
             return Ok(all);
         }
-        match self.m.files.walk(&self.absolute(path), true)? {
+        match self.m.files.walk(&path, true)? {
             Walk::Found(ino) => match self.m.files.get(ino) {
                 Some(Inode { node: Node::Device(_), .. }) => Ok(Vec::new()),
                 _ => self.m.files.content(ino).map(|data| data.to_vec()),

@@ -1,6 +1,6 @@
 //! The inodes and the walk along a path (Linux: `link_path_walk`, fs/namei.c).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hopwise_sim_core::Time;
@@ -112,18 +112,19 @@ impl FileTree {
     ///
     /// # Errors
     /// ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG as the system calls give them.
-    pub fn walk(&self, path: &str, follow: bool) -> Result<Walk, Errno> {
+    pub fn walk<'a>(&'a self, path: &'a str, follow: bool) -> Result<Walk, Errno> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
         let must_be_dir = path.len() > 1 && path.ends_with('/');
-        let mut todo: VecDeque<String> = components(path);
-        let mut stack: Vec<(Ino, String)> = vec![(0, String::new())];
+        // The names still ahead, the next one last, and the folders behind.
+        let mut todo: Vec<&str> = components(path).rev().collect();
+        let mut stack = vec![(0, "")];
         let mut links = 0;
-        while let Some(name) = todo.pop_front() {
+        while let Some(name) = todo.pop() {
             let here = stack.last().map_or(0, |top| top.0);
             if let Some(Inode { node: Node::Mount, .. }) = self.get(here) {
-                todo.push_front(name);
+                todo.push(name);
                 return self.walk_in_mount(&stack, &todo, follow);
             }
             if name == ".." {
@@ -135,8 +136,8 @@ impl FileTree {
             if name.len() > NAME_MAX {
                 return Err(Errno::ENAMETOOLONG);
             }
-            let Some(&next) = self.dir(here)?.get(&name) else {
-                return if todo.is_empty() { Ok(Walk::Missing(here, name)) } else { Err(Errno::ENOENT) };
+            let Some(&next) = self.dir(here)?.get(name) else {
+                return if todo.is_empty() { Ok(Walk::Missing(here, name.to_owned())) } else { Err(Errno::ENOENT) };
             };
             if let Some(Inode { node: Node::Symlink(target), .. }) = self.get(next)
                 && (follow || must_be_dir || !todo.is_empty())
@@ -148,9 +149,7 @@ impl FileTree {
                 if target.starts_with('/') {
                     stack.truncate(1);
                 }
-                for part in components(target).into_iter().rev() {
-                    todo.push_front(part);
-                }
+                todo.extend(components(target).rev());
                 continue;
             }
             stack.push((next, name));
@@ -166,9 +165,9 @@ impl FileTree {
     }
 
     /// The rest of a walk that entered `/proc` or `/sys`; `..` may lead out of it again.
-    fn walk_in_mount(&self, stack: &[(Ino, String)], rest: &VecDeque<String>, follow: bool) -> Result<Walk, Errno> {
+    fn walk_in_mount(&self, stack: &[(Ino, &str)], todo: &[&str], follow: bool) -> Result<Walk, Errno> {
         let mount = stack_path(stack);
-        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let rest: Vec<&str> = todo.iter().rev().copied().collect();
         let full = path::normalise(&format!("{mount}/{}", rest.join("/")));
         if full == mount || full.starts_with(&format!("{mount}/")) {
             Ok(Walk::Kernel(full))
@@ -490,11 +489,11 @@ fn program_text(name: &str) -> String {
     format!("#!hopwise {name}\n")
 }
 
-fn components(path: &str) -> VecDeque<String> {
-    path.split('/').filter(|p| !p.is_empty() && *p != ".").map(str::to_owned).collect()
+fn components(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+    path.split('/').filter(|p| !p.is_empty() && *p != ".")
 }
 
-fn stack_path(stack: &[(Ino, String)]) -> String {
-    let names: Vec<&str> = stack.iter().skip(1).map(|s| s.1.as_str()).collect();
+fn stack_path(stack: &[(Ino, &str)]) -> String {
+    let names: Vec<&str> = stack.iter().skip(1).map(|s| s.1).collect();
     format!("/{}", names.join("/"))
 }
