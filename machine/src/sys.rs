@@ -34,6 +34,7 @@ type Loaded<K> = (Box<dyn Program<K>>, Vec<String>);
 #[derive(Clone)]
 pub struct Spawn<K: Kernel> {
     argv: Vec<String>,
+    file: Option<String>,
     program: Option<Box<dyn Program<K>>>,
     fds: Vec<(u32, u32)>,
     closed: Vec<u32>,
@@ -49,6 +50,7 @@ impl<K: Kernel> Spawn<K> {
     pub fn new(argv: Vec<String>) -> Self {
         Spawn {
             argv,
+            file: None,
             program: None,
             fds: Vec::new(),
             closed: Vec::new(),
@@ -58,6 +60,13 @@ impl<K: Kernel> Spawn<K> {
             ignore: Vec::new(),
             default: Vec::new(),
         }
+    }
+
+    /// The program's file, for who has found it already: `argv[0]` is then only what the program is told.
+    #[must_use]
+    pub fn file(mut self, path: String) -> Self {
+        self.file = Some(path);
+        self
     }
 
     /// A copy of the calling process that goes on with this program (`fork` without `exec`; costs no time).
@@ -536,7 +545,10 @@ impl<K: Kernel> Sys<'_, K> {
         let program = match spawn.program {
             Some(program) => program,
             None => {
-                let path = self.find_program(spawn.argv.first().map_or("", String::as_str))?;
+                let path = match spawn.file {
+                    Some(path) => path,
+                    None => self.find_program(spawn.argv.first().map_or("", String::as_str))?,
+                };
                 let (program, argv) = self.load(&path, spawn.argv)?;
                 own.argv = argv;
                 program

@@ -9,6 +9,7 @@ use super::frame::{Frame, Jump, Kind, Next};
 use super::quote;
 use super::shell::{Naming, Shell};
 use super::vars::{ReadOnly, Value, Var};
+use crate::process::EnvMap;
 use crate::{Errno, ExitStatus, Kernel, Signal, Spawn, Sys, Wait};
 
 /// A simple command under way.
@@ -402,6 +403,33 @@ impl Shell {
         }
     }
 
+    /// The environment of a program: the exported variables and the assignments before the command; `_` is its file.
+    fn command_environment(&mut self, assigns: &[Ready], file: String) -> EnvMap {
+        let exported = self.vars.environment();
+        // A command's own assignments come first in its environment, the last of them foremost.
+        let mut own: Vec<(String, String)> = Vec::new();
+        for ready in assigns {
+            if let ReadyValue::Scalar(text) = &ready.value {
+                let name = &ready.name;
+                let before = own.iter().position(|(n, _)| n == name).map(|at| own.remove(at).1);
+                let before = before.or_else(|| exported.get(name).cloned()).filter(|_| ready.append);
+                own.push((name.clone(), before.unwrap_or_default() + text));
+            }
+        }
+        let mut env = if own.is_empty() {
+            EnvMap::clone(&exported)
+        } else {
+            let mut env: EnvMap = own.into_iter().rev().collect();
+            for (name, value) in exported.iter() {
+                env.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            env
+        };
+        env.shift_remove("_");
+        env.insert("_".to_owned(), file);
+        env
+    }
+
     fn run_program<K: Kernel>(
         &mut self,
         sys: &mut Sys<'_, K>,
@@ -433,28 +461,12 @@ impl Shell {
                 return self.finish_checked(status);
             }
         };
-        // A command's own assignments come first in its environment, the last of them foremost.
-        let exported = self.vars.environment();
-        let mut own: Vec<(String, String)> = Vec::new();
-        for ready in assigns {
-            if let ReadyValue::Scalar(text) = &ready.value {
-                let name = &ready.name;
-                let before = own.iter().position(|(n, _)| n == name).map(|at| own.remove(at).1);
-                let before = before.or_else(|| exported.get(name).cloned()).filter(|_| ready.append);
-                own.push((name.clone(), before.unwrap_or_default() + text));
-            }
-        }
-        let mut env: crate::process::EnvMap = own.into_iter().rev().collect();
-        for (name, value) in exported.iter() {
-            env.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-        env.shift_remove("_");
-        env.insert("_".to_owned(), found);
+        let env = self.command_environment(assigns, found.clone());
         sys.set_env_all(env);
         if self.may_exec && self.is_last(frame) {
             return Next::Exec(argv);
         }
-        let mut spawn = Spawn::new(argv);
+        let mut spawn = Spawn::new(argv).file(found);
         if self.is_session() {
             spawn = spawn.new_group().defaulting(Signal::TERM);
         }
