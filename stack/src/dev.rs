@@ -40,13 +40,23 @@ impl core::ops::DerefMut for Dev {
 /// Small tables are searched, larger ones hashed.
 const HASHED_FROM: usize = 8;
 
+/// The slot of a link's own number. (That of [`IfIndex::NONE`] is beyond any.)
+#[inline]
+const fn home(index: u32) -> usize {
+    index.wrapping_sub(1) as usize
+}
+
 /// The links of one namespace.
+///
+/// Links are numbered from 1 on, so that most can be in the slot of their number and are found without a search. Those
+/// with a number far beyond (chosen by hand, or brought from another namespace) are strays: they take any slot.
 #[derive(Clone, Debug, Default)]
 pub struct DevTable {
     /// Number of the link in each slot, 0 if it is free: a small table is searched without touching the links.
     numbers: Vec<u32>,
     slots: Vec<Option<Box<Dev>>>,
-    free: Vec<u32>,
+    len: usize,
+    /// The slots of all, once there are more than a few.
     by_index: FxHashMap<u32, u32>,
     by_name: FxHashMap<Box<str>, u32>,
     last_index: u32,
@@ -84,7 +94,7 @@ impl DevTable {
 
     /// How many links there are.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.len
     }
 
     /// True if there is none.
@@ -117,22 +127,14 @@ impl DevTable {
     /// Puts a link in; its number and name must be free.
     pub fn insert(&mut self, dev: Box<Dev>) {
         let (index, name) = (dev.index.0, dev.name.clone());
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = Some(dev);
-                self.numbers[slot as usize] = index;
-                slot
-            }
-            None => {
-                self.slots.push(Some(dev));
-                self.numbers.push(index);
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let slot = self.slot_for(index);
+        self.slots[slot] = Some(dev);
+        self.numbers[slot] = index;
+        self.len += 1;
         if !self.by_index.is_empty() {
-            self.by_index.insert(index, slot);
-            self.by_name.insert(name, slot);
-        } else if self.slots.len() > HASHED_FROM {
+            self.by_index.insert(index, slot as u32);
+            self.by_name.insert(name, slot as u32);
+        } else if self.len > HASHED_FROM {
             self.rehash();
         }
     }
@@ -142,7 +144,7 @@ impl DevTable {
         let slot = self.slot(index)?;
         let dev = self.slots[slot].take()?;
         self.numbers[slot] = 0;
-        self.free.push(slot as u32);
+        self.len -= 1;
         self.by_index.remove(&index.0);
         self.by_name.remove(&dev.name);
         Some(dev)
@@ -159,8 +161,29 @@ impl DevTable {
         }
     }
 
+    /// A free slot for a link of that number: its own unless that is taken or would leave more than half of them empty.
+    fn slot_for(&mut self, index: u32) -> usize {
+        let own = home(index);
+        let slot = match self.numbers.get(own) {
+            Some(0) => own,
+            None if own < 2 * self.len + 2 => own,
+            _ => self.numbers.iter().position(|&n| n == 0).unwrap_or(self.numbers.len()),
+        };
+        if slot >= self.numbers.len() {
+            self.numbers.resize(slot + 1, 0);
+            self.slots.resize_with(slot + 1, || None);
+        }
+        slot
+    }
+
     #[inline]
     fn slot(&self, index: IfIndex) -> Option<usize> {
+        let own = home(index.0);
+        if self.numbers.get(own) == Some(&index.0) { Some(own) } else { self.search(index) }
+    }
+
+    /// Finds a stray.
+    fn search(&self, index: IfIndex) -> Option<usize> {
         if self.by_index.is_empty() {
             self.numbers.iter().position(|&n| n == index.0).filter(|_| index.is_some())
         } else {
