@@ -1,6 +1,7 @@
 //! The network of a world: hosts, their namespaces, and the agenda that joins them.
 
 use hopwise_devices::{Kind, Link, LinkFlags};
+use hopwise_netfilter::conntrack::Conntrack;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{
     Agenda, DropReason, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
@@ -230,6 +231,11 @@ impl Network {
         let result = work(space, &mut cx);
         ring(space, &mut self.wakeups);
         Some(result)
+    }
+
+    /// Does something with the connections of a namespace between two events; who listens to them is woken.
+    pub fn with_conntrack<R>(&mut self, ns: NsId, work: impl FnOnce(&mut Conntrack, Time) -> R) -> Option<R> {
+        self.with(ns, |space, cx| work(space.conntrack(), cx.now))
     }
 
     /// Sets a timer of a namespace from outside the packet path.

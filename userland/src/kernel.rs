@@ -17,6 +17,8 @@ pub struct SimKernel {
     pub names: Vec<IndexMap<String, NsId>>,
     /// The sockets that processes hold, closed when they exit.
     sockets: Vec<(Pid, NsId, SocketId)>,
+    /// The processes that listen to the connections of a namespace.
+    listeners: Vec<(Pid, NsId)>,
     /// The modules that `modprobe` was asked for on each machine, the last one first.
     pub modules: BTreeMap<MachineId, Vec<&'static str>>,
 }
@@ -24,7 +26,13 @@ pub struct SimKernel {
 impl SimKernel {
     /// A kernel without machines.
     pub fn new(seed: u64) -> Self {
-        SimKernel { net: Network::new(seed), names: Vec::new(), sockets: Vec::new(), modules: BTreeMap::new() }
+        SimKernel {
+            net: Network::new(seed),
+            names: Vec::new(),
+            sockets: Vec::new(),
+            listeners: Vec::new(),
+            modules: BTreeMap::new(),
+        }
     }
 
     /// Notes that a process holds a socket, so that it is closed with the process.
@@ -35,6 +43,13 @@ impl SimKernel {
     /// A process closed a socket itself: its number may be another one's soon.
     pub fn release(&mut self, ns: NsId, socket: SocketId) {
         self.sockets.retain(|(_, n, s)| (*n, *s) != (ns, socket));
+    }
+
+    /// A process listens to what happens to the connections of a namespace, and is woken for it. Gives the number of the next
+    /// message.
+    pub fn listen_to_conntrack(&mut self, pid: Pid, ns: NsId) -> u64 {
+        self.listeners.push((pid, ns));
+        self.net.with_conntrack(ns, |table, _| table.events.listen(Self::owner(pid))).unwrap_or(0)
     }
 
     /// The namespace of that name on a machine.
@@ -88,6 +103,11 @@ impl Kernel for SimKernel {
         let gone: Vec<(Pid, NsId, SocketId)> = gone;
         for (_, ns, socket) in gone {
             self.net.close_socket(ns, socket);
+        }
+        let (gone, kept): (Vec<_>, Vec<_>) = core::mem::take(&mut self.listeners).into_iter().partition(|l| l.0 == pid);
+        self.listeners = kept;
+        for (_, ns) in gone {
+            self.net.with_conntrack(ns, |table, _| table.events.unlisten(Self::owner(pid)));
         }
     }
 

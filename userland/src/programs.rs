@@ -14,6 +14,13 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("brctl", Sbin, "bridge-utils", "bridges, as they were set up before iproute2", crate::brctl::start),
         row("bridge", Sbin, "iproute2", "ports and forwarding databases of bridges", crate::bridge::start),
         row("curl", Bin, "curl", "transfer a URL", crate::curl::start),
+        row(
+            "conntrack",
+            Sbin,
+            "conntrack",
+            "show and change the connections of netfilter",
+            netfilter::conntrack::start,
+        ),
         row("dig", Bin, "bind9-dnsutils", "ask a name server", crate::dns::dig::start),
         row("dnsmasq", Sbin, "dnsmasq", "a small name server", crate::dns::server::start),
         row("ethtool", Sbin, "ethtool", "statistics, driver and offloads of a link", crate::ethtool::start),

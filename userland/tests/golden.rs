@@ -114,3 +114,8 @@ fn iptables_more_targets() {
 fn ipset() {
     replay(include_str!("golden/ipset.txt"));
 }
+
+#[test]
+fn conntrack() {
+    replay(include_str!("golden/conntrack.txt"));
+}

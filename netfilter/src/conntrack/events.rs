@@ -48,6 +48,8 @@ pub struct Event {
     pub changed: EventMask,
     /// The connection.
     pub conn: Conn,
+    /// Who did it, if it was done by hand.
+    pub by: Option<u32>,
 }
 
 /// A listener that does not read loses messages beyond so many, as with the buffer of a netlink socket.
@@ -58,6 +60,8 @@ const MAX_EVENTS: usize = 4096;
 pub struct Events {
     /// Who listens, by numbers that the caller knows them by.
     listeners: Vec<u64>,
+    /// Who is changing the table by hand at the moment.
+    pub by: Option<u32>,
     /// Something was written since [`Events::take_news`].
     news: bool,
     /// Number of the first message in the queue since the beginning.

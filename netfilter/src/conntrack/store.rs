@@ -286,7 +286,8 @@ impl Conntrack {
             return;
         }
         if let Some(conn) = self.store.conn(slot).filter(|conn| conn.events.intersects(changed)).cloned() {
-            self.events.push(Event { at: now, kind, changed, conn });
+            let by = self.events.by;
+            self.events.push(Event { at: now, kind, changed, conn, by });
         }
     }
 

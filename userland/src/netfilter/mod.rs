@@ -1,5 +1,6 @@
 //! The programs that change and show the rules and sets of a namespace.
 
+pub(crate) mod conntrack;
 pub(crate) mod ipset;
 pub(crate) mod iptables;
 mod names;

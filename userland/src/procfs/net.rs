@@ -25,11 +25,18 @@ pub struct File {
 pub const FILES: &[File] = &[
     File { name: "arp", read: arp },
     File { name: "dev", read: dev },
+    File { name: "nf_conntrack", read: conntrack },
     File { name: "netstat", read: |space, _| super::netstat::read(space) },
     File { name: "route", read: route },
     File { name: "snmp", read: snmp },
     File { name: "sockstat", read: sockstat },
 ];
+
+/// `ct_seq_show`.
+fn conntrack(space: &Namespace, now: Time) -> String {
+    let conns = space.conntrack.iter().flat_map(|table| table.list_at(now));
+    crate::netfilter::conntrack::proc_file(conns, now)
+}
 
 /// `dev_seq_show`.
 fn dev(space: &Namespace, _now: Time) -> String {
