@@ -8,7 +8,7 @@ use hopwise_netfilter::rules::{Ruleset, Way};
 use hopwise_netfilter::skb::{LinkRef, Skb};
 use hopwise_netfilter::xtables::restore::{self, Restore};
 use hopwise_netfilter::xtables::{Tool, command};
-use hopwise_sim_core::{IfIndex, Pool, Time};
+use hopwise_sim_core::{IfIndex, Pool};
 
 const SERVICES: u32 = 10_000;
 const TOOL: Tool<'static> = Tool { name: "iptables", names: &NoNames };
@@ -57,7 +57,7 @@ fn load(text: &str) -> Ruleset {
 }
 
 fn first_packet(rules: &mut Ruleset, way: Way, bytes: &[u8], pool: &mut Pool, env: &mut Nowhere) {
-    let mut packet = pool.alloc_from(Time::ZERO, bytes);
+    let mut packet = pool.alloc_from(bytes);
     let mut skb = Skb::new(&mut packet, LinkRef::new(IfIndex(2), "eth0"), LinkRef::NONE);
     std::hint::black_box(rules.run_by(way, TableId::Nat, Hook::PreRouting, &mut skb, env));
     pool.consumed(packet);

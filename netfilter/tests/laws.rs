@@ -157,7 +157,7 @@ proptest! {
                 for (way, rules, env) in
                     [(Way::Plain, &mut plain, &mut one), (Way::Indexed, &mut indexed, &mut other)]
                 {
-                    let mut packet = pool.alloc_from(now, &bytes);
+                    let mut packet = pool.alloc_from(&bytes);
                     packet.mark = mark;
                     let (input, output) = links(hook);
                     let mut skb = Skb::new(&mut packet, input, output);

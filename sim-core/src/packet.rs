@@ -1,6 +1,6 @@
 //! Packet buffers: bytes with headroom, moved and never shared.
 
-use crate::{IfIndex, PacketId, Time};
+use crate::{IfIndex, PacketId};
 
 /// Room in front of a new packet's first byte: enough for Ethernet, an outer IPv4 and UDP header, VXLAN and another
 /// Ethernet header twice over, so that encapsulation moves no payload.
@@ -32,7 +32,7 @@ pub struct Packet(Box<Buffer>);
 
 #[derive(Clone, Debug)]
 struct Buffer {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     head: u32,
     tail: u32,
     fields: Fields,
@@ -74,13 +74,12 @@ pub struct ConnTag {
     pub info: ConnInfo,
 }
 
-/// What is known about a packet beside its bytes.
+/// What is known about a packet beside its bytes. Small on purpose: a frame that is flooded to many ports is copied with
+/// it (a test below watches the size).
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
     /// Number in order of birth.
     pub id: PacketId,
-    /// When it was born.
-    pub born: Time,
     /// EtherType of the network header (host byte order), e.g. `0x0800`.
     pub protocol: u16,
     /// To whom the frame was addressed.
@@ -89,7 +88,7 @@ pub struct Fields {
     pub iif: IfIndex,
     /// The firewall mark. `skb->mark`.
     pub mark: u32,
-    /// Queueing priority, from the TOS. `skb->priority`.
+    /// Queueing class (`-j CLASSIFY`). `skb->priority`.
     pub priority: u32,
     /// Length of the link-layer header in front of the current first byte when that header has been pulled but is
     /// still in the buffer (0: none). `skb->mac_len`.
@@ -200,7 +199,7 @@ impl Packet {
         let (head, tail) = (self.0.head as usize, self.0.tail as usize);
         let mut bytes = vec![0; tail + extra];
         bytes[head + extra..].copy_from_slice(&self.0.bytes[head..tail]);
-        self.0.bytes = bytes;
+        self.0.bytes = bytes.into();
         self.0.head = (head + extra) as u32;
         self.0.tail = (tail + extra) as u32;
     }
@@ -246,39 +245,43 @@ const MAX_KEPT: usize = 16 * 1024;
 
 impl Pool {
     /// A new packet of `len` bytes (content undefined: the caller writes it), with [`HEADROOM`] in front.
-    pub fn alloc(&mut self, now: Time, len: usize) -> Packet {
-        let mut buffer = self.free.pop().unwrap_or_else(|| {
-            Box::new(Buffer { bytes: vec![0; BUFFER], head: 0, tail: 0, fields: Fields::default() })
-        });
-        let need = HEADROOM + len;
-        if buffer.bytes.len() < need {
-            buffer.bytes.resize(need, 0);
-        }
-        buffer.head = HEADROOM as u32;
-        buffer.tail = need as u32;
-        self.stats.born += 1;
-        buffer.fields = Fields { id: PacketId(self.stats.born), born: now, ..Fields::default() };
-        Packet(buffer)
+    pub fn alloc(&mut self, len: usize) -> Packet {
+        self.make(HEADROOM..HEADROOM + len, Fields::default())
     }
 
     /// A new packet with these bytes.
-    pub fn alloc_from(&mut self, now: Time, bytes: &[u8]) -> Packet {
-        let mut packet = self.alloc(now, bytes.len());
+    pub fn alloc_from(&mut self, bytes: &[u8]) -> Packet {
+        let mut packet = self.alloc(bytes.len());
         packet.data_mut().copy_from_slice(bytes);
         packet
     }
 
-    /// A copy with a number of its own: what a bridge sends out of each further port.
-    pub fn copy(&mut self, now: Time, packet: &Packet) -> Packet {
-        let mac = packet.mac_header();
-        let mut copy = self.alloc(now, mac.len() + packet.len());
-        let (front, rest) = copy.data_mut().split_at_mut(mac.len());
-        front.copy_from_slice(mac);
-        rest.copy_from_slice(packet.data());
-        let fields = Fields { id: copy.id, born: now, ..packet.0.fields.clone() };
-        copy.0.fields = fields;
-        copy.0.head += mac.len() as u32;
+    /// A copy with a number of its own: what a bridge sends out of each further port. The bytes in use, and a pulled
+    /// link-layer header in front of them, lie in it where they lie in the original.
+    pub fn copy(&mut self, packet: &Packet) -> Packet {
+        let Buffer { bytes, head, tail, fields } = &*packet.0;
+        let (head, tail) = (*head as usize, *tail as usize);
+        let mut copy = self.make(head..tail, fields.clone());
+        let front = head.saturating_sub(usize::from(fields.mac_len));
+        copy.0.bytes[front..tail].copy_from_slice(&bytes[front..tail]);
         copy
+    }
+
+    /// A packet in a used or new buffer whose bytes in use are `window`, with the next number.
+    #[inline]
+    fn make(&mut self, window: core::ops::Range<usize>, fields: Fields) -> Packet {
+        let size = window.end.max(BUFFER);
+        self.stats.born += 1;
+        let fields = Fields { id: PacketId(self.stats.born), ..fields };
+        let (head, tail) = (window.start as u32, window.end as u32);
+        let Some(mut buffer) = self.free.pop() else {
+            return Packet(Box::new(Buffer { bytes: vec![0; size].into(), head, tail, fields }));
+        };
+        if buffer.bytes.len() < window.end {
+            buffer.bytes = vec![0; size].into();
+        }
+        (buffer.head, buffer.tail, buffer.fields) = (head, tail, fields);
+        Packet(buffer)
     }
 
     /// Ends a packet's life as delivered to its receiver.
@@ -318,7 +321,7 @@ mod tests {
     #[test]
     fn push_and_pull_move_no_payload() {
         let mut pool = Pool::default();
-        let mut p = pool.alloc_from(Time::ZERO, b"payload");
+        let mut p = pool.alloc_from(b"payload");
         p.push(3).copy_from_slice(b"hdr");
         assert_eq!(p.data(), b"hdrpayload");
         assert!(p.pull(3));
@@ -332,12 +335,17 @@ mod tests {
     }
 
     #[test]
+    fn the_fields_are_few() {
+        assert!(size_of::<Fields>() <= 48, "{} bytes", size_of::<Fields>());
+    }
+
+    #[test]
     fn a_copy_keeps_the_pulled_link_header() {
         let mut pool = Pool::default();
-        let mut p = pool.alloc_from(Time::ZERO, b"macdata");
+        let mut p = pool.alloc_from(b"macdata");
         assert!(p.pull(3));
         p.mac_len = 3;
-        let mut copy = pool.copy(Time::ZERO, &p);
+        let mut copy = pool.copy(&p);
         assert_eq!((copy.mac_header(), copy.data()), (&b"mac"[..], &b"data"[..]));
         assert_ne!(copy.id, p.id);
         copy.push_mac_header();

@@ -246,7 +246,7 @@ impl Network {
     /// Puts a frame into a link as if it had just arrived from outside: what a test or a fuzzer does.
     pub fn inject(&mut self, ns: NsId, link: IfIndex, frame: &[u8]) {
         self.with(ns, |_, cx| {
-            let packet = cx.pool.alloc_from(cx.now, frame);
+            let packet = cx.pool.alloc_from(frame);
             cx.send(Duration::ZERO, cx.ns, link, packet);
         });
     }

@@ -229,7 +229,7 @@ fn a_full_table_makes_room_or_drops() {
 fn clash(first: &[u8], second: &[u8], between: impl Fn(&mut Conntrack, &mut Packet)) -> (Conntrack, [Verdict; 2]) {
     let mut table = Conntrack::new(1);
     let mut pool = hopwise_sim_core::Pool::default();
-    let mut packets = [first, second].map(|bytes| pool.alloc_from(Time::ZERO, bytes));
+    let mut packets = [first, second].map(|bytes| pool.alloc_from(bytes));
     for packet in &mut packets {
         assert_eq!(table.track(Time::ZERO, Hook::LocalOut, packet, &Template::default()), Verdict::Accept);
     }

@@ -241,7 +241,7 @@ fn probe(cx: &mut Cx<'_>, query: &RouteQuery) -> Packet {
     bytes[16..20].copy_from_slice(&query.dst.octets());
     bytes[20..22].copy_from_slice(&query.sport.to_be_bytes());
     bytes[22..24].copy_from_slice(&query.dport.to_be_bytes());
-    let mut packet = cx.pool.alloc_from(cx.now, &bytes);
+    let mut packet = cx.pool.alloc_from(&bytes);
     packet.iif = query.iif;
     packet.mark = query.mark;
     packet.kind = PacketType::Host;

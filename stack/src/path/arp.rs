@@ -161,7 +161,7 @@ fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, to: MacAddr, arp
         return;
     }
     let header = ethernet::Header::new(to, dev.addr, ETH_P_ARP);
-    let mut packet = cx.pool.alloc_from(cx.now, arp.as_bytes());
+    let mut packet = cx.pool.alloc_from(arp.as_bytes());
     debug_assert_eq!(packet.len(), ARP_LEN, "an ARP packet for Ethernet and IPv4");
     packet.protocol = ETH_P_ARP;
     packet.push(ETH_HLEN).copy_from_slice(header.as_bytes());

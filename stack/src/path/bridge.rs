@@ -224,7 +224,7 @@ fn count_ports(ns: &Namespace, bridge: IfIndex, from: Option<(IfIndex, bool)>, s
 }
 
 fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
-    let copy = cx.pool.copy(cx.now, packet);
+    let copy = cx.pool.copy(packet);
     cx.note(&copy, || Detail::Born { by: "bridge", from: Some(packet.id) });
     copy
 }

@@ -25,7 +25,7 @@ pub fn split(cx: &mut Cx<'_>, packet: &Packet, mtu: usize) -> Option<Vec<Packet>
     let mut fragments = Vec::with_capacity(count);
     for (i, piece) in frag::pieces(ip.payload.len(), room).enumerate() {
         let bytes = &ip.payload[piece.clone()];
-        let mut fragment = cx.pool.alloc(cx.now, header_len + bytes.len());
+        let mut fragment = cx.pool.alloc(header_len + bytes.len());
         let mut header = *ip.header;
         header.total_len.set((header_len + bytes.len()) as u16);
         let more = i + 1 < count || last_has_more;
@@ -113,7 +113,7 @@ fn reassemble(ns: &mut Namespace, cx: &mut Cx<'_>, parts: Vec<Part<Packet>>) -> 
     let any_df = parts.iter().any(|p| p.packet.len() == largest && is_df(p));
     let header_len =
         parts.first().and_then(|p| ipv4::view(p.packet.data()).ok()).map_or(20, |ip| ip.header.header_len());
-    let mut whole = cx.pool.alloc(cx.now, header_len + total);
+    let mut whole = cx.pool.alloc(header_len + total);
     for part in parts {
         if part.range.start == 0 {
             inherit(&mut whole, &part.packet);

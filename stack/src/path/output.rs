@@ -99,7 +99,7 @@ pub fn send(
         built = build_options(ns, cx.now, &spec)?;
         &built
     };
-    let mut packet = cx.pool.alloc(cx.now, total);
+    let mut packet = cx.pool.alloc(total);
     packet.mark = spec.mark;
     packet.conn = spec.conn;
     packet.from_socket = spec.from_socket;

@@ -57,7 +57,7 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, to: LinkDest, payload: &[u8]) -
         return Err(Errno::EMSGSIZE);
     }
     let header = ethernet::Header::new(to.dst, dev.addr, to.protocol);
-    let mut packet = cx.pool.alloc_from(cx.now, payload);
+    let mut packet = cx.pool.alloc_from(payload);
     packet.protocol = to.protocol;
     packet.push(ethernet::ETH_HLEN).copy_from_slice(header.as_bytes());
     cx.note(&packet, || Detail::Born { by: "packet socket", from: None });
