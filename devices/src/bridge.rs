@@ -56,6 +56,14 @@ pub struct FdbEntry {
     pub used: Time,
 }
 
+impl FdbEntry {
+    /// Whether its time is over (`has_expired`).
+    #[inline]
+    fn expired(&self, now: Time, ageing_time: Duration) -> bool {
+        !self.is_static && now.since(self.updated) >= ageing_time
+    }
+}
+
 /// The state of a bridge.
 #[derive(Clone, Debug)]
 pub struct Bridge {
@@ -288,13 +296,19 @@ impl Bridge {
     /// The entry of an address, if there is one that has not aged out (`br_fdb_find_rcu` and `has_expired`).
     #[inline]
     pub fn lookup(&self, now: Time, addr: MacAddr, vlan: u16) -> Option<&FdbEntry> {
-        self.fdb.get(&(addr, vlan)).filter(|e| !self.expired(now, e))
+        self.fdb.get(&(addr, vlan)).filter(|e| !e.expired(now, self.ageing_time))
     }
 
-    /// Whether an entry's time is over.
+    /// Where a frame to `addr` goes: whether to this host, and out of which port. To have sent a frame there counts as
+    /// a use of the entry.
     #[inline]
-    pub fn expired(&self, now: Time, entry: &FdbEntry) -> bool {
-        !entry.is_static && now.since(entry.updated) >= self.ageing_time
+    pub fn destination(&mut self, now: Time, addr: MacAddr, vlan: u16) -> Option<(bool, IfIndex)> {
+        let ageing_time = self.ageing_time;
+        let entry = self.fdb.get_mut(&(addr, vlan)).filter(|e| !e.expired(now, ageing_time))?;
+        if !entry.local {
+            entry.used = now;
+        }
+        Some((entry.local, entry.port))
     }
 
     /// Learns that `addr` is behind `port` (`br_fdb_update`).
@@ -338,8 +352,8 @@ impl Bridge {
 
     /// Removes the learned entries whose time is over (`br_fdb_cleanup`).
     pub fn forget_aged(&mut self, now: Time) {
-        let ageing = self.ageing_time;
-        self.fdb.retain(|_, e| e.is_static || now.since(e.updated) < ageing);
+        let ageing_time = self.ageing_time;
+        self.fdb.retain(|_, e| !e.expired(now, ageing_time));
         self.learned = self.fdb.values().filter(|e| !e.is_static).count();
     }
 

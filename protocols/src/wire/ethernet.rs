@@ -48,10 +48,19 @@ pub const ETH_P_802_2: u16 = 0x0004;
 /// assert!(mac.is_local() && mac.is_unicast());
 /// ```
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, FromBytes, IntoBytes, Unaligned, KnownLayout, Immutable,
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromBytes, IntoBytes, Unaligned, KnownLayout, Immutable,
 )]
 #[repr(transparent)]
 pub struct MacAddr(pub [u8; 6]);
+
+impl core::hash::Hash for MacAddr {
+    /// As one number: what a forwarding database hashes for each frame, several times cheaper than six bytes.
+    #[inline]
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f] = self.0;
+        state.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
+    }
+}
 
 impl MacAddr {
     /// All zero: "not set".

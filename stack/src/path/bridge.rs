@@ -132,16 +132,12 @@ fn switch_frame(
     let promisc = br.promiscuity > 0;
     let Some(switch) = br.link.kind.bridge_mut() else { return cx.drop(packet, DropReason::DevReady) };
     if sort == FrameSort::Unicast {
-        let found = switch.lookup(now, dst, 0).map(|e| (e.local, e.port));
-        match found {
+        match switch.destination(now, dst, 0) {
             Some((true, _)) if from.is_some() => {
                 cx.note(&packet, || Detail::Bridge { bridge, port, dst: dst.0, verdict: BridgeVerdict::Local });
                 return pass_up(cx, bridge, packet);
             }
             Some((false, to)) => {
-                if let Some(entry) = switch.fdb.get_mut(&(dst, 0)) {
-                    entry.used = now;
-                }
                 cx.note(&packet, || Detail::Bridge {
                     bridge,
                     port,
