@@ -45,6 +45,8 @@ pub struct Namespace {
     pub id: NsId,
     /// The host it belongs to.
     pub host: HostId,
+    /// Whether it is the first one of its host (`init_net`).
+    pub is_root: bool,
     /// Its links.
     pub devs: DevTable,
     /// Its routing tables and rules.
@@ -103,6 +105,7 @@ impl Namespace {
         Namespace {
             id,
             host,
+            is_root: false,
             devs: DevTable::default(),
             fib: Fib::default(),
             memo: RouteMemo::default(),

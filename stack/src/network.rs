@@ -133,6 +133,9 @@ impl Network {
         self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default() });
         let added = self.add_namespace(host);
         debug_assert_eq!(added, root, "the root namespace comes next");
+        if let Some(space) = self.ns_mut(root) {
+            space.is_root = true;
+        }
         // LABS.md, rule 9: at the start every machine's lo is up.
         let up = self.set_link_up(root, IfIndex::LO, true);
         debug_assert!(up.is_ok(), "lo can always be set up");

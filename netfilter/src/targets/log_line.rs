@@ -42,6 +42,11 @@ pub(super) fn line(prefix: &str, flags: LogFlags, skb: &Skb<'_>) -> String {
     out
 }
 
+/// The line of a packet that connection tracking has something to say about.
+pub fn packet_line(prefix: &str, skb: &Skb<'_>) -> String {
+    line(prefix, LogFlags::empty(), skb)
+}
+
 fn put_mac(out: &mut String, header: &[u8], flags: LogFlags) {
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().join(":");
     if flags.contains(LogFlags::MACDECODE) && header.len() >= 14 {

@@ -7,6 +7,7 @@ use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
 use hopwise_sim_core::Rng;
 
+pub use log_line::packet_line;
 pub use reject::RejectWith;
 
 /// What comes of a target.

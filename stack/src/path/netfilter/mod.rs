@@ -13,6 +13,7 @@
 //! changed on its way out. A namespace without rules has nothing at its hooks: one comparison a hook.
 
 mod env;
+mod log;
 mod observe;
 mod reject;
 mod reroute;

@@ -14,6 +14,7 @@ use crate::namespace::Namespace;
 
 use super::At;
 use super::env::Surroundings;
+use super::log;
 use super::observe;
 use super::reject;
 
@@ -115,6 +116,9 @@ impl Visit<'_, '_> {
         if self.cx.journey.is_on() {
             let conn = packet.conn.and_then(|tag| connections.conn(tag));
             observe::connection(self.cx, packet, packet.conn, conn);
+        }
+        if !connections.log.is_empty() {
+            log::tell(self.ns, self.cx.now, core::mem::take(&mut connections.log), packet);
         }
         of(verdict)
     }
