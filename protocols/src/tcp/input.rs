@@ -332,7 +332,7 @@ impl Endpoint {
     fn enter_time_wait(&mut self, now: Time) {
         self.counted.tw += 1;
         self.enter(State::TimeWait);
-        self.queue.clear();
+        self.clear_queue();
         (self.xmit, self.acks.timer) = (None, None);
         self.acks.scheduled = false;
         self.alive = Some(now + TIMEWAIT_LEN);

@@ -392,6 +392,13 @@ impl Endpoint {
         self.changed = true;
     }
 
+    /// Nothing is sent any more: the queue is not needed, unless a segment that was just made has its data there.
+    fn clear_queue(&mut self) {
+        if self.out.iter().all(|segment| segment.len == 0) {
+            self.queue.clear();
+        }
+    }
+
     /// The connection is over (`tcp_done`); with an error if there is one to tell.
     fn finish(&mut self, error: Option<Errno>) {
         if matches!(self.state, State::SynSent | State::SynRecv) {
@@ -401,7 +408,7 @@ impl Endpoint {
         self.embryo = false;
         self.rcv_shutdown = true;
         self.snd_shutdown = true;
-        self.queue.clear();
+        self.clear_queue();
         self.incoming.prune_early();
         (self.xmit, self.alive, self.acks.timer) = (None, None, None);
         self.enter(State::Close);

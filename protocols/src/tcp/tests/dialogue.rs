@@ -415,3 +415,23 @@ fn keepalive_asks_and_gives_up() {
     assert_eq!(side.waits().1, ["RA 1 1"]);
     assert_eq!(side.end.take_error(), Some(Errno::ETIMEDOUT));
 }
+
+#[test]
+fn what_is_sent_before_the_end_keeps_its_bytes() {
+    let mut side = Side::connected();
+    side.end.set_nodelay(side.now, true);
+    side.sends(5 * 1448);
+    side.end.close(side.now);
+    side.out();
+    side.now += MS;
+    // One segment tells of a loss, which is repaired, and brings data that nobody is left to read.
+    let mut arrived = segment("PA 1 1 s1449-7241", THEIRS, OURS, 9_100);
+    arrived.payload = b"late";
+    side.end.on_segment(side.now, &arrived);
+    assert_eq!(side.end.state(), State::Close);
+    let again = side.end.poll().unwrap();
+    assert_eq!(again.len, 1448);
+    let mut bytes = vec![0; 1448];
+    side.end.copy_payload(&again, &mut bytes);
+    assert!(bytes.iter().all(|b| *b == 1));
+}
