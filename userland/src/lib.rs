@@ -33,6 +33,7 @@ pub mod sysctl;
 pub mod sysfs;
 pub mod tcpdump;
 pub mod traceroute;
+pub mod wget;
 pub mod world;
 
 pub use kernel::SimKernel;

@@ -48,6 +48,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("ss", Bin, "iproute2", "sockets of all kinds", crate::ss::start),
         row("tcpdump", Bin, "tcpdump", "capture and print packets", tcpdump::start),
         row("traceroute", Sbin, "traceroute", "trace the route packets take to a host", traceroute::start),
+        row("wget", Bin, "wget", "fetch a file by HTTP", crate::wget::start),
         row("unshare", Bin, "util-linux", "run a program in new namespaces", nsenter::unshare),
     ]
 }

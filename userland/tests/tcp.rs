@@ -191,3 +191,33 @@ fn bulk_crosses_a_lossy_wire_intact() {
     lab.serve();
     assert_eq!(lab.on_client("curl -sS 10.0.0.2/big >b; seq 20000 | diff - b && wc -c b"), "108894 b\n");
 }
+
+#[test]
+fn wget_fetches_and_complains() {
+    let mut lab = Lab::serving();
+    assert_eq!(lab.on_client("wget -qO- 10.0.0.2/small"), "hello\n");
+    assert_eq!(
+        lab.on_client("wget -q 10.0.0.2/big; seq 20000 | diff - big; wget -q 10.0.0.2/big; ls big*"),
+        "big\nbig.1\n"
+    );
+    let text = lab
+        .on_client("wget -O- 10.0.0.2/none 2>&1 | sed 's/20..-..-.. ..:..:../DATE/'; wget -qO- 10.0.0.2/none; echo $?");
+    assert_eq!(
+        text,
+        "--DATE--  http://10.0.0.2/none\nConnecting to 10.0.0.2:80... connected.\n\
+         HTTP request sent, awaiting response... 404 File not found\nDATE ERROR 404: File not found.\n\n8\n"
+    );
+    assert_eq!(
+        lab.on_client("wget -O- 10.0.0.2:81 2>&1 | tail -n 1; wget -q 10.0.0.2:81; echo $?"),
+        "Connecting to 10.0.0.2:81... failed: Connection refused.\n4\n"
+    );
+    let text = lab.on_client(
+        "wget 10.0.0.2/small 2>&1 | sed 's/20..-..-.. ..:..:../DATE/; s/[0-9.]*[KM]=.*/SPEED/; s/(.*B.s)/(SPEED)/'",
+    );
+    assert_eq!(
+        text,
+        "--DATE--  http://10.0.0.2/small\nConnecting to 10.0.0.2:80... connected.\n\
+         HTTP request sent, awaiting response... 200 OK\nLength: 6 [application/octet-stream]\nSaving to: ‘small’\n\n     \
+         0K                                                       100% SPEED\n\nDATE (SPEED) - ‘small’ saved [6/6]\n\n"
+    );
+}

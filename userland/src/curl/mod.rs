@@ -3,9 +3,9 @@
 mod meter;
 mod options;
 mod request;
-mod response;
+pub(crate) mod response;
 mod transfer;
-mod url;
+pub(crate) mod url;
 mod writeout;
 
 use hopwise_machine::{Open, Program, Signal, Step, Sys, Wait};

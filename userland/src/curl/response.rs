@@ -4,7 +4,7 @@ use crate::http::{Head, status_line};
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Body {
+pub(crate) enum Body {
     /// So many bytes are to come.
     Length(u64),
     /// Until the connection ends.
@@ -17,7 +17,7 @@ pub(super) enum Body {
 
 impl Body {
     /// By the head of the response.
-    pub(super) fn of(head: &Head, method: &str) -> Body {
+    pub(crate) fn of(head: &Head, method: &str) -> Body {
         let code = status_line(&head.first).map_or(0, |(_, code, _)| code);
         if method == "HEAD" || matches!(code, 100..=199 | 204 | 304) {
             return Body::Done;
@@ -33,7 +33,7 @@ impl Body {
     }
 
     /// Takes what belongs to the body from the front of `input`. `None`: the chunks are malformed.
-    pub(super) fn take(&mut self, input: &mut Vec<u8>) -> Option<Vec<u8>> {
+    pub(crate) fn take(&mut self, input: &mut Vec<u8>) -> Option<Vec<u8>> {
         match self {
             Body::Done => Some(Vec::new()),
             Body::Close => Some(core::mem::take(input)),

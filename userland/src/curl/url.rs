@@ -2,25 +2,25 @@
 
 /// A URL taken apart.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Url {
+pub(crate) struct Url {
     /// `user:password`, if it is told.
-    pub(super) user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Name or address.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// Port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// Path and query, beginning with a slash.
-    pub(super) target: String,
+    pub(crate) target: String,
 }
 
 /// Why a text is no URL that can be used: exit status and text.
-pub(super) type Refusal = (i32, String);
+pub(crate) type Refusal = (i32, String);
 
 const MALFORMED: &str = "URL using bad/illegal format or missing URL";
 
 impl Url {
     /// Reads a URL; without a scheme it is HTTP.
-    pub(super) fn parse(text: &str) -> Result<Url, Refusal> {
+    pub(crate) fn parse(text: &str) -> Result<Url, Refusal> {
         let malformed = || (3, MALFORMED.to_owned());
         let text = text.split('#').next().unwrap_or_default();
         let rest = match text.split_once("://") {
@@ -52,7 +52,7 @@ impl Url {
     }
 
     /// What a `Location` means to whom is here.
-    pub(super) fn join(&self, location: &str) -> Result<Url, Refusal> {
+    pub(crate) fn join(&self, location: &str) -> Result<Url, Refusal> {
         if location.contains("://") {
             return Url::parse(location);
         }
@@ -68,7 +68,7 @@ impl Url {
     }
 
     /// The field `Host`.
-    pub(super) fn host_field(&self) -> String {
+    pub(crate) fn host_field(&self) -> String {
         if self.port == 80 { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
     }
 }
