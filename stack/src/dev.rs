@@ -200,3 +200,45 @@ impl DevTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use hopwise_devices::Kind;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn dev(index: u32) -> Box<Dev> {
+        let link = Link { index: IfIndex(index), name: format!("l{index}").into(), ..Link::new(Kind::Dummy) };
+        Box::new(Dev { link, inet: InetDev::default(), neigh: NeighParms::default(), captured: false, watched: false })
+    }
+
+    proptest! {
+        /// Whatever numbers come and go, low ones and strays: each link is found by its number and its name, no other.
+        #[test]
+        fn links_are_found_by_number_and_name(
+            steps in prop::collection::vec((any::<bool>(), prop_oneof![1u32..24, 1u32..=u32::MAX]), 0..120),
+        ) {
+            let mut table = DevTable::default();
+            let mut there = BTreeSet::new();
+            for (add, index) in steps {
+                let at = IfIndex(index);
+                prop_assert_eq!(table.get(at).is_some(), there.contains(&index));
+                if !add {
+                    prop_assert_eq!(table.remove(at).map(|d| d.index.0), there.take(&index));
+                } else if there.insert(index) {
+                    table.insert(dev(index));
+                }
+                prop_assert_eq!(table.len(), there.len());
+                prop_assert!(table.get(IfIndex::NONE).is_none());
+                prop_assert!(table.indices().iter().map(|i| i.0).eq(there.iter().copied()));
+                for &index in &there {
+                    prop_assert_eq!(table.get_mut(IfIndex(index)).map(|d| d.index.0), Some(index));
+                    prop_assert_eq!(table.index_of(&format!("l{index}")), Some(IfIndex(index)));
+                }
+            }
+        }
+    }
+}
