@@ -1,7 +1,7 @@
 //! What it costs to have a world.
 
 use criterion::{BatchSize, BenchmarkId, Criterion};
-use hopwise_benches::{Crowd, commands};
+use hopwise_benches::{Crowd, SMALL_LAB, commands};
 use hopwise_scenarios::document::read;
 use hopwise_scenarios::run::{CaptureFilter, RunOptions, SimWorld, WorldOptions, run_lab};
 use hopwise_userland::World;
@@ -46,15 +46,11 @@ pub(crate) fn fork(c: &mut Criterion) {
     group.finish();
 }
 
-const LAB: &str = "# Two namespaces\n\n```console\n# ip netns add a; ip netns add b\n# ip link add eth0 netns a type veth peer name \
-                   eth0 netns b\n# ip -n a addr add 10.0.0.1/24 dev eth0; ip -n a link set eth0 up\n# ip -n b addr add \
-                   10.0.0.2/24 dev eth0; ip -n b link set eth0 up\n# ip netns exec a ping -c 3 10.0.0.2\n```\n";
-
 /// A small lab from its text to its files, as `hopwise run` does it.
 pub(crate) fn lab(c: &mut Criterion) {
     c.bench_function("lab", |b| {
         b.iter(|| {
-            let lab = read("small.md", LAB);
+            let lab = read("small.md", SMALL_LAB);
             let options =
                 RunOptions { world: WorldOptions { seed: 0, capture: CaptureFilter::All }, ..RunOptions::default() };
             run_lab::<SimWorld>(&lab, &options, &mut |_| {})

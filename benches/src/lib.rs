@@ -18,6 +18,19 @@ use hopwise_stack::control::addr::AddrMode;
 use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec};
 use hopwise_stack::{IfAddr, Network, NlError};
 
+/// A lab such as a beginner writes: two namespaces, a veth pair, three pings.
+pub const SMALL_LAB: &str = "\
+# Two namespaces
+
+```console
+# ip netns add a; ip netns add b
+# ip link add eth0 netns a type veth peer name eth0 netns b
+# ip -n a addr add 10.0.0.1/24 dev eth0; ip -n a link set eth0 up
+# ip -n b addr add 10.0.0.2/24 dev eth0; ip -n b link set eth0 up
+# ip netns exec a ping -c 3 10.0.0.2
+```
+";
+
 /// Joins two namespaces by a veth pair, both ends up. Gives the numbers of both ends.
 ///
 /// # Errors

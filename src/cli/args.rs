@@ -141,8 +141,8 @@ pub(super) struct ShellArgs {
 
 /// Measure the main figures on this machine
 ///
-/// Builds networks in memory and measures what they cost: a hop, a frame through a bridge, a namespace, a fork, a captured
-/// packet. Takes a few seconds. Nothing else should run meanwhile.
+/// Builds networks in memory and measures what they cost: a hop, a frame through a bridge, a namespace, a small lab, a fork,
+/// a captured packet. Takes a few seconds. Nothing else should run meanwhile.
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct BenchArgs {
     /// What is measured [default: all]

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use hopwise_benches::{Chain, ChainOptions, Crowd, Switch, commands};
+use hopwise_benches::{Chain, ChainOptions, Crowd, SMALL_LAB, Switch, commands};
 use hopwise_capture::LinkType;
 use hopwise_capture::file::PcapWriter;
+use hopwise_scenarios::document::read;
+use hopwise_scenarios::run::{CaptureFilter, RunOptions, WorldOptions, run_lab};
 use hopwise_stack::NlError;
 use serde_json::{Map, Value, json};
 
 use super::args::BenchArgs;
 use super::clock::Stopwatch;
+use super::world::World;
 use super::{Ended, Refusal};
 
 /// A figure, told as soon as it is known.
@@ -21,7 +24,7 @@ type Measure = fn(Tell<'_>) -> Result<(), NlError>;
 
 /// The benchmarks by their names.
 const BENCHES: &[(&str, Measure)] =
-    &[("chain", chain), ("bridge", bridge), ("setup", setup), ("fork", fork), ("pcap", pcap)];
+    &[("chain", chain), ("bridge", bridge), ("setup", setup), ("start", start), ("fork", fork), ("pcap", pcap)];
 
 /// The names, for the command line.
 pub(super) fn names() -> PossibleValuesParser {
@@ -162,6 +165,15 @@ fn setup(tell: Tell<'_>) -> Result<(), NlError> {
         Ok(world)
     })?;
     tell(Figure::new(json!({ "namespaces": 1_000, "by": "commands" }), "seconds", value));
+    Ok(())
+}
+
+/// What `hopwise run` does with a small lab, from its text to its transcript and captures, without the disk.
+fn start(tell: Tell<'_>) -> Result<(), NlError> {
+    let world = WorldOptions { seed: 0, capture: CaptureFilter::All };
+    let options = RunOptions { world, ..RunOptions::default() };
+    let value = seconds(20, || Ok(run_lab::<World>(&read("small.md", SMALL_LAB), &options, &mut |_| {})))?;
+    tell(Figure::new(json!({ "lab": "two namespaces, three pings" }), "seconds", value));
     Ok(())
 }
 
