@@ -132,7 +132,7 @@ impl Router {
 
     /// A packet passes on that way: what comes out. `None`: it was dropped.
     pub(crate) fn pass(&mut self, way: Way, bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut packet = self.pool.alloc_from(self.now, bytes);
+        let mut packet = self.pool.alloc_from(bytes);
         let passed = self.hooks(way, &mut packet);
         self.info = packet.conn.map(|tag| tag.info);
         passed.then(|| packet.data().to_vec())

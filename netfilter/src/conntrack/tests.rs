@@ -330,7 +330,7 @@ fn one_connection_is_changed_while_the_others_are_counted() {
         router.forward(&udp(A, (B.0, port), b"")).unwrap();
     }
     let tuples: Vec<Tuple> = router.conns().iter().map(|conn| conn.tuples[0]).collect();
-    let mut packet = router.pool.alloc_from(router.now, &udp(A, (B.0, 81), b""));
+    let mut packet = router.pool.alloc_from(&udp(A, (B.0, 81), b""));
     router.table.track(router.now, Hook::PreRouting, &mut packet, &Template::default());
     let now = router.now;
     let (conn, others) = router.table.split(packet.conn.unwrap()).unwrap();
