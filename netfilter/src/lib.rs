@@ -25,4 +25,6 @@ pub mod targets;
 pub mod xtables;
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod testing;
