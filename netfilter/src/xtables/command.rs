@@ -12,7 +12,7 @@ pub fn run(rules: &mut Ruleset, words: &[&str], tool: Tool<'_>) -> Answer {
     let answer = Answer::default();
     let known = Known::new(tool.names, rules);
     let tool = Tool { names: &known, ..tool };
-    let parsed = match read(words, "filter", Reading { names: tool.names, restore: None }) {
+    let mut parsed = match read(words, "filter", Reading { names: tool.names, restore: None }) {
         Ok(Wish::Do(parsed)) => parsed,
         Ok(Wish::Version) => return Answer { out: format!("{} {VERSION}\n", tool.name), ..answer },
         Ok(Wish::Help) => return Answer { out: super::help::text(tool.name), ..answer },
@@ -39,7 +39,7 @@ pub fn run(rules: &mut Ruleset, words: &[&str], tool: Tool<'_>) -> Answer {
             };
             ask(table, &parsed, tool, &mut out)
         }
-        _ => change_whole(rules, id, &parsed, tool, &mut out),
+        _ => change_whole(rules, id, &mut parsed, tool, &mut out),
     };
     let result = result.and_then(|()| match parsed.and_zero {
         true => zero(rules.table_mut(id), &parsed, &mut out),
@@ -55,7 +55,7 @@ pub fn run(rules: &mut Ruleset, words: &[&str], tool: Tool<'_>) -> Answer {
 fn change_whole(
     rules: &mut Ruleset,
     id: TableId,
-    parsed: &Parsed<'_>,
+    parsed: &mut Parsed<'_>,
     tool: Tool<'_>,
     out: &mut String,
 ) -> Result<(), RuleError> {
@@ -78,7 +78,7 @@ fn change_whole(
 /// Does what changes a table; what is printed about it comes to `out`.
 pub(super) fn change(
     table: &mut Table,
-    parsed: &Parsed<'_>,
+    parsed: &mut Parsed<'_>,
     tool: Tool<'_>,
     out: &mut String,
 ) -> Result<(), RuleError> {
@@ -86,9 +86,9 @@ pub(super) fn change(
     let at = parsed.number.unwrap_or(1) as usize - 1;
     match parsed.verb {
         Verb::Append | Verb::Insert | Verb::Replace | Verb::Delete => {
-            for (place, draft) in parsed.rules.iter().enumerate() {
+            for (place, draft) in core::mem::take(&mut parsed.rules).into_iter().enumerate() {
                 if parsed.verbose > 0 {
-                    print_draft(table, draft, tool, out)?;
+                    print_draft(table, &draft, tool, out)?;
                 }
                 change_rule(table, parsed.verb, name, at + place, draft)?;
             }
@@ -120,8 +120,7 @@ pub(super) fn change(
     }
 }
 
-fn change_rule(table: &mut Table, verb: Verb, chain: &str, at: usize, draft: &Draft) -> Result<(), RuleError> {
-    let draft = draft.clone();
+fn change_rule(table: &mut Table, verb: Verb, chain: &str, at: usize, draft: Draft) -> Result<(), RuleError> {
     match verb {
         Verb::Append => table.append(chain, draft),
         Verb::Insert => table.insert(chain, at, draft),

@@ -485,13 +485,15 @@ impl<'a> Reader<'a> {
             }
             Some((name, goto)) => Some((name.into(), goto)),
         };
-        hosts::pairs(src, dst)
-            .map(|(src, dst)| {
-                let mut rule = rule.clone();
-                (rule.ip.src, rule.ip.dst) = (src, dst);
-                Draft { rule, jump: jump.clone() }
-            })
-            .collect()
+        let of = |mut rule: Rule, (src, dst), jump| {
+            (rule.ip.src, rule.ip.dst) = (src, dst);
+            Draft { rule, jump }
+        };
+        let mut pairs = hosts::pairs(src, dst);
+        let Some(first) = pairs.next() else { return SmallVec::new() };
+        let mut drafts: SmallVec<[Draft; 1]> = pairs.map(|pair| of(rule.clone(), pair, jump.clone())).collect();
+        drafts.insert(0, of(rule, first, jump));
+        drafts
     }
 
     /// A command (`add_command`), with the words that follow it.

@@ -192,8 +192,11 @@ fn policy_counters(word: &str) -> Option<Counters> {
     Some(Counters { packets: packets.parse().ok()?, bytes: bytes.parse().ok()? })
 }
 
+/// Counters as they were written, if they were, and the rule behind them.
+type Counted<'l> = (Option<(&'l str, &'l str)>, &'l str);
+
 /// What stands in `[PACKETS:BYTES]` before a rule, and the rule (`tokenize_rule_counters`).
-fn rule_counters(line: &str, number: u32) -> Result<(Option<(&str, &str)>, &str), End> {
+fn rule_counters(line: &str, number: u32) -> Result<Counted<'_>, End> {
     let Some(rest) = line.strip_prefix('[') else { return Ok((None, line)) };
     let need = |what: &str| Refusal::Problem(format!("Bad line {number}: need {what}"));
     let Some((packets, rest)) = rest.split_once(':') else { return Err(End::Refused(need(":"))) };
@@ -229,7 +232,7 @@ fn rule(
         return Ok(());
     }
     parsed.verbose += u8::from(how.verbose);
-    if let Err(error) = command::change(&mut open.table, &parsed, tool, out) {
+    if let Err(error) = command::change(&mut open.table, &mut parsed, tool, out) {
         open.refused = Some((number, error));
     }
     Ok(())
