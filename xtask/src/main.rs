@@ -3,9 +3,11 @@
 //! ```text
 //!     cargo xtask check   the rules that a machine can hold: see `check`
 //!     cargo xtask gen     writes the generated part of README.md: see `generate`
+//!     cargo xtask conformance DIR   how far iptables agrees with test data kept elsewhere: see `conformance`
 //! ```
 
 mod check;
+mod conformance;
 mod generate;
 mod tree;
 
@@ -30,8 +32,15 @@ fn main() -> ExitCode {
             }
             Err(problem) => complain(&[problem]),
         },
+        ["conformance", folder] => match conformance::run(Path::new(folder)) {
+            Ok(told) => {
+                println!("{told}");
+                ExitCode::SUCCESS
+            }
+            Err(problem) => complain(&[problem]),
+        },
         _ => {
-            eprintln!("usage: cargo xtask check | gen");
+            eprintln!("usage: cargo xtask check | gen | conformance DIR");
             ExitCode::from(2)
         }
     }

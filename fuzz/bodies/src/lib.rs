@@ -12,6 +12,7 @@ pub mod messages;
 pub mod pcap_read;
 pub mod printer;
 pub mod router_with_bridge;
+pub mod rules;
 pub mod shell;
 pub mod tcp;
 pub mod wire;
@@ -35,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "printer", run: printer::run, text: false },
     Target { name: "lab_document", run: lab_document::run, text: true },
     Target { name: "shell", run: shell::run, text: true },
+    Target { name: "rules", run: rules::run, text: true },
     Target { name: "ip_args", run: ip_args::run, text: true },
     Target { name: "tcp", run: tcp::run, text: false },
     Target { name: "messages", run: messages::run, text: false },
