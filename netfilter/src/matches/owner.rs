@@ -19,6 +19,7 @@ pub struct Owner {
 const UID: u8 = 1 << 0;
 const GID: u8 = 1 << 1;
 const SOCKET: u8 = 1 << 2;
+const SUPPL: u8 = 1 << 3;
 
 static OPTIONS: &[Opt] = &[
     Opt::arg("uid-owner", 0).inv(),
@@ -56,7 +57,7 @@ impl Extension for Owner {
             "uid-owner" => self.uid = range(call, call.names.uid_of(call.arg))?,
             "gid-owner" => self.gid = range(call, call.names.gid_of(call.arg))?,
             "suppl-groups" if self.asked & GID == 0 => return Err(bad(call, "you need to use --gid-owner first")),
-            "suppl-groups" => return Err(Refusal::new("owner: hopwise's users have no supplementary groups")),
+            // Nobody has supplementary groups here: it asks for nothing more.
             _ => {}
         }
         self.asked |= 1 << call.opt.bit;
@@ -81,6 +82,7 @@ impl Extension for Owner {
                 _ => out.push_str(&text),
             }
         }
+        out.push_str(if self.asked & SUPPL != 0 { " --suppl-groups" } else { "" });
     }
 
     fn list(&self, out: &mut String, how: &How<'_>) {
@@ -95,6 +97,7 @@ impl Extension for Owner {
                 _ => " socket exists".to_owned(),
             });
         }
+        out.push_str(if self.asked & SUPPL != 0 { " incl. suppl. groups" } else { "" });
     }
 
     fn may_stand(&self, place: &Place<'_>) -> bool {
@@ -102,7 +105,7 @@ impl Extension for Owner {
     }
 
     fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
-        let Some((uid, gid)) = skb.owner else { return self.asked == self.inv };
+        let Some((uid, gid)) = skb.owner else { return self.asked & !SUPPL == self.inv };
         let met = |bit, fits| self.asked & bit == 0 || fits != (self.inv & bit != 0);
         met(SOCKET, true)
             && met(UID, (self.uid.0..=self.uid.1).contains(&uid))
