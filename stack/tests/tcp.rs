@@ -1,6 +1,6 @@
 //! TCP sockets on small networks.
 
-#[allow(dead_code, reason = "each file of tests uses a part of it")]
+#[expect(dead_code)]
 mod common;
 
 use common::*;

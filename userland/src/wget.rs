@@ -46,7 +46,7 @@ struct Wget {
 
 #[derive(Clone, Debug)]
 enum Phase {
-    Resolving(Lookup),
+    Resolving(Box<Lookup>),
     Connecting(Stream),
     Sending(Stream, Time),
     Receiving(Stream),
@@ -130,7 +130,7 @@ impl Run {
         sys.ignore(Signal::PIPE);
         let (now, head) = (sys.now(), None);
         let lookup = Lookup::begin(sys, &url.host, Family::Unspec);
-        let phase = Phase::Resolving(lookup);
+        let phase = Phase::Resolving(Box::new(lookup));
         let (input, received) = (Vec::new(), Vec::new());
         let timeout = if timeout.is_zero() { PATIENCE } else { timeout };
         let run = Run {
@@ -256,7 +256,7 @@ impl Run {
         self.say(sys, &format!("failed: {errno}.\nRetrying.\n\n"));
         self.announce(sys);
         let lookup = Lookup::begin(sys, &self.url.host, Family::Unspec);
-        self.phase = Phase::Resolving(lookup);
+        self.phase = Phase::Resolving(Box::new(lookup));
         Ok(())
     }
 
@@ -312,7 +312,7 @@ impl Run {
             self.input.clear();
             self.announce(sys);
             let lookup = Lookup::begin(sys, &self.url.host, Family::Unspec);
-            self.phase = Phase::Resolving(lookup);
+            self.phase = Phase::Resolving(Box::new(lookup));
             return Ok(None);
         }
         if !(200..300).contains(&code) {
@@ -381,10 +381,9 @@ impl Run {
 /// The progress as dots: one for each KiB, fifty in a row, and how much of all that is.
 fn dots(len: usize) -> String {
     let mut text = String::new();
-    let rows = (len / (50 << 10)).max(usize::from(len % (50 << 10) > 0 || len == 0)).max(1);
-    for row in 0..rows + usize::from(len > rows * (50 << 10)) {
+    for row in 0..len.div_ceil(50 << 10).max(1) {
         let upto = ((row + 1) * (50 << 10)).min(len);
-        let count = (upto - (row * (50 << 10)).min(upto)) >> 10;
+        let count = (upto - row * (50 << 10)) >> 10;
         let clusters: String =
             (0..5).map(|c| format!(" {:<10}", ".".repeat(count.saturating_sub(c * 10).min(10)))).collect();
         let percent = (upto * 100).checked_div(len).unwrap_or(100);
