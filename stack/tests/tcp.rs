@@ -1,6 +1,6 @@
 //! TCP sockets on small networks.
 
-#[expect(dead_code)]
+#[allow(dead_code, reason = "each file of tests uses a part of it")]
 mod common;
 
 use common::*;

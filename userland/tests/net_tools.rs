@@ -109,7 +109,7 @@ fn netstat_shows_sockets() {
     }
     assert_eq!(
         world.run(a, "netstat -unaepo | sed -n 5p").text,
-        "udp        0      0 10.0.0.1:6000           10.0.0.2:7001           ESTABLISHED 0          1          -                    off (0.00/0/0)\n"
+        "udp        0      0 10.0.0.1:6000           10.0.0.2:7001           ESTABLISHED 0          20001      -                    off (0.00/0/0)\n"
     );
 }
 

@@ -5,7 +5,7 @@ use hopwise_protocols::tcp::{Arrived, Outgoing, Reaction, State, reset_for};
 use hopwise_protocols::wire::ipv4::{IPPROTO_TCP, Ipv4};
 use hopwise_protocols::wire::tcp::{self, Flags, Header, Options, TCP_HLEN};
 use hopwise_protocols::wire::{IntoBytes, Malformed, ipv4};
-use hopwise_sim_core::{DropReason, Errno, Fate, IfIndex, Packet};
+use hopwise_sim_core::{DropReason, Errno, Fate, IfIndex, Packet, Time};
 
 use crate::cx::{Cx, TimerKind};
 use crate::namespace::Namespace;
@@ -223,11 +223,25 @@ fn send(
 /// Sees to it that the connection is called when its next timer runs out. Timers of the agenda are not taken back: one
 /// that comes too early sets another one.
 fn arm(cx: &mut Cx<'_>, id: ConnId, conn: &mut Conn) {
-    let Some(at) = conn.end.next_timer() else { return };
+    let Some(at) = conn.end.next_timer().map(|at| wheel(cx.now, at)) else { return };
     if conn.timer_at.is_none_or(|set| at < set) {
         conn.timer_at = Some(at);
         cx.timer(at, TimerKind::Tcp { conn: id, generation: conn.generation });
     }
+}
+
+/// When the kernel's timer wheel lets a timer run out that was set now: the farther away, the coarser, and never early. So a
+/// retransmission that is due after a second comes a little later than whatever else waits for a second. `calc_wheel_index`, with
+/// 250 ticks a second as distributions have.
+fn wheel(now: Time, at: Time) -> Time {
+    const TICK: u64 = 4_000_000;
+    /// A level has 64 places, each eight times as wide as one of the level below.
+    const LEVELS: u32 = 8;
+    let expires = at.as_nanos().div_ceil(TICK);
+    let ahead = expires.saturating_sub(now.as_nanos() / TICK);
+    let level = (0..LEVELS).find(|level| ahead < 63 << (3 * level)).unwrap_or(LEVELS);
+    let width = 1 << (3 * level);
+    Time::from_nanos((expires + width) / width * width * TICK)
 }
 
 /// A timer of a connection runs out.
