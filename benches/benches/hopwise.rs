@@ -1,6 +1,7 @@
 //! The benchmarks: `cargo bench -p hopwise-benches [FILTER]`.
 
 mod agenda;
+mod conntrack;
 mod forwarding;
 mod lookups;
 mod pcap;
@@ -20,6 +21,7 @@ criterion_group!(
     agenda::agenda,
     lookups::fib,
     lookups::filter,
-    rules::all
+    rules::all,
+    conntrack::conntrack
 );
 criterion_main!(benches);

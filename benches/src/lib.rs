@@ -6,6 +6,7 @@ mod bridge;
 mod chain;
 mod crowd;
 pub mod frames;
+pub mod hop;
 
 pub use bridge::Switch;
 pub use chain::{Chain, ChainOptions};

@@ -2,6 +2,7 @@
 //! allocator of this test and counts per thread.)
 
 use allocation_counter::measure;
+use hopwise_benches::hop::{Hop, datagram};
 use hopwise_benches::{Chain, ChainOptions, Crowd, Switch};
 
 #[test]
@@ -24,6 +25,15 @@ fn a_frame_through_a_bridge_allocates_nothing() {
         switch.send_flood(100);
     });
     assert_eq!(counted.count_total, 0, "200 frames made {} allocations", counted.count_total);
+}
+
+#[test]
+fn a_packet_of_a_known_connection_allocates_nothing() {
+    let mut hop = Hop::new(10);
+    let packets: Vec<Vec<u8>> = (0..100).map(|client| datagram(client, 5000)).collect();
+    packets.iter().for_each(|packet| assert!(hop.pass(packet)));
+    let counted = measure(|| packets.iter().for_each(|packet| assert!(hop.pass(packet))));
+    assert_eq!(counted.count_total, 0, "100 packets made {} allocations", counted.count_total);
 }
 
 /// The budget for an idle namespace with a veth, an address and two routes is 2 KiB, at most 4 KiB; both ends of the

@@ -30,6 +30,8 @@ fn packet(src: &str, dst: &str, protocol: u8, mut transport: Vec<u8>, check_at: 
     header.seal(&[]);
     let pseudo = if pseudo { checksum::pseudo_header(src, dst, protocol, transport.len() as u16) } else { 0 };
     let check = !checksum::add(pseudo, checksum::sum(&transport));
+    // RFC 768: a zero would mean that there is none.
+    let check = if check == 0 && protocol == IPPROTO_UDP { 0xffff } else { check };
     transport[check_at..check_at + 2].copy_from_slice(&check.to_be_bytes());
     let mut bytes = zerocopy::IntoBytes::as_bytes(&header).to_vec();
     bytes.extend(transport);

@@ -5,6 +5,7 @@
 //! `cargo fuzz run TARGET` looks for what nobody thought of.
 #![warn(missing_docs)]
 
+pub mod conntrack;
 pub mod filter;
 pub mod ip_args;
 pub mod lab_document;
@@ -31,6 +32,7 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "wire", run: wire::run, text: false },
+    Target { name: "conntrack", run: conntrack::run, text: false },
     Target { name: "pcap_read", run: pcap_read::run, text: false },
     Target { name: "filter", run: filter::run, text: true },
     Target { name: "printer", run: printer::run, text: false },
