@@ -1,20 +1,27 @@
 //! The everyday programs. Adding one is a file (or a function in a file) and one line in the table below.
 
 mod awk;
+mod base64;
+mod comm;
 mod diff;
+mod digest;
 mod dump;
 mod ends;
 mod files;
 mod filter;
+mod fold;
 mod grep;
 mod jq;
 mod look;
 mod opts;
 mod process;
 mod sed;
+mod shuf;
 mod small;
 mod sort;
+mod split;
 mod text;
+mod two;
 
 use crate::{Kernel, Place, Program, ProgramEntry, Start};
 
@@ -61,11 +68,13 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         row("bash", "sh", "the shell (bash)", crate::bash::start),
         core("[", "evaluate a condition", bracket),
         row("mawk", "awk", "pattern scanning and processing", awk::start),
+        core("base64", "encode and decode base64", base64::base64),
         core("basename", "strip folder and suffix from names", small::basename),
         core("cat", "concatenate files and print them", files::cat),
         core("chmod", "change permission bits", files::chmod),
         row("ncurses-bin", "clear", "clear the terminal", small::clear),
         row("bsdextrautils", "column", "arrange lines in columns (-t)", small::column),
+        core("comm", "compare sorted files line by line", comm::comm),
         core("cp", "copy files", files::cp),
         core("cut", "print parts of lines", text::cut),
         core("date", "print the (virtual) date", small::date),
@@ -78,6 +87,7 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         core("false", "do nothing, unsuccessfully", fail),
         row("grep", "fgrep", "print lines that match (-F)", grep::plain),
         row("findutils", "find", "search for files", look::find),
+        core("fold", "break long lines", fold::fold),
         row("mawk", "gawk", "pattern scanning and processing (mawk)", awk::start),
         row("grep", "grep", "print lines that match a pattern", grep::start),
         core("head", "print the first part of files", ends::head),
@@ -90,6 +100,7 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         core("ln", "make links", files::ln),
         core("ls", "list folders", look::ls),
         row("mawk", "mawk", "pattern scanning and processing", awk::start),
+        core("md5sum", "print or check MD5 digests", digest::md5sum),
         core("mkdir", "make folders", files::mkdir),
         core("mktemp", "make a temporary file or folder", small::mktemp),
         core("mv", "move files", files::mv),
@@ -111,8 +122,14 @@ pub(crate) fn table<K: Kernel>() -> Vec<ProgramEntry<K>> {
         core("rmdir", "remove empty folders", files::rmdir),
         row("sed", "sed", "edit a stream", sed::start),
         core("seq", "print numbers", small::seq),
+        row("util-linux", "setsid", "run a program in a session of its own", process::setsid),
+        core("sha1sum", "print or check SHA-1 digests", digest::sha1sum),
+        core("sha256sum", "print or check SHA-256 digests", digest::sha256sum),
+        core("sha512sum", "print or check SHA-512 digests", digest::sha512sum),
+        core("shuf", "print lines in random order", shuf::shuf),
         core("sleep", "wait (virtual time)", small::sleep),
         core("sort", "sort lines", sort::start),
+        core("split", "cut a file into pieces", split::split),
         core("stat", "show what is known of a file", look::stat),
         row("sudo", "sudo", "run a program as root (as all are)", process::sudo),
         core("tac", "print lines last to first", text::tac),

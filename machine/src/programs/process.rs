@@ -156,6 +156,58 @@ impl<K: Kernel> Program<K> for Nohup {
     }
 }
 
+/// A session of its own: without terminals, that is a process group of its own.
+#[derive(Clone)]
+struct Setsid {
+    fork: bool,
+    wait: bool,
+    argv: Vec<String>,
+    child: Option<u32>,
+}
+
+pub(super) fn setsid<K: Kernel>(args: &[String]) -> Box<dyn Program<K>> {
+    let opts = match getopt(args, "+cfw", &[("ctty", 'c'), ("fork", 'f'), ("wait", 'w')]) {
+        Ok(opts) => opts,
+        Err(error) => return try_help("setsid", &error, 1),
+    };
+    if opts.operands.is_empty() {
+        return try_help("setsid", "no command specified", 1);
+    }
+    Box::new(Setsid { fork: opts.has('f'), wait: opts.has('w'), argv: opts.operands, child: None })
+}
+
+impl<K: Kernel> Program<K> for Setsid {
+    fn step(&mut self, sys: &mut Sys<'_, K>) -> Step {
+        if let Some(child) = self.child {
+            let Ok(Some(status)) = sys.reap(child) else { return Step::Block(Wait::event()) };
+            return Step::Exit(status.shell_code());
+        }
+        // A group's leader cannot begin a session: setsid forks then.
+        if !self.fork && sys.group() != sys.pid().number {
+            sys.set_own_group();
+            return match sys.find_program(self.argv.first().map_or("", String::as_str)) {
+                Ok(_) => Step::Exec(self.argv.clone()),
+                Err(errno) => self.failed(sys, errno),
+            };
+        }
+        match sys.spawn(Spawn::new(self.argv.clone()).new_group()) {
+            Ok(child) if self.wait => {
+                self.child = Some(child);
+                Step::Again
+            }
+            Ok(_) => Step::Exit(0),
+            Err(errno) => self.failed(sys, errno),
+        }
+    }
+}
+
+impl Setsid {
+    fn failed<K: Kernel>(&self, sys: &mut Sys<'_, K>, errno: Errno) -> Step {
+        sys.err(&format!("setsid: failed to execute {}: {errno}\n", self.argv.first().map_or("", String::as_str)));
+        Step::Exit(if errno == Errno::ENOENT { 127 } else { 126 })
+    }
+}
+
 #[derive(Clone)]
 struct Timeout {
     argv: Vec<String>,
@@ -368,6 +420,7 @@ impl<K: Kernel> Program<K> for Xargs {
             match sys.read(0, 65536) {
                 Ok(Read::Data(data)) => {
                     self.input.extend(data);
+                    sys.hold(self.input.len());
                     return Step::Again;
                 }
                 Ok(Read::WouldBlock) => return Step::Block(Wait::readable(0)),
