@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::process::{Bind, Env, EnvMap, ExitStatus, FdEntry, Inherited};
 use crate::program::EXEC_COST;
 use crate::signal::{Signal, SignalSet};
-use crate::{Errno, Kernel, MachineId, Pid, Program, ProgramTable, bash, files};
+use crate::{Errno, Kernel, MachineId, Pid, Program, ProgramTable, bash, files, work};
 
 /// A running program's view of its machine, for the time of one step.
 pub struct Sys<'a, K: Kernel> {
@@ -288,6 +288,13 @@ impl<K: Kernel> Sys<'_, K> {
     /// counts is not stopped by anything.
     pub fn charge(&mut self, operations: u64) {
         self.m.work.spend(operations);
+    }
+
+    /// Tells how many bytes of its input a program holds: too many end its command like too much work.
+    pub(crate) fn hold(&mut self, bytes: usize) {
+        if bytes > work::HELD_MAX {
+            self.m.work.spend(u64::MAX);
+        }
     }
 
     /// Whether the machine has no work left for this moment, so that the command is about to be stopped.

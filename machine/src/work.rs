@@ -12,6 +12,9 @@ pub(crate) const WORK_MAX: u64 = 3_000_000;
 /// `while true; do sleep 0; done` ends too; a loop that waits some milliseconds in each round goes on.
 const WORK_PER_MILLI: u64 = 40;
 
+/// Bytes of its input that a program may hold.
+pub(crate) const HELD_MAX: usize = 32 << 20;
+
 /// What a step of a process costs by itself.
 pub(crate) const STEP: u64 = 5;
 /// What starting a process costs: copying its parent, looking its program up.

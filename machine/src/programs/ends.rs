@@ -9,7 +9,7 @@ use super::opts::{curly, getopt, quoted, try_help};
 use crate::{Kernel, Open, Program, Read, Step, Sys, Wait};
 
 /// A number with its unit (`1k`), for -n and -c.
-fn amount(text: &str) -> Option<usize> {
+pub(super) fn amount(text: &str) -> Option<usize> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: usize = digits.parse().ok()?;
     let unit = match text.get(digits.len()..)? {
@@ -18,6 +18,11 @@ fn amount(text: &str) -> Option<usize> {
         "k" | "K" | "KiB" => 1024,
         "kB" | "KB" => 1000,
         "m" | "M" | "MiB" => 1 << 20,
+        "MB" => 1_000_000,
+        "G" | "GiB" => 1 << 30,
+        "GB" => 1_000_000_000,
+        "T" | "TiB" => 1 << 40,
+        "TB" => 1_000_000_000_000,
         _ => return None,
     };
     number.checked_mul(unit)

@@ -72,7 +72,7 @@ impl Draw {
                 out.push(b'\n');
                 sys.charge(1);
                 sys.hold(out.len());
-                if sys.is_stopped() {
+                if sys.is_exhausted() {
                     return 1;
                 }
             }
