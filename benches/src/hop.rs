@@ -53,7 +53,7 @@ impl Hop {
 
     /// A packet from inside passes; an hour may be added, so that all connections end.
     pub fn pass(&mut self, bytes: &[u8]) -> bool {
-        let mut packet = self.pool.alloc_from(self.now, bytes);
+        let mut packet = self.pool.alloc_from(bytes);
         let passed = self.hooks(&mut packet);
         self.pool.consumed(packet);
         passed

@@ -125,3 +125,16 @@ fn invalid_packets_are_logged_if_that_is_asked_for() {
     let packet = "SRC=10.0.1.2 DST=10.0.2.2 LEN=55 TOS=0x00 PREC=0x00 TTL=64 ID=";
     assert!(line.starts_with(&format!(" nf_ct_proto_6: invalid new IN= OUT= {packet}")), "{line}");
 }
+
+/// As on Linux 6.18 with the same rules.
+#[test]
+fn rules_set_marks_and_choose_events() {
+    let mut lab = Lab::new();
+    lab.router("iptables -t mangle -A PREROUTING -j CONNMARK --set-mark 5");
+    lab.run("ip netns exec r conntrack -E > /tmp/events 2> /dev/null &");
+    lab.text("ip netns exec c ping -c 1 -e 7 10.0.2.2; sleep 31");
+    lab.router("iptables -t raw -A PREROUTING -j CT --ctevents destroy");
+    lab.text("ip netns exec c ping -c 1 -e 8 10.0.2.2; sleep 31; pkill -INT conntrack; sleep 0.1");
+    let events = lab.text("sed 's/^ *//; s/ icmp.* id=/ /' /tmp/events");
+    assert_eq!(events, "[NEW] 7 mark=5\n[UPDATE] 7 mark=5\n[DESTROY] 7 mark=5\n[DESTROY] 8 mark=5\n");
+}

@@ -1,5 +1,6 @@
 //! `cargo xtask conformance DIR`: how far `iptables` agrees with test data that others wrote and that is not kept here: the `*.t` files
-//! of iptables' extensions (`rule;how it is saved;OK or FAIL`), and folders of saved rule sets (`*.rules`).
+//! of iptables' extensions (`rule;how it is saved;OK or FAIL`), folders of saved rule sets (`*.rules`), and the suite of
+//! conntrack-tools.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +14,7 @@ use hopwise_sim_core::Time;
 
 use names::Few;
 
+mod conntrack;
 mod names;
 
 /// Cases that agree, all cases, and those that differ.
@@ -48,6 +50,8 @@ pub(crate) fn run(folder: &Path) -> Result<String, String> {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.ends_with(".t") {
             extension(&text, counts.entry(name).or_default());
+        } else if conntrack::is_suite(&file) {
+            conntrack::suite(&text, counts.entry(format!("conntrack {name}")).or_default());
         } else {
             let group = counts.entry("saved rule sets".to_owned()).or_default();
             group.note(round_trip(&text), || name);
@@ -61,7 +65,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|end| end == "t" || end == "rules") {
+        } else if path.extension().is_some_and(|end| end == "t" || end == "rules") || conntrack::is_suite(&path) {
             files.push(path);
         }
     }

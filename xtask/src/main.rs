@@ -3,7 +3,7 @@
 //! ```text
 //!     cargo xtask check   the rules that a machine can hold: see `check`
 //!     cargo xtask gen     writes the generated part of README.md: see `generate`
-//!     cargo xtask conformance DIR   how far iptables agrees with test data kept elsewhere: see `conformance`
+//!     cargo xtask conformance DIR   how far iptables and conntrack agree with test data kept elsewhere: see `conformance`
 //! ```
 
 mod check;

@@ -61,7 +61,7 @@ fn pass(table: &mut Conntrack, pool: &mut Pool, now: Time, choices: u8, bytes: &
     };
     let zone = (choices & 64 != 0).then_some(Zone(7));
     let template = Template { zone_orig: zone, zone_reply: zone.filter(|_| choices & 128 != 0), events: None };
-    let mut packet = pool.alloc_from(now, bytes);
+    let mut packet = pool.alloc_from(bytes);
     let passed = table.track(now, first, &mut packet, &template) == Verdict::Accept
         && table.nat(now, first, IfIndex::NONE, &mut packet, |_, _| wanted(choices >> 2, Manip::Destination))
             == Verdict::Accept

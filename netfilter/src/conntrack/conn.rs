@@ -156,6 +156,15 @@ impl Conn {
         }
     }
 
+    /// Sets the mark and notes the event if it is another one.
+    #[inline]
+    pub fn set_mark(&mut self, mark: u32) {
+        if self.mark != mark {
+            self.mark = mark;
+            self.pending |= EventMask::MARK;
+        }
+    }
+
     /// Sets status bits and notes the event if they are new (`test_and_set_bit`).
     #[inline]
     pub(crate) fn raise(&mut self, bits: ConnStatus, event: EventMask) {

@@ -29,8 +29,6 @@ bitflags! {
         const PROTO_RANDOM_FULLY = 1 << 4;
         /// Ports keep their distance from a base port.
         const PROTO_OFFSET = 1 << 5;
-        /// NETMAP: the host part of the address stays.
-        const NETMAP = 1 << 6;
     }
 }
 

@@ -113,8 +113,8 @@ impl Extension for Connmark {
     fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         if let Some(conn) = &mut skb.conn {
             match self.mode {
-                Mode::Set(value) => conn.mark = (conn.mark & !self.ctmask) ^ value,
-                Mode::Save => conn.mark = (conn.mark & !self.ctmask) ^ (skb.packet.mark & self.nfmask),
+                Mode::Set(value) => conn.set_mark((conn.mark & !self.ctmask) ^ value),
+                Mode::Save => conn.set_mark((conn.mark & !self.ctmask) ^ (skb.packet.mark & self.nfmask)),
                 Mode::Restore => skb.packet.mark = (skb.packet.mark & !self.nfmask) ^ (conn.mark & self.ctmask),
             }
         }

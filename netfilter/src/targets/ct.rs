@@ -1,7 +1,7 @@
 //! `-j CT`: what connection tracking shall do with a packet that it has not seen yet (`net/netfilter/xt_CT.c`).
 
 use super::{Extension, Outcome};
-use crate::conntrack::Zone;
+use crate::conntrack::{EventMask, Zone};
 use crate::hook::{Hook, TableId};
 use crate::matches::How;
 use crate::rules::{Cx, Place};
@@ -30,7 +30,7 @@ enum Id {
 pub struct Ct {
     notrack: bool,
     zone: Option<(Side, Id)>,
-    /// Events that are told, and events about expectations: names by bit. Nobody listens to fewer yet.
+    /// Events that are told (`EventMask`), and events about expectations: names by bit.
     events: [u16; 2],
 }
 
@@ -138,7 +138,12 @@ impl Extension for Ct {
         }
         if self.notrack {
             untrack(skb);
-        } else if let Some((side, id)) = self.zone {
+            return Outcome::Continue;
+        }
+        if self.events[0] != 0 {
+            skb.template.events = Some(EventMask::from_bits_truncate(self.events[0]));
+        }
+        if let Some((side, id)) = self.zone {
             let id = match id {
                 Id::Number(id) => id,
                 Id::Mark => skb.packet.mark as u16,
