@@ -185,3 +185,17 @@ fn the_address_of_a_range_follows_from_the_ends() {
     }
     assert_eq!(used.len(), 4);
 }
+
+/// What Linux 6.18 gave sixteen clients for `--to-source 198.51.100.1-198.51.100.11`, without and with `--persistent`.
+#[test]
+fn the_address_of_a_range_is_the_one_that_linux_chooses() {
+    let chosen = |flags: RangeFlags| -> Vec<u8> {
+        let mut router = Router::new();
+        let addrs = (ip("198.51.100.1"), ip("198.51.100.11"));
+        router.source = Choice::Map(Manip::Source, Range { flags: flags | RangeFlags::MAP_IPS, addrs, ..Range::ANY });
+        let client = |i: u8| format!("10.1.1.{i}");
+        (1..=16).map(|i| router.forward(&udp((&client(i), 5000), ("10.1.0.2", 53), b"x")).unwrap()[15]).collect()
+    };
+    assert_eq!(chosen(RangeFlags::empty()), [9, 10, 9, 5, 10, 1, 9, 2, 11, 3, 11, 2, 5, 5, 8, 9]);
+    assert_eq!(chosen(RangeFlags::PERSISTENT), [10, 1, 2, 5, 6, 9, 11, 10, 5, 8, 9, 5, 9, 3, 2, 5]);
+}
