@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A stage calls only stages to its right. What has to go back up (loopback, a bridge's frame for the host itself)
-//! goes through the agenda. A stage returns a [`Verdict`](crate::cx::Verdict): `?` reads "unless its life ends here".
+//! goes through the agenda. A stage returns a [`Verdict`]: `?` reads "unless its life ends here".
 
 pub mod arp;
 mod br_netfilter;

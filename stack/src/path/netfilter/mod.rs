@@ -9,7 +9,7 @@
 //! POSTROUTING                      mangle                                       nat (source)  confirm
 //! ```
 //!
-//! [`visit`] walks along one such line; [`reject`] answers what was rejected; [`reroute`] looks for another way for what was
+//! `visit` walks along one such line; `reject` answers what was rejected; `reroute` looks for another way for what was
 //! changed on its way out. A namespace without rules has nothing at its hooks: one comparison a hook.
 
 mod env;
