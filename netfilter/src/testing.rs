@@ -51,10 +51,25 @@ pub(crate) fn udp(src: At<'_>, dst: At<'_>, payload: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) fn tcp(src: At<'_>, dst: At<'_>, flags: u8, seq: u32, ack: u32, payload: &[u8]) -> Vec<u8> {
+    tcp_with(src, dst, flags, (seq, ack, 64_240), &[], payload)
+}
+
+/// A segment with a window and options (a multiple of four bytes).
+pub(crate) fn tcp_with(
+    src: At<'_>,
+    dst: At<'_>,
+    flags: u8,
+    (seq, ack, window): (u32, u32, u16),
+    options: &[u8],
+    payload: &[u8],
+) -> Vec<u8> {
     let mut bytes = ports(src, dst);
     bytes.extend(seq.to_be_bytes());
     bytes.extend(ack.to_be_bytes());
-    bytes.extend([0x50, flags, 0xfa, 0xf0, 0, 0, 0, 0]);
+    bytes.extend([(20 + options.len() as u8) << 2, flags]);
+    bytes.extend(window.to_be_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(options);
     bytes.extend(payload);
     packet(src.0, dst.0, IPPROTO_TCP, bytes, 16, true)
 }

@@ -79,4 +79,6 @@ impl Conntrack {
 }
 
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod tests;

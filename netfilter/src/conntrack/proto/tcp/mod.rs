@@ -272,7 +272,12 @@ fn reset(seen: &mut Seen<'_>, tcp: &Tcp, status: ConnStatus, segment: &Segment) 
     let (direction, seq) = (seen.direction, segment.seq);
     let other = &tcp.ends[direction.opposite() as usize];
     let mut new = TcpState::Close;
-    if other.flags.contains(TcpFlags::MAXACK_SET) {
+    if (TcpState::FinWait..=TcpState::TimeWait).contains(&tcp.state) {
+        // It is closing anyway: any RST will do (seen on Linux 6.18 in each of these states).
+        return Decision::InWindow(new);
+    }
+    // After a SYN that was let pass, what this table knows of the ends may be old.
+    if other.flags.contains(TcpFlags::MAXACK_SET) && tcp.last_index != Index::Syn {
         let established = tcp.established(status);
         if seq == 0 && !established {
             return Decision::Move(new);

@@ -52,9 +52,7 @@ pub(super) fn check(seen: &mut Seen<'_>, tcp: &mut Tcp, segment: &Segment<'_>) -
         } else {
             pick_up(sender, receiver, &n, window);
         }
-    } else if after(n.end, sender.td_end)
-        && (tcp.state == TcpState::SynSent && direction == Direction::Original
-            || tcp.state == TcpState::SynRecv && direction == Direction::Reply)
+    } else if segment.syn() && after(n.end, sender.td_end) && matches!(tcp.state, TcpState::SynSent | TcpState::SynRecv)
     {
         // The end begins anew with other numbers, as it may.
         answer_syn(sender, receiver, segment, direction);
