@@ -4,7 +4,7 @@
 //! - [`conntrack`]: which connection a packet belongs to, and in what state that is.
 //! - [`nat`]: how the addresses and ports of a connection are changed.
 //! - [`rules`]: the tables of one namespace, and how a packet walks through them.
-//! - [`matches`], [`targets`]: what a rule may ask, and what it may do: one file and one line of a registry each.
+//! - [`mod@matches`], [`targets`]: what a rule may ask, and what it may do: one file and one line of a registry each.
 //! - [`sets`]: sets of addresses, networks and ports that rules refer to, and `ipset`.
 //! - [`xtables`]: how the words of a rule are read (`libxtables`).
 //!
