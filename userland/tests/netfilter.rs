@@ -174,6 +174,8 @@ fn a_service_behind_the_same_bridge_needs_the_bridges_hooks() {
 fn a_bridged_frame_with_another_destination_stays_in_the_bridge() {
     let mut lab = Lab::bridged();
     lab.run("iptables -t nat -A PREROUTING -d 10.0.0.3 -p icmp -j DNAT --to-destination 10.0.0.4");
+    assert_eq!(lab.pings("a", "10.0.0.3"), 0, "a host that does not forward takes it up and drops it");
+    lab.run("sysctl -qw net.ipv4.ip_forward=1");
     assert_eq!(lab.pings("a", "10.0.0.3"), 3);
     let source = lab.text("ip -n a -br link show e0 | awk '{print $3}'");
     let seen = lab.seen("c", "-e icmp", "ip netns exec a ping -q -c 1 10.0.0.3");

@@ -11,7 +11,7 @@ use crate::{Kernel, Open, Program, Read, Step, Sys, Wait};
 /// A number with its unit (`1k`), for -n and -c.
 pub(super) fn amount(text: &str) -> Option<usize> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: usize = digits.parse().ok()?;
+    let number: u64 = digits.parse().ok()?;
     let unit = match text.get(digits.len()..)? {
         "" => 1,
         "b" => 512,
@@ -25,7 +25,7 @@ pub(super) fn amount(text: &str) -> Option<usize> {
         "TB" => 1_000_000_000_000,
         _ => return None,
     };
-    number.checked_mul(unit)
+    usize::try_from(number.checked_mul(unit)?).ok()
 }
 
 /// `-5` as `-n5`.

@@ -17,7 +17,7 @@ use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::netfilter::{self, At};
-use crate::path::route::{InputRoute, OutputFlow, Refusal, Route, decide_input, route_output};
+use crate::path::route::{InputRoute, Refusal, Route, decide_input};
 use crate::path::{frag, ip_rcv, neigh_out};
 use crate::sysctl::SysctlKey;
 
@@ -57,24 +57,13 @@ fn shown(ns: &mut Namespace, cx: &mut Cx<'_>, bridge: IfIndex, port: IfIndex, pa
             packet.kind = kind;
             bridged_dnat(ns, cx, &route, packet)
         }
-        Ok(_) => {
-            // Up to the host, which routes it.
+        // Up to the host, which routes it, or refuses to (ip_route_input gives refusals a route too).
+        Ok(_) | Err(Refusal::NotForwarding | Refusal::Unreachable(_)) => {
             let own = ns.devs.get(bridge).map_or(MacAddr::ZERO, |dev| dev.addr);
             set_mac_destination(&mut packet, own);
             ControlFlow::Continue(packet)
         }
-        // What stays on the bridge needs no forwarding.
-        Err(Refusal::NotForwarding) => {
-            let flow = OutputFlow { dst: destination(&packet), ..OutputFlow::default() };
-            match route_output(ns, cx.now, &flow) {
-                Ok(route) if route.oif == bridge => {
-                    packet.kind = kind;
-                    bridged_dnat(ns, cx, &route, packet)
-                }
-                _ => ControlFlow::Break(cx.drop(packet, DropReason::NotForwarding)),
-            }
-        }
-        Err(_) => ControlFlow::Break(cx.drop(packet, DropReason::IpInNoRoutes)),
+        Err(Refusal::Martian(reason)) => ControlFlow::Break(cx.drop(packet, reason)),
     }
 }
 
