@@ -4,6 +4,8 @@
 //! link_rx -> bridge -> ip_rcv -> route -> local_in | forward -> output -> neigh_out -> dev_xmit -> (the link's kind) -> agenda
 //! ```
 //!
+//! The hooks of netfilter stand between the stages, `netfilter` says which ones where; bridged packets meet them in `br_netfilter`.
+//!
 //! A stage calls only stages to its right. What has to go back up (loopback, a bridge's frame for the host itself)
 //! goes through the agenda. A stage returns a [`Verdict`]: `?` reads "unless its life ends here".
 
