@@ -26,6 +26,7 @@ use hopwise_capture::{Frame, LinkType, Meta};
 use hopwise_sim_core::{PacketId, Time};
 use hopwise_stack::Direction;
 use hopwise_userland::World;
+use hopwise_userland::captures::link_type;
 
 /// One frame as it passed a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,9 @@ pub struct Passed {
     pub direction: Direction,
     /// Which packet: the key to its [`journey`](crate::journey).
     pub packet: PacketId,
-    /// Its bytes, from the Ethernet header on.
+    /// What its bytes begin with.
+    pub link_type: LinkType,
+    /// Its bytes: from the Ethernet header on, or from the IP header on if the link has no other (tunnels, tun).
     pub bytes: Bytes,
 }
 
@@ -61,6 +64,7 @@ impl Passed {
 /// The frames that passed one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
+    link_type: LinkType,
     frames: Vec<Passed>,
 }
 
@@ -78,10 +82,12 @@ impl Capture {
                 at: f.at,
                 direction: f.direction,
                 packet: f.packet,
+                link_type: link_type(f.hw),
                 bytes: Bytes::copy_from_slice(log.bytes(f)),
             })
             .collect();
-        Some(Capture { frames })
+        let hw = world.net().ns(ns)?.devs.get(link)?.hw;
+        Some(Capture { link_type: link_type(hw), frames })
     }
 
     /// The frames, in the order of passing.
@@ -91,7 +97,7 @@ impl Capture {
 
     /// Those frames that pass a check.
     pub fn filter(&self, check: &Check) -> Capture {
-        Capture { frames: self.frames.iter().filter(|f| check.passes(f)).cloned().collect() }
+        Capture { link_type: self.link_type, frames: self.frames.iter().filter(|f| check.passes(f)).cloned().collect() }
     }
 
     /// How many frames pass a check.
@@ -121,7 +127,7 @@ impl Capture {
                 orig_len: passed.bytes.len() as u32,
                 data: passed.bytes.to_vec(),
             };
-            text.push_str(printer.line(&frame, LinkType::ETHERNET, &Meta::default()).trim_end());
+            text.push_str(printer.line(&frame, passed.link_type, &Meta::default()).trim_end());
             text.push('\n');
         }
         text
@@ -129,7 +135,7 @@ impl Capture {
 
     /// A pcap file, as `tcpdump -w` writes it.
     pub fn to_pcap(&self) -> Vec<u8> {
-        let mut file = PcapWriter::new(LinkType::ETHERNET);
+        let mut file = PcapWriter::new(self.link_type);
         for passed in &self.frames {
             file.append(passed.at.unix_nanos(), passed.bytes.len() as u32, &passed.bytes);
         }
@@ -149,9 +155,33 @@ pub struct Check {
 /// # Errors
 /// What libpcap would say of the expression.
 pub fn matching(expression: &str) -> Result<Check, FilterError> {
-    let filter = Filter::parse(expression, LinkType::ETHERNET)?;
-    let test = move |f: &Passed| filter.matches(&f.bytes, f.bytes.len() as u32, &Meta::default());
+    let filter = AnyLinkFilter::parse(expression)?;
+    let test = move |f: &Passed| filter.matches(f.link_type, &f.bytes);
     Ok(Check::new(format!("`{expression}`"), test))
+}
+
+/// A tcpdump expression for frames with and without an Ethernet header.
+pub struct AnyLinkFilter {
+    ethernet: Filter,
+    /// `None`: it asks for something of Ethernet, which no bare packet has.
+    bare: Option<Filter>,
+}
+
+impl AnyLinkFilter {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What libpcap would say of it on an Ethernet link.
+    pub fn parse(expression: &str) -> Result<AnyLinkFilter, FilterError> {
+        let ethernet = Filter::parse(expression, LinkType::ETHERNET)?;
+        Ok(AnyLinkFilter { ethernet, bare: Filter::parse(expression, LinkType::RAW).ok() })
+    }
+
+    /// Whether a frame of a link of that type is one of those asked for.
+    pub fn matches(&self, link_type: LinkType, frame: &[u8]) -> bool {
+        let filter = if link_type == LinkType::RAW { self.bare.as_ref() } else { Some(&self.ethernet) };
+        filter.is_some_and(|filter| filter.matches(frame, frame.len() as u32, &Meta::default()))
+    }
 }
 
 /// The check that a frame passed in this direction.

@@ -21,7 +21,8 @@ fn a_journey_names_the_rule_the_connection_and_the_changed_bytes() {
     }
     world.run(host, "ip netns exec c ping -c 1 -W 1 10.96.0.10; ip netns exec c ping -c 1 -W 1 -s 1200 10.96.0.10");
     let journeys = Journeys::of(&world);
-    let requests = journeys.matching(|frame| frame.get(30..34) == Some(&[10, 96, 0, 10]) && frame.get(23) == Some(&1));
+    let requests =
+        journeys.matching(|_, frame| frame.get(30..34) == Some(&[10, 96, 0, 10]) && frame.get(23) == Some(&1));
     let [small, large] = requests[..] else { panic!("{requests:?}") };
     let text = journeys.tell(small);
     for words in [

@@ -8,6 +8,7 @@ use hopwise_sim_core::{Duration, IfIndex, Time};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
+use crate::hw::HwType;
 use crate::kind::KindOps;
 use crate::link::{Link, LinkFlags};
 
@@ -17,6 +18,7 @@ pub mod options;
 pub static OPS: KindOps = KindOps {
     name: "bridge",
     summary: "a learning switch (no STP)",
+    hw: HwType::Ether,
     mtu: (68, 65535),
     setup,
     describe: options::describe,

@@ -1,5 +1,6 @@
 //! `dummy`: a link that is always ready and swallows what is sent. Models `drivers/net/dummy.c`.
 
+use crate::hw::HwType;
 use crate::kind::KindOps;
 use crate::link::{Link, LinkFlags};
 
@@ -7,6 +8,7 @@ use crate::link::{Link, LinkFlags};
 pub static OPS: KindOps = KindOps {
     name: "dummy",
     summary: "a link that is always ready and swallows what is sent",
+    hw: HwType::Ether,
     mtu: (0, 0),
     setup,
     describe: |_, _| {},

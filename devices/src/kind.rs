@@ -1,7 +1,12 @@
 //! The kinds of link and the table that describes each (the kernel's `rtnl_link_ops`).
 
+use core::net::Ipv4Addr;
+
+use hopwise_sim_core::{IfIndex, NsId};
+
 use crate::bridge::{self, Bridge};
 use crate::describe::Describe;
+use crate::hw::HwType;
 use crate::link::Link;
 use crate::veth::{self, Veth};
 use crate::{dummy, lo};
@@ -25,6 +30,8 @@ pub struct KindOps {
     pub name: &'static str,
     /// What it is, in one line of the support table.
     pub summary: &'static str,
+    /// What its frames begin with.
+    pub hw: HwType,
     /// The MTU's lower and upper limit (`min_mtu`, `max_mtu`; 0: no upper limit).
     pub mtu: (u32, u32),
     /// Sets flags, MTU and queue length of a new link (`ops->setup`).
@@ -51,6 +58,20 @@ impl Kind {
             Kind::Veth(_) => &veth::OPS,
             Kind::Bridge(_) => &bridge::OPS,
         }
+    }
+
+    /// The link that this one stands on or leads to (`dev_get_iflink`), and the namespace that one is in: a veth's peer.
+    /// [`IfIndex::NONE`]: it could stand on one and does not, which `ip link` prints as `@NONE`.
+    pub fn below(&self) -> Option<(NsId, IfIndex)> {
+        match self {
+            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) => None,
+            Kind::Veth(veth) => Some(veth.peer),
+        }
+    }
+
+    /// The two ends of a tunnel: local and remote, unspecified if it is bound to none.
+    pub fn tunnel_ends(&self) -> (Ipv4Addr, Ipv4Addr) {
+        (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED)
     }
 
     /// The veth's state, if it is one.

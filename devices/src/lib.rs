@@ -8,11 +8,13 @@
 pub mod bridge;
 pub mod describe;
 pub mod dummy;
+pub mod hw;
 pub mod kind;
 pub mod link;
 pub mod lo;
 pub mod registry;
 pub mod veth;
 
+pub use hw::HwType;
 pub use kind::{Kind, KindOps};
 pub use link::{Link, LinkFlags, LinkStats, OperState, Qdisc};

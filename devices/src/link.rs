@@ -5,6 +5,7 @@ use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::IfIndex;
 
 use crate::bridge::Port;
+use crate::hw::HwType;
 use crate::kind::Kind;
 
 bitflags! {
@@ -134,6 +135,8 @@ pub struct Link {
     pub name: Box<str>,
     /// What kind it is, with the state of that kind.
     pub kind: Kind,
+    /// What its frames begin with.
+    pub hw: HwType,
     /// Its link-layer address.
     pub addr: MacAddr,
     /// Its broadcast address.
@@ -188,6 +191,7 @@ impl Link {
         let mut link = Link {
             index: IfIndex::NONE,
             name: "".into(),
+            hw: kind.ops().hw,
             kind,
             addr: MacAddr::default(),
             broadcast: MacAddr::BROADCAST,
@@ -240,13 +244,14 @@ impl Link {
     }
 
     /// Whether a frame header is in front of its packets: true for Ethernet kinds.
+    #[inline]
     pub const fn has_ethernet(&self) -> bool {
-        true
+        self.hw.has_ethernet()
     }
 
     /// The number that netlink reports as the link below (`dev_get_iflink`): a veth's peer, else its own.
     pub fn iflink(&self) -> IfIndex {
-        self.kind.veth().map_or(self.index, |veth| veth.peer.1)
+        self.kind.below().map_or(self.index, |(_, below)| below)
     }
 
     /// The operational state as netlink reports it: DOWN while the link is down.
@@ -254,9 +259,36 @@ impl Link {
         if self.is_up() { self.operstate } else { OperState::Down }
     }
 
+    /// Its link-layer address as tools print it: empty if it has none.
+    pub fn address_shown(&self) -> String {
+        match self.hw {
+            HwType::Ether | HwType::Loopback => self.addr.to_string(),
+            HwType::Tunnel => self.kind.tunnel_ends().0.to_string(),
+            HwType::None => String::new(),
+        }
+    }
+
+    /// Its broadcast address, or the far end of a tunnel, as tools print it: empty if it has none.
+    pub fn broadcast_shown(&self) -> String {
+        match self.hw {
+            HwType::Ether | HwType::Loopback => self.broadcast.to_string(),
+            HwType::Tunnel => self.kind.tunnel_ends().1.to_string(),
+            HwType::None => String::new(),
+        }
+    }
+
+    /// Bytes of a link-layer address (`addr_len`).
+    pub const fn hw_addr_len(&self) -> usize {
+        match self.hw {
+            HwType::Ether | HwType::Loopback => 6,
+            HwType::Tunnel => 4,
+            HwType::None => 0,
+        }
+    }
+
     /// Bytes of link-layer header (`hard_header_len`).
     pub const fn header_len(&self) -> usize {
-        14
+        self.hw.header_len()
     }
 
     /// Whether neighbours on it are found by ARP.

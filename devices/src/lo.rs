@@ -3,6 +3,7 @@
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::Duration;
 
+use crate::hw::HwType;
 use crate::kind::KindOps;
 use crate::link::{Link, LinkFlags};
 
@@ -13,6 +14,7 @@ pub const CROSSING: Duration = Duration::from_micros(5);
 pub static OPS: KindOps = KindOps {
     name: "",
     summary: "loopback link of every namespace",
+    hw: HwType::Loopback,
     mtu: (0, 0),
     setup,
     describe: |_, _| {},

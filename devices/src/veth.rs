@@ -5,6 +5,7 @@
 
 use hopwise_sim_core::{Duration, IfIndex, NsId, Rng, Time};
 
+use crate::hw::HwType;
 use crate::kind::KindOps;
 use crate::link::{Link, OperState};
 
@@ -15,6 +16,7 @@ pub const CROSSING: Duration = Duration::from_micros(10);
 pub static OPS: KindOps = KindOps {
     name: "veth",
     summary: "a pair of links; a NIC on a wire between two machines",
+    hw: HwType::Ether,
     mtu: (68, 65535),
     setup,
     describe: |_, _| {},

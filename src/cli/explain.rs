@@ -1,8 +1,7 @@
 //! `hopwise explain`: why packets went where they went.
 
+use hopwise::capture::AnyLinkFilter;
 use hopwise::journey::Journeys;
-use hopwise_capture::filter::Filter;
-use hopwise_capture::{LinkType, Meta};
 use hopwise_sim_core::PacketId;
 
 use super::args::ExplainArgs;
@@ -48,7 +47,7 @@ fn choose(args: &ExplainArgs, journeys: &Journeys<'_>) -> Result<Option<Vec<Pack
         return Ok(Some(vec![packet]));
     }
     let Some(text) = &args.filter else { return Ok(None) };
-    let filter = Filter::parse(text, LinkType::ETHERNET)
-        .map_err(|why| Refusal::new(format!("can't parse filter expression: {why}")))?;
-    Ok(Some(journeys.matching(|frame| filter.matches(frame, frame.len() as u32, &Meta::default()))))
+    let filter =
+        AnyLinkFilter::parse(text).map_err(|why| Refusal::new(format!("can't parse filter expression: {why}")))?;
+    Ok(Some(journeys.matching(|link_type, frame| filter.matches(link_type, frame))))
 }

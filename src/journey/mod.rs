@@ -13,6 +13,7 @@ use hopwise_capture::print::{PrintOptions, Printer};
 use hopwise_capture::{Frame, LinkType, Meta};
 use hopwise_sim_core::{BridgeVerdict, Detail, IfIndex, NsId, PacketId, Record, Time};
 use hopwise_userland::World;
+use hopwise_userland::captures::link_type;
 use serde_json::{Value, json};
 
 /// The journeys of all packets of a world, as far as they were recorded.
@@ -49,10 +50,11 @@ impl<'w> Journeys<'w> {
         self.packets.keys().copied()
     }
 
-    /// The packets of which a captured frame fulfils `matches` (given the frame's bytes).
-    pub fn matching(&self, mut matches: impl FnMut(&[u8]) -> bool) -> Vec<PacketId> {
+    /// The packets of which a captured frame fulfils `matches` (given what the frame begins with, and its bytes).
+    pub fn matching(&self, mut matches: impl FnMut(LinkType, &[u8]) -> bool) -> Vec<PacketId> {
         let log = &self.world.net().captures;
-        let mut found: Vec<_> = log.frames().iter().filter(|f| matches(log.bytes(f))).map(|f| f.packet).collect();
+        let mut found: Vec<_> =
+            log.frames().iter().filter(|f| matches(link_type(f.hw), log.bytes(f))).map(|f| f.packet).collect();
         found.sort_unstable();
         found.dedup();
         found
@@ -110,8 +112,9 @@ impl<'w> Journeys<'w> {
         };
         let bytes = log.bytes(frame);
         let options = PrintOptions { numeric: true, ..PrintOptions::default() };
+        let link_type = link_type(frame.hw);
         let frame = Frame { time_ns: frame.at.unix_nanos(), orig_len: bytes.len() as u32, data: bytes.to_vec() };
-        let line = Printer::new(options).line(&frame, LinkType::ETHERNET, &Meta::default());
+        let line = Printer::new(options).line(&frame, link_type, &Meta::default());
         // Without the time stamp: the journey has its own.
         line.split_once(' ').map_or(line.as_str(), |(_, rest)| rest).trim_end().to_owned()
     }

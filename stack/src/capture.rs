@@ -1,7 +1,8 @@
 //! What was captured: every frame that passed a link with a capture on it, at the two lines where tcpdump sees a
 //! device (`link_rx` and `dev_xmit`).
 
-use hopwise_sim_core::{IfIndex, NsId, PacketId, Time};
+use hopwise_devices::{HwType, Link};
+use hopwise_sim_core::{IfIndex, NsId, Packet, PacketId, Time};
 
 /// Which way a frame passed the link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +22,8 @@ pub struct Captured {
     pub ns: NsId,
     /// On which link.
     pub link: IfIndex,
+    /// What the link's frames begin with.
+    pub hw: HwType,
     /// Which way.
     pub direction: Direction,
     /// Which packet.
@@ -39,11 +42,12 @@ pub struct CaptureLog {
 }
 
 impl CaptureLog {
-    /// Writes a frame down.
-    pub fn record(&mut self, at: Time, ns: NsId, link: IfIndex, direction: Direction, packet: PacketId, data: &[u8]) {
-        let start = self.bytes.len();
+    /// Writes a frame down that passes `link` in `ns`.
+    pub fn record(&mut self, at: Time, ns: NsId, link: &Link, direction: Direction, packet: &Packet) {
+        let (start, data) = (self.bytes.len(), packet.data());
         self.bytes.extend_from_slice(data);
-        self.frames.push(Captured { at, ns, link, direction, packet, start, len: data.len() });
+        let (link, hw) = (link.index, link.hw);
+        self.frames.push(Captured { at, ns, link, hw, direction, packet: packet.id, start, len: data.len() });
     }
 
     /// The frames.

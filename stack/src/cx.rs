@@ -33,8 +33,41 @@ pub enum EventKind {
         /// The frame, from its link-layer header on.
         packet: Packet,
     },
+    /// A link of this namespace sends a frame for a link that stands on it in another namespace (a macvlan in a pod).
+    Xmit {
+        /// The link that sends.
+        link: IfIndex,
+        /// The frame, from its link-layer header on.
+        packet: Packet,
+    },
     /// A timer runs out.
     Timer(TimerKind),
+}
+
+impl EventKind {
+    /// The packet that is on its way by this event.
+    pub const fn packet(&self) -> Option<&Packet> {
+        match self {
+            EventKind::LinkRx { packet, .. } | EventKind::Xmit { packet, .. } => Some(packet),
+            EventKind::Timer(_) => None,
+        }
+    }
+
+    /// The link that the packet is on its way to or through.
+    pub const fn link(&self) -> Option<IfIndex> {
+        match self {
+            EventKind::LinkRx { link, .. } | EventKind::Xmit { link, .. } => Some(*link),
+            EventKind::Timer(_) => None,
+        }
+    }
+
+    /// The packet itself.
+    pub fn into_packet(self) -> Option<Packet> {
+        match self {
+            EventKind::LinkRx { packet, .. } | EventKind::Xmit { packet, .. } => Some(packet),
+            EventKind::Timer(_) => None,
+        }
+    }
 }
 
 /// The timers of a namespace. Timers are not cancelled: one that has lost its meaning finds so when it runs out.
@@ -102,6 +135,17 @@ impl Cx<'_> {
     pub fn send(&mut self, delay: Duration, ns: NsId, link: IfIndex, packet: Packet) {
         let key = self.key(self.now + delay);
         self.agenda.push_after(delay, key, Event { ns, kind: EventKind::LinkRx { link, packet } });
+    }
+
+    /// Gives a frame to a link of another namespace, which sends it now: a link that stands on that one has no other way.
+    pub fn xmit_elsewhere(&mut self, ns: NsId, link: IfIndex, packet: Packet) {
+        self.soon(ns, EventKind::Xmit { link, packet });
+    }
+
+    /// Puts something that happens now, after what is going on, on the agenda of a namespace.
+    pub(crate) fn soon(&mut self, ns: NsId, kind: EventKind) {
+        let key = self.key(self.now);
+        self.agenda.push_after(Duration::ZERO, key, Event { ns, kind });
     }
 
     /// Sets a timer of this namespace.

@@ -285,7 +285,7 @@ impl Network {
     #[inline]
     fn witness(&mut self, event: &Event) {
         let what = match &event.kind {
-            EventKind::LinkRx { link, packet } => {
+            EventKind::LinkRx { link, packet } | EventKind::Xmit { link, packet } => {
                 let head = packet.data().first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
                 (packet.id.0 << 32) ^ (packet.len() as u64) ^ u64::from(link.0).rotate_left(16) ^ head
             }
@@ -303,6 +303,9 @@ impl Network {
     fn happen(&mut self, event: Event) {
         match event.kind {
             EventKind::LinkRx { link, packet } => self.arrive(event.ns, link, packet),
+            EventKind::Xmit { link, packet } => {
+                self.take_over(event.ns, packet, |ns, cx, packet| path::dev_xmit::dev_xmit(ns, cx, link, packet));
+            }
             EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
             EventKind::Timer(timer) => self.timer(event.ns, timer),
         }
@@ -335,6 +338,20 @@ impl Network {
         ring(space, &mut self.wakeups);
     }
 
+    /// A packet goes on in a namespace, which may have been deleted while it was on its way.
+    fn take_over(
+        &mut self,
+        ns: NsId,
+        packet: Packet,
+        work: impl FnOnce(&mut Namespace, &mut Cx<'_>, Packet) -> hopwise_sim_core::Fate,
+    ) {
+        if self.ns(ns).is_some() {
+            self.with(ns, |ns, cx| work(ns, cx, packet));
+        } else {
+            self.pool.dropped(packet);
+        }
+    }
+
     fn timer(&mut self, ns: NsId, timer: TimerKind) {
         self.with(ns, |ns, cx| match timer {
             TimerKind::Neigh { addr, link, generation } => path::neigh_out::timer(ns, cx, addr, link, generation),
@@ -364,7 +381,7 @@ impl Network {
     fn storm(&mut self) -> Storm {
         let mut links = std::collections::BTreeMap::new();
         for (_, event) in self.agenda.iter() {
-            if let EventKind::LinkRx { link, .. } = event.kind {
+            if let Some(link) = event.kind.link() {
                 *links.entry((event.ns, link)).or_insert(0u32) += 1;
             }
         }
@@ -373,13 +390,9 @@ impl Network {
         links.truncate(8);
         let storm = Storm { at: self.now, in_flight: self.pool.stats().alive(), links };
         self.arrivals = (0, 0);
-        for event in self.agenda.extract(|event| matches!(event.kind, EventKind::LinkRx { .. })) {
-            let EventKind::LinkRx { packet, .. } = event.kind else { continue };
-            if self.ns(event.ns).is_some() {
-                self.with(event.ns, |_, cx| cx.drop(packet, DropReason::TooDeep));
-            } else {
-                self.pool.dropped(packet);
-            }
+        for event in self.agenda.extract(|event| event.kind.packet().is_some()) {
+            let Some(packet) = event.kind.into_packet() else { continue };
+            self.take_over(event.ns, packet, |_, cx, packet| cx.drop(packet, DropReason::TooDeep));
         }
         storm
     }
@@ -405,12 +418,17 @@ impl Network {
     /// Packets on their way to a link, and packets waiting in a queue. Together they are all that are alive: see
     /// [`PoolStats::alive`].
     pub fn in_flight_and_held(&self) -> (u64, u64) {
-        let flying = self.agenda.iter().filter(|(_, e)| matches!(e.kind, EventKind::LinkRx { .. })).count() as u64;
+        let flying = self.agenda.iter().filter(|(_, e)| e.kind.packet().is_some()).count() as u64;
         let held = self.namespaces().map(Namespace::held).sum();
         (flying, held)
     }
 
-    /// Whether a link of any namespace refers to this one by name or number (a veth's peer).
+    /// The link that one stands on or leads to, and where it is: see [`Kind::below`].
+    pub fn below(&self, ns: NsId, link: IfIndex) -> Option<(NsId, IfIndex)> {
+        self.ns(ns)?.devs.get(link)?.kind.below()
+    }
+
+    /// The other end of a veth, and where it is.
     pub fn peer_of(&self, ns: NsId, link: IfIndex) -> Option<(NsId, IfIndex)> {
         Some(self.ns(ns)?.devs.get(link)?.kind.veth()?.peer)
     }

@@ -4,9 +4,15 @@ use std::collections::BTreeMap;
 
 use hopwise_capture::LinkType;
 use hopwise_capture::file::{PcapWriter, PcapngWriter};
+use hopwise_devices::HwType;
 use hopwise_sim_core::{Detail, IfIndex, NsId, PacketId};
 
 use crate::world::World;
+
+/// The link type of a capture on a link of this hardware type (`map_arphrd_to_dlt` of libpcap).
+pub const fn link_type(hw: HwType) -> LinkType {
+    if hw.has_ethernet() { LinkType::ETHERNET } else { LinkType::RAW }
+}
 
 /// A captured link by the names it had last.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -72,7 +78,7 @@ impl World {
             let bytes = log.bytes(frame);
             files
                 .entry((label.clone(), frame.ns, frame.link))
-                .or_insert_with(|| PcapWriter::new(LinkType::ETHERNET))
+                .or_insert_with(|| PcapWriter::new(link_type(frame.hw)))
                 .append(frame.at.unix_nanos(), bytes.len() as u32, bytes);
         }
         files.into_iter().map(|((label, _, _), file)| (label, file.bytes().to_vec())).collect()
@@ -93,8 +99,9 @@ impl World {
             let Some(label) = self.labels.get(&(frame.ns, frame.link)).map(LinkLabel::text).filter(|l| takes(l)) else {
                 continue;
             };
-            let interface =
-                *interfaces.entry((frame.ns, frame.link)).or_insert_with(|| file.interface(&label, LinkType::ETHERNET));
+            let interface = *interfaces
+                .entry((frame.ns, frame.link))
+                .or_insert_with(|| file.interface(&label, link_type(frame.hw)));
             let end = if last.get(&frame.packet) == Some(&i) { ends.remove(&frame.packet) } else { None };
             let comment = match end {
                 Some(end) => format!("packet {}; {end}", frame.packet),

@@ -26,9 +26,9 @@ struct Row {
 /// The files of every link.
 static FILES: &[Row] = &[
     Row { name: "addr_assign_type", read: |d| Ok(assign_type(d).to_string()) },
-    Row { name: "addr_len", read: |_| Ok("6".into()) },
-    Row { name: "address", read: |d| Ok(d.addr.to_string()) },
-    Row { name: "broadcast", read: |d| Ok(d.broadcast.to_string()) },
+    Row { name: "addr_len", read: |d| Ok(d.hw_addr_len().to_string()) },
+    Row { name: "address", read: |d| Ok(d.address_shown()) },
+    Row { name: "broadcast", read: |d| Ok(d.broadcast_shown()) },
     Row { name: "carrier", read: |d| running(d, || u8::from(d.carrier).to_string()) },
     Row { name: "carrier_changes", read: |d| Ok(d.carrier_changes.to_string()) },
     Row { name: "carrier_down_count", read: |d| Ok(d.carrier_changes.div_ceil(2).to_string()) },
@@ -50,7 +50,7 @@ static FILES: &[Row] = &[
     Row { name: "speed", read: |d| ethtool(d).map(|()| "10000".into()) },
     Row { name: "testing", read: |d| running(d, || "0".into()) },
     Row { name: "tx_queue_len", read: |d| Ok(d.tx_queue_len.to_string()) },
-    Row { name: "type", read: |d| Ok(if is_lo(d) { "772" } else { "1" }.into()) },
+    Row { name: "type", read: |d| Ok(d.hw.number().to_string()) },
     Row { name: "uevent", read: |d| Ok(uevent(d)) },
 ];
 

@@ -4,7 +4,7 @@
 use core::ops::ControlFlow;
 
 use hopwise_devices::Kind;
-use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, MacAddr};
+use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, ETH_P_IP, ETH_P_IPV6, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
@@ -26,6 +26,9 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         dev.stats.rx_dropped += 1;
         let reason = if dev.is_up() { DropReason::PktTooBig } else { DropReason::DevReady };
         return ControlFlow::Break(cx.drop(packet, reason));
+    }
+    if !dev.has_ethernet() {
+        return bare(ns, cx, link, packet);
     }
     let Some((dst, protocol)) = ethernet(packet.data()) else {
         dev.stats.rx_errors += 1;
@@ -51,6 +54,32 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     }
     let pulled = packet.pull(ETH_HLEN);
     debug_assert!(pulled, "ethernet() saw a whole header");
+    ControlFlow::Continue(packet)
+}
+
+/// A packet arrives at a link without link-layer header: its first byte says what it is (`ip_tunnel_rcv`,
+/// `tun_get_user`).
+fn bare(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Verdict {
+    let Some(dev) = ns.devs.get_mut(link) else {
+        return ControlFlow::Break(cx.drop(packet, DropReason::DevReady));
+    };
+    packet.protocol = match packet.data().first().map(|b| b >> 4) {
+        Some(4) => ETH_P_IP,
+        Some(6) => ETH_P_IPV6,
+        _ => {
+            dev.stats.rx_dropped += 1;
+            return ControlFlow::Break(cx.drop(packet, DropReason::UnhandledProto));
+        }
+    };
+    packet.kind = PacketType::Host;
+    packet.iif = link;
+    packet.mac_len = 0;
+    dev.stats.rx_packets += 1;
+    dev.stats.rx_bytes += packet.len() as u64;
+    cx.note(&packet, || Detail::LinkRx { link });
+    if dev.taps > 0 {
+        packet::tap(ns, cx, link, Direction::In, &packet);
+    }
     ControlFlow::Continue(packet)
 }
 

@@ -30,16 +30,16 @@ const ONE_FOR_ALL: LinkFlags = LinkFlags::LOOPBACK.union(LinkFlags::POINTOPOINT)
 pub fn neigh_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get(route.oif) else { return cx.drop(packet, DropReason::DevReady) };
     let Some(dst) = destination(&packet) else { return cx.drop(packet, DropReason::PktTooSmall) };
-    let next = route.gateway.unwrap_or(dst);
+    let hop = route.gateway.unwrap_or(dst);
     // What needs no asking gets an entry too; on loopback and point-to-point links one for all (arp_hash's key).
     let plain = route.kind == RouteKind::Unicast && dev.uses_arp();
-    let next = if dev.flags.intersects(ONE_FOR_ALL) { Ipv4Addr::UNSPECIFIED } else { next };
+    let next = if dev.flags.intersects(ONE_FOR_ALL) { Ipv4Addr::UNSPECIFIED } else { hop };
     let new =
         if plain || ns.neigh.get(next, route.oif).is_some() { Initial::default() } else { initial(ns, dev, next) };
     let size = (packet.len() + TRUESIZE_OVERHEAD) as u32;
     note_neigh(ns, cx, next, route.oif, &packet);
     match ns.neigh.output(cx.now, next, route.oif, &dev.neigh, || new, packet, size) {
-        Output::Send(lladdr, packet) => send(ns, cx, route.oif, lladdr, packet),
+        Output::Send(lladdr, packet) => send(ns, cx, route.oif, (hop, lladdr), packet),
         Output::Effects(effects) => apply(ns, cx, next, route.oif, effects),
         Output::TableFull(packet) => {
             let text = OVERFLOW_MESSAGE.to_owned();
@@ -93,12 +93,17 @@ fn note_neigh(ns: &Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex, pa
     });
 }
 
-/// Puts the Ethernet header on and gives the frame to the link (`neigh_resolve_output`, `dev_hard_header`).
+/// Puts the Ethernet header on, if the link has any, and gives the frame to the link (`neigh_resolve_output`,
+/// `neigh_direct_output`, `dev_hard_header`).
 #[inline]
-fn send(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, lladdr: MacAddr, mut packet: Packet) -> Fate {
+fn send(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, to: (Ipv4Addr, MacAddr), mut packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get(link) else { return cx.drop(packet, DropReason::DevReady) };
-    let header = ethernet::Header::new(lladdr, dev.addr, ETH_P_IP);
-    packet.push(ETH_HLEN).copy_from_slice(header.as_bytes());
+    if dev.has_ethernet() {
+        let header = ethernet::Header::new(to.1, dev.addr, ETH_P_IP);
+        packet.push(ETH_HLEN).copy_from_slice(header.as_bytes());
+    } else {
+        packet.next_hop = to.0.octets();
+    }
     packet.protocol = ETH_P_IP;
     packet.mac_len = 0;
     dev_xmit(ns, cx, link, packet)
@@ -117,7 +122,7 @@ pub fn apply(ns: &mut Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex,
         fate = cx.drop(packet, DropReason::NeighQueueFull);
     }
     for packet in effects.send {
-        fate = send(ns, cx, link, effects.lladdr, packet);
+        fate = send(ns, cx, link, (addr, effects.lladdr), packet);
     }
     for packet in effects.unreachable {
         unreachable(ns, cx, packet);

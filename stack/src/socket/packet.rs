@@ -17,8 +17,8 @@ use crate::socket::{Datagram, LinkDest, SocketKind};
 /// Gives a copy of a frame (whose bytes begin with the link-layer header) to everybody who listens on the link.
 #[cold]
 pub fn tap(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, direction: Direction, packet: &Packet) {
-    if ns.devs.get(link).is_some_and(|d| d.captured) {
-        cx.captures.record(cx.now, ns.id, link, direction, packet.id, packet.data());
+    if let Some(dev) = ns.devs.get(link).filter(|d| d.captured) {
+        cx.captures.record(cx.now, ns.id, dev, direction, packet);
     }
     for i in 0..ns.sockets.packet.len() {
         let id = ns.sockets.packet[i];
@@ -59,7 +59,9 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, to: LinkDest, payload: &[u8]) -
     let header = ethernet::Header::new(to.dst, dev.addr, to.protocol);
     let mut packet = cx.pool.alloc_from(payload);
     packet.protocol = to.protocol;
-    packet.push(ethernet::ETH_HLEN).copy_from_slice(header.as_bytes());
+    if dev.has_ethernet() {
+        packet.push(ethernet::ETH_HLEN).copy_from_slice(header.as_bytes());
+    }
     cx.note(&packet, || Detail::Born { by: "packet socket", from: None });
     dev_xmit(ns, cx, to.link, packet);
     Ok(payload.len())

@@ -1,21 +1,18 @@
 //! Where packets come from when tcpdump listens: a packet socket on a link, or on all of them. Models `pcap-linux.c`.
 
 use hopwise_capture::{Direction, Frame, LinkType, Meta, sll2_header};
-use hopwise_devices::LinkFlags;
+use hopwise_devices::{HwType, LinkFlags};
 use hopwise_machine::Sys;
-use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_ALL};
+use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_ALL, ETH_P_IP, ETH_P_IPV6};
 use hopwise_sim_core::{IfIndex, PacketType};
 use hopwise_stack::capture;
 use hopwise_stack::socket::{Datagram, SocketKind};
 
 use super::options::{Options, Refusal, Wanted};
+use crate::captures::link_type;
 use crate::kernel::SimKernel;
 use crate::sock::Sock;
 
-/// Hardware type of an Ethernet link.
-const ARPHRD_ETHER: u16 = 1;
-/// Hardware type of the loopback link.
-const ARPHRD_LOOPBACK: u16 = 772;
 /// Bytes of a [`LinkType::LINUX_SLL`] header.
 const SLL_HLEN: usize = 16;
 
@@ -71,7 +68,9 @@ impl Live {
         let (link, link_type) = if device == ANY {
             (IfIndex::NONE, if chosen { LinkType::LINUX_SLL2 } else { LinkType::LINUX_SLL })
         } else {
-            (usable_link(sys, &device)?, LinkType::ETHERNET)
+            let link = usable_link(sys, &device)?;
+            let dev = sys.kernel.net.ns(sys.ns()).and_then(|ns| ns.devs.get(link));
+            (link, dev.map_or(LinkType::ETHERNET, |dev| link_type(dev.hw)))
         };
         if options.list_stamps {
             let out = format!("Time stamp types for {device} (use option -j to set):\n  host (Host)\n");
@@ -82,8 +81,7 @@ impl Live {
         }
         if options.list_types {
             let dev = sys.kernel.net.ns(sys.ns()).and_then(|ns| ns.devs.get(link));
-            let ethernet = dev.is_some_and(|dev| !dev.flags.contains(LinkFlags::LOOPBACK));
-            return Err(types_of(&device, ethernet));
+            return Err(types_of(&device, dev.map(|dev| dev.hw)));
         }
         let link_type = match options.link_type {
             Some(LinkType::LINUX_SLL | LinkType::LINUX_SLL2) if device == ANY => options.link_type.unwrap_or(link_type),
@@ -130,8 +128,8 @@ impl Live {
             Wanted::In => !out,
             Wanted::Out => out,
         };
-        let arphrd = if loopback { ARPHRD_LOOPBACK } else { ARPHRD_ETHER };
-        let data = cooked(self.link_type, &datagram, arphrd, direction);
+        let hw = dev.map_or(HwType::Ether, |d| d.hw);
+        let data = cooked(self.link_type, &datagram, hw, direction);
         Some(Seen {
             frame: Frame::new(datagram.at.unix_nanos(), data),
             link: datagram.iif,
@@ -153,11 +151,17 @@ fn direction(datagram: &Datagram) -> Direction {
 }
 
 /// The frame with the header that this link type has in place of the Ethernet header.
-fn cooked(link_type: LinkType, datagram: &Datagram, arphrd: u16, direction: Direction) -> Vec<u8> {
+fn cooked(link_type: LinkType, datagram: &Datagram, hw: HwType, direction: Direction) -> Vec<u8> {
     let bytes = &datagram.bytes;
-    let Some((ethernet, rest)) = bytes.split_first_chunk::<ETH_HLEN>() else { return bytes.clone() };
-    let protocol = u16::from_be_bytes([ethernet[12], ethernet[13]]);
-    let source = &ethernet[6..12];
+    let (protocol, source, rest) = match bytes.split_first_chunk::<ETH_HLEN>() {
+        _ if !hw.has_ethernet() => {
+            let version = bytes.first().map_or(4, |b| b >> 4);
+            (if version == 6 { ETH_P_IPV6 } else { ETH_P_IP }, &[][..], &bytes[..])
+        }
+        Some((header, rest)) => (u16::from_be_bytes([header[12], header[13]]), &header[6..12], rest),
+        None => return bytes.clone(),
+    };
+    let arphrd = hw.number();
     match link_type {
         LinkType::LINUX_SLL2 => [&sll2_header(protocol, datagram.iif.0, arphrd, direction, source), rest].concat(),
         LinkType::LINUX_SLL => [&sll_header(protocol, arphrd, direction, source), rest].concat(),
@@ -264,14 +268,14 @@ fn usable_link(sys: &Sys<'_, SimKernel>, name: &str) -> Result<IfIndex, Refusal>
     }
 }
 
-fn types_of(device: &str, ethernet: bool) -> Refusal {
-    let types: &[LinkType] =
-        if device == ANY { &[LinkType::LINUX_SLL, LinkType::LINUX_SLL2] } else { &[LinkType::ETHERNET] };
+fn types_of(device: &str, hw: Option<HwType>) -> Refusal {
+    let own = [link_type(hw.unwrap_or(HwType::Ether))];
+    let types: &[LinkType] = if device == ANY { &[LinkType::LINUX_SLL, LinkType::LINUX_SLL2] } else { &own };
     let mut out = format!("Data link types for {device} (use option -y to set):\n");
     for link_type in types {
         out.push_str(&format!("  {link_type}\n"));
     }
-    if ethernet {
+    if hw == Some(HwType::Ether) {
         // An Ethernet card may be a tap of a cable modem.
         out.push_str("  DOCSIS (DOCSIS) (printing not supported)\n");
     }
@@ -284,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_first_cooked_header() {
-        let header = sll_header(0x0800, ARPHRD_LOOPBACK, Direction::Outgoing, &[1, 2, 3, 4, 5, 6]);
+        let header = sll_header(0x0800, HwType::Loopback.number(), Direction::Outgoing, &[1, 2, 3, 4, 5, 6]);
         assert_eq!(header, [0, 4, 3, 4, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, 8, 0]);
     }
 }

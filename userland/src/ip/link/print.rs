@@ -1,7 +1,7 @@
 //! A link as `ip link` and `ip address` print it: `print_linkinfo` of iproute2's `ipaddress.c`.
 
+use hopwise_devices::LinkFlags;
 use hopwise_devices::describe::{Attr, Describe, Value};
-use hopwise_devices::{Kind, LinkFlags};
 use hopwise_sim_core::{IfIndex, NsId};
 use hopwise_stack::Dev;
 
@@ -88,7 +88,7 @@ pub fn brief(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
     let state = dev.operstate_shown().name();
     out.any("operstate", format_args!("{state:<14} "), state);
     if as_link {
-        let addr = dev.addr.to_string();
+        let addr = dev.address_shown();
         out.any("address", format_args!("{addr} "), addr.as_str());
         flags(out, dev, m_down);
         out.end_record();
@@ -99,8 +99,8 @@ pub fn brief(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
 /// The link below, if there is one. To be named, a namespace gets a number in this one.
 fn below(ip: &mut Ip<'_, '_>, link: IfIndex) -> Option<Below> {
     let ns = ip.ns;
-    let (peer_ns, index) = ip.net().peer_of(ns, link).filter(|(_, peer)| peer.is_some())?;
-    if peer_ns == ns {
+    let (peer_ns, index) = ip.net().below(ns, link)?;
+    if peer_ns == ns || index == IfIndex::NONE {
         let here = ip.dev(index).map(|d| (d.name.to_string(), d.is_up()));
         return Some(Below { index, here, elsewhere: None });
     }
@@ -175,11 +175,19 @@ pub fn group_name(group: u32) -> String {
 }
 
 fn addresses(out: &mut Out, dev: &Dev) {
-    let kind = if matches!(dev.kind, Kind::Loopback) { "loopback" } else { "ether" };
-    let (addr, brd) = (dev.addr.to_string(), dev.broadcast.to_string());
+    let kind = dev.hw.name();
     out.any("link_type", format_args!("    link/{kind} "), kind);
+    if dev.hw_addr_len() == 0 {
+        return;
+    }
+    let (addr, far) = (dev.address_shown(), dev.broadcast_shown());
     out.any("address", &addr, addr.as_str());
-    out.any("broadcast", format_args!(" brd {brd}"), brd.as_str());
+    if dev.flags.contains(LinkFlags::POINTOPOINT) {
+        out.field("link_pointtopoint", true);
+        out.any("broadcast", format_args!(" peer {far}"), far.as_str());
+    } else {
+        out.any("broadcast", format_args!(" brd {far}"), far.as_str());
+    }
 }
 
 /// What `-d` adds.
