@@ -32,6 +32,31 @@ pub use hopwise_machine::MachineId;
 pub use hopwise_sim_core::{Duration, IfIndex, NsId, Time};
 pub use hopwise_userland::{Output, World};
 
+/// Packets inside packets: IPIP, VXLAN, VLAN tags, Ethernet, in place and without a copy.
+///
+/// ```
+/// use hopwise::encap::{Headroom, Outer, Window, flow, vxlan};
+///
+/// // A frame with room in front of it.
+/// let mut buffer = [0; 128];
+/// let frame = vxlan::HEADERS..vxlan::HEADERS + 60;
+/// buffer[frame.clone()].fill(0xab);
+/// let mut packet = Window::new(&mut buffer, frame).unwrap();
+/// let tunnel = vxlan::Vxlan {
+///     outer: Outer::new([192, 0, 2, 1].into(), [192, 0, 2, 2].into()),
+///     source: flow::source_port(flow::hash(packet.bytes(), flow::KEY), 32768..=60999),
+///     port: 4789,
+///     vni: 100,
+///     checksum: true,
+/// };
+/// vxlan::encapsulate(&mut packet, &tunnel, 1).unwrap();
+/// assert_eq!(packet.bytes().len(), 96);
+/// let found = vxlan::decapsulate(&mut packet, 4789).unwrap();
+/// assert_eq!((found.vni, packet.bytes()), (100, &[0xab; 60][..]));
+/// ```
+#[doc(inline)]
+pub use hopwise_protocols::encap;
+
 /// Capture files, the pcap-filter language, packets as text.
 pub use hopwise_capture as pcap;
 /// Wire formats and protocol state machines.

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod conntrack;
+mod encap;
 mod forwarding;
 mod lookups;
 mod pcap;
@@ -22,6 +23,8 @@ criterion_group!(
     lookups::fib,
     lookups::filter,
     rules::all,
-    conntrack::conntrack
+    conntrack::conntrack,
+    encap::tunnels,
+    encap::hashes
 );
 criterion_main!(benches);

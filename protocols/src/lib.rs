@@ -2,6 +2,7 @@
 //! Nothing here knows a device, sends a packet or reads a clock.
 //!
 //! - [`wire`]: header views over real bytes, and the Internet checksum.
+//! - [`encap`]: packets inside packets: IPIP, VXLAN, VLAN tags, Ethernet.
 //! - [`fib`]: IPv4 routing tables, rules and lookup.
 //! - [`neigh`]: the neighbour table and ARP.
 //! - [`frag`]: cutting packets and gathering their parts.
@@ -9,6 +10,7 @@
 //! - [`tcp`]: the endpoint of a TCP connection.
 #![warn(missing_docs)]
 
+pub mod encap;
 pub mod fib;
 pub mod frag;
 pub mod icmp_policy;

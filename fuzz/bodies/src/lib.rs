@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod conntrack;
+pub mod encap;
 pub mod filter;
 pub mod ip_args;
 pub mod lab_document;
@@ -32,6 +33,7 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     Target { name: "wire", run: wire::run, text: false },
+    Target { name: "encap", run: encap::run, text: false },
     Target { name: "conntrack", run: conntrack::run, text: false },
     Target { name: "pcap_read", run: pcap_read::run, text: false },
     Target { name: "filter", run: filter::run, text: true },

@@ -13,6 +13,7 @@ pub mod options;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
+pub mod vxlan;
 
 pub use arp::ArpPacket;
 pub use ethernet::MacAddr;

@@ -26,12 +26,17 @@ impl Header {
     /// A header with its checksum. A payload that is too long for UDP is the caller's mistake: the length saturates.
     pub fn new(src: (Ipv4Addr, u16), dst: (Ipv4Addr, u16), payload: &[u8]) -> Self {
         let mut header = Self::without_checksum(src.1, dst.1, payload.len());
-        let pseudo = checksum::pseudo_header(src.0, dst.0, super::ipv4::IPPROTO_UDP, header.len.get());
-        let sum = checksum::add(checksum::sum(header.as_bytes()), checksum::sum(payload));
-        let check = !checksum::add(pseudo, sum);
-        // A computed zero is sent as its other form, because zero means "none". CSUM_MANGLED_0.
-        header.check.set(if check == 0 { 0xffff } else { check });
+        header.seal(src.0, dst.0, checksum::sum(payload));
         header
+    }
+
+    /// Sets the checksum of a header that has none; `payload` is the sum of what follows. `udp_set_csum`.
+    #[inline]
+    pub fn seal(&mut self, src: Ipv4Addr, dst: Ipv4Addr, payload: u16) {
+        let pseudo = checksum::pseudo_header(src, dst, super::ipv4::IPPROTO_UDP, self.len.get());
+        let check = !checksum::add(pseudo, checksum::add(checksum::sum(self.as_bytes()), payload));
+        // A computed zero is sent as its other form, because zero means "none". CSUM_MANGLED_0.
+        self.check.set(if check == 0 { 0xffff } else { check });
     }
 
     /// A header without a checksum.
