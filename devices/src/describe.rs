@@ -1,5 +1,7 @@
 //! What `ip -d link` says about a kind, as data: the text form and the JSON form come from the same list.
 
+use hopwise_sim_core::IfIndex;
+
 /// A value with its JSON type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -11,6 +13,8 @@ pub enum Value {
     Bool(bool),
     /// A number with decimals, in JSON as it stands here.
     Decimal(String),
+    /// A link of the namespace below, printed by its name.
+    Link(IfIndex),
 }
 
 /// One attribute: its JSON key and value, and the text that `ip -d` prints for it (empty: only in JSON).
@@ -41,6 +45,11 @@ impl Describe {
     pub fn text(&mut self, key: &'static str, word: &str, value: String) {
         let text = format!("{word} {value} ");
         self.attrs.push(Attr { key, value: Value::Text(value), text });
+    }
+
+    /// A link printed as `word NAME `; who prints it finds the name.
+    pub fn below(&mut self, key: &'static str, word: &'static str, link: IfIndex) {
+        self.attrs.push(Attr { key, value: Value::Link(link), text: word.into() });
     }
 
     /// Any other combination of JSON value and text.

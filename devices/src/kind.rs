@@ -7,6 +7,7 @@ use hopwise_sim_core::{IfIndex, NsId};
 use crate::bridge::{self, Bridge};
 use crate::describe::Describe;
 use crate::hw::HwType;
+use crate::ipip::{self, Ipip};
 use crate::link::Link;
 use crate::veth::{self, Veth};
 use crate::{dummy, lo};
@@ -22,6 +23,8 @@ pub enum Kind {
     Veth(Box<Veth>),
     /// A switch.
     Bridge(Box<Bridge>),
+    /// A tunnel of IPv4 in IPv4.
+    Ipip(Box<Ipip>),
 }
 
 /// What there is to know about one kind: one such row per kind stands in the [`registry`](crate::registry).
@@ -57,6 +60,7 @@ impl Kind {
             Kind::Dummy => &dummy::OPS,
             Kind::Veth(_) => &veth::OPS,
             Kind::Bridge(_) => &bridge::OPS,
+            Kind::Ipip(_) => &ipip::OPS,
         }
     }
 
@@ -66,12 +70,29 @@ impl Kind {
         match self {
             Kind::Loopback | Kind::Dummy | Kind::Bridge(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
+            Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
         }
     }
 
     /// The two ends of a tunnel: local and remote, unspecified if it is bound to none.
     pub fn tunnel_ends(&self) -> (Ipv4Addr, Ipv4Addr) {
-        (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED)
+        self.ipip().map_or((Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED), |t| (t.params.local, t.params.remote))
+    }
+
+    /// The tunnel's state, if it is one.
+    pub fn ipip(&self) -> Option<&Ipip> {
+        match self {
+            Kind::Ipip(tunnel) => Some(tunnel),
+            _ => None,
+        }
+    }
+
+    /// The tunnel's state to be changed, if it is one.
+    pub fn ipip_mut(&mut self) -> Option<&mut Ipip> {
+        match self {
+            Kind::Ipip(tunnel) => Some(tunnel),
+            _ => None,
+        }
     }
 
     /// The veth's state, if it is one.

@@ -9,6 +9,7 @@ pub mod bridge;
 pub mod describe;
 pub mod dummy;
 pub mod hw;
+pub mod ipip;
 pub mod kind;
 pub mod link;
 pub mod lo;

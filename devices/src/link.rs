@@ -143,6 +143,8 @@ pub struct Link {
     pub broadcast: MacAddr,
     /// The largest network packet it takes, in bytes.
     pub mtu: u32,
+    /// The MTU's lower and upper limit (0: no upper one).
+    pub mtu_range: (u32, u32),
     /// Administrative flags.
     pub flags: LinkFlags,
     /// Whether the lower layer is up (`netif_carrier_ok`).
@@ -192,10 +194,11 @@ impl Link {
             index: IfIndex::NONE,
             name: "".into(),
             hw: kind.ops().hw,
-            kind,
             addr: MacAddr::default(),
             broadcast: MacAddr::BROADCAST,
             mtu: 1500,
+            mtu_range: kind.ops().mtu,
+            kind,
             flags: LinkFlags::BROADCAST | LinkFlags::MULTICAST,
             carrier: true,
             operstate: OperState::Unknown,
@@ -247,6 +250,11 @@ impl Link {
     #[inline]
     pub const fn has_ethernet(&self) -> bool {
         self.hw.has_ethernet()
+    }
+
+    /// Whether it cannot be moved to another namespace (`NETIF_F_NETNS_LOCAL`).
+    pub fn is_bound_to_netns(&self) -> bool {
+        self.kind.ops().immutable_netns || self.kind.ipip().is_some_and(|tunnel| tunnel.fallback)
     }
 
     /// The number that netlink reports as the link below (`dev_get_iflink`): a veth's peer, else its own.

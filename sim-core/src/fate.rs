@@ -55,6 +55,7 @@ drop_reasons! {
     NeighFailed = "NEIGH_FAILED": "the next hop did not answer ARP",
     NeighQueueFull = "NEIGH_QUEUEFULL": "too many packets wait for the next hop's ARP answer",
     NeighDead = "NEIGH_DEAD": "the neighbour entry was deleted while the packet waited",
+    TunnelEcn = "IP_TUNNEL_ECN": "the path was congested and the inner packet cannot say so",
     DevHdr = "DEV_HDR": "the link-layer header could not be made",
     DevReady = "DEV_READY": "the link is not up",
     FullRing = "FULL_RING": "the queue of the link is full",
@@ -83,6 +84,8 @@ drop_reasons! {
     WireDown = "HOPWISE_WIRE_DOWN": "the wire or its far end is down",
     DummySink = "HOPWISE_DUMMY": "a dummy link swallows what is sent",
     NoPeer = "HOPWISE_NO_PEER": "the peer of the veth is gone or down",
+    NoTunnel = "HOPWISE_NO_TUNNEL": "no tunnel that is up has these ends",
+    TunnelLoop = "HOPWISE_TUNNEL_LOOP": "the route to the tunnel's far end leads into the tunnel itself",
     TooDeep = "HOPWISE_TOO_DEEP": "too many virtual links handed the packet on: a loop of links",
 }
 

@@ -9,6 +9,7 @@ use hopwise_sim_core::{
 };
 
 use crate::capture::CaptureLog;
+use crate::path::tunnel::Failure;
 use crate::socket::tcp::ConnId;
 
 /// What a stage of the packet path returns: the packet goes on, or its life here has ended.
@@ -40,6 +41,24 @@ pub enum EventKind {
         /// The frame, from its link-layer header on.
         packet: Packet,
     },
+    /// A packet with an outer header is sent in the namespace that a tunnel was made in.
+    Outer {
+        /// Where the tunnel's link is.
+        tunnel: (NsId, IfIndex),
+        /// The link that it must leave through, if the tunnel is bound to one.
+        oif: IfIndex,
+        /// The packet, from its outer IPv4 header on, which lacks what follows from its route.
+        packet: Packet,
+    },
+    /// A packet given to a tunnel's link of this namespace could not be sent in the one below.
+    TunnelFailed {
+        /// The tunnel's link.
+        link: IfIndex,
+        /// Why.
+        why: Failure,
+        /// The packet without the outer header.
+        packet: Packet,
+    },
     /// A timer runs out.
     Timer(TimerKind),
 }
@@ -48,7 +67,10 @@ impl EventKind {
     /// The packet that is on its way by this event.
     pub const fn packet(&self) -> Option<&Packet> {
         match self {
-            EventKind::LinkRx { packet, .. } | EventKind::Xmit { packet, .. } => Some(packet),
+            EventKind::LinkRx { packet, .. }
+            | EventKind::Xmit { packet, .. }
+            | EventKind::Outer { packet, .. }
+            | EventKind::TunnelFailed { packet, .. } => Some(packet),
             EventKind::Timer(_) => None,
         }
     }
@@ -56,7 +78,10 @@ impl EventKind {
     /// The link that the packet is on its way to or through.
     pub const fn link(&self) -> Option<IfIndex> {
         match self {
-            EventKind::LinkRx { link, .. } | EventKind::Xmit { link, .. } => Some(*link),
+            EventKind::LinkRx { link, .. }
+            | EventKind::Xmit { link, .. }
+            | EventKind::Outer { tunnel: (_, link), .. }
+            | EventKind::TunnelFailed { link, .. } => Some(*link),
             EventKind::Timer(_) => None,
         }
     }
@@ -64,7 +89,10 @@ impl EventKind {
     /// The packet itself.
     pub fn into_packet(self) -> Option<Packet> {
         match self {
-            EventKind::LinkRx { packet, .. } | EventKind::Xmit { packet, .. } => Some(packet),
+            EventKind::LinkRx { packet, .. }
+            | EventKind::Xmit { packet, .. }
+            | EventKind::Outer { packet, .. }
+            | EventKind::TunnelFailed { packet, .. } => Some(packet),
             EventKind::Timer(_) => None,
         }
     }
@@ -98,6 +126,11 @@ pub enum TimerKind {
     LinkWatch,
     /// An address stops being preferred or valid.
     Address,
+    /// An ICMP error about an outer packet reached a tunnel's link.
+    TunnelError {
+        /// The link.
+        link: IfIndex,
+    },
     /// A timer of a TCP connection.
     Tcp {
         /// The connection.

@@ -19,6 +19,7 @@ pub mod path;
 pub mod snmp;
 pub mod socket;
 pub mod sysctl;
+pub mod tunnels;
 
 pub use capture::{CaptureLog, Captured, Direction};
 pub use cx::{Cx, Event, TimerKind};

@@ -19,6 +19,7 @@ use crate::path::route::RouteMemo;
 use crate::snmp::LazySnmp;
 use crate::socket::SocketTable;
 use crate::sysctl::Sysctl;
+use crate::tunnels::Tunnels;
 
 /// At most this many lines of kernel log are kept.
 const MAX_LOG: usize = 10_000;
@@ -93,6 +94,8 @@ pub struct Namespace {
     pub rules: Option<Box<Ruleset>>,
     /// Its connections, if they were ever tracked or their settings touched.
     pub conntrack: Option<Box<Conntrack>>,
+    /// The tunnels whose outer packets travel here; there is a table once the module is loaded.
+    pub tunnels: Option<Box<Tunnels>>,
     /// When the timer for garbage collection was set; `None`: not running.
     pub neigh_gc_at: Option<Time>,
 }
@@ -129,6 +132,7 @@ impl Namespace {
             log: Vec::new(),
             rules: None,
             conntrack: None,
+            tunnels: None,
             neigh_gc_at: None,
         }
     }

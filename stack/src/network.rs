@@ -27,6 +27,8 @@ pub struct Host {
     sequence: u64,
     /// Links whose carrier changed and was not looked at yet.
     pub watch: LinkWatch,
+    /// Whether the module `ipip` is loaded: see [`Network::load_ipip`].
+    pub ipip: bool,
 }
 
 /// Why running stopped.
@@ -130,7 +132,7 @@ impl Network {
     pub fn add_host(&mut self, name: &str) -> HostId {
         let host = HostId(self.hosts.len() as u32);
         let root = NsId(self.namespaces.len() as u32);
-        self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default() });
+        self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default(), ipip: false });
         let added = self.add_namespace(host);
         debug_assert_eq!(added, root, "the root namespace comes next");
         if let Some(space) = self.ns_mut(root) {
@@ -150,6 +152,9 @@ impl Network {
         let mut lo = Link::new(Kind::Loopback);
         lo.name = "lo".into();
         self.register(id, lo, IfIndex::NONE);
+        if self.host(host).is_some_and(|h| h.ipip) {
+            self.add_fallback_tunnel(id);
+        }
         id
     }
 
@@ -285,11 +290,12 @@ impl Network {
     #[inline]
     fn witness(&mut self, event: &Event) {
         let what = match &event.kind {
-            EventKind::LinkRx { link, packet } | EventKind::Xmit { link, packet } => {
+            EventKind::Timer(_) => 1,
+            kind => {
+                let (link, Some(packet)) = (kind.link().unwrap_or_default(), kind.packet()) else { return };
                 let head = packet.data().first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
                 (packet.id.0 << 32) ^ (packet.len() as u64) ^ u64::from(link.0).rotate_left(16) ^ head
             }
-            EventKind::Timer(_) => 1,
         };
         let mixed = self.digest.rotate_left(5) ^ self.now.as_nanos() ^ u64::from(event.ns.0).rotate_left(48) ^ what;
         self.digest = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -305,6 +311,12 @@ impl Network {
             EventKind::LinkRx { link, packet } => self.arrive(event.ns, link, packet),
             EventKind::Xmit { link, packet } => {
                 self.take_over(event.ns, packet, |ns, cx, packet| path::dev_xmit::dev_xmit(ns, cx, link, packet));
+            }
+            EventKind::Outer { tunnel, oif, packet } => {
+                self.take_over(event.ns, packet, |ns, cx, p| path::tunnel::ipip_output(ns, cx, tunnel, oif, p));
+            }
+            EventKind::TunnelFailed { link, why, packet } => {
+                self.take_over(event.ns, packet, |ns, cx, p| path::tunnel::failed(ns, cx, link, why, p));
             }
             EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
             EventKind::Timer(timer) => self.timer(event.ns, timer),
@@ -360,6 +372,7 @@ impl Network {
             TimerKind::Frag { id } => path::frag::expire(ns, cx, id),
             TimerKind::Address => crate::control::addr::expire(ns, cx),
             TimerKind::Tcp { conn, generation } => path::tcp::timer(ns, cx, conn, generation),
+            TimerKind::TunnelError { link } => path::tunnel::note_error(ns, cx, link),
             TimerKind::LinkWatch => {}
         });
     }

@@ -4,7 +4,7 @@ mod features;
 
 use features::{FEATURES, Feature, GROUPS, NEED_CHECKSUM, Start};
 use hopwise_devices::Kind;
-use hopwise_machine::{Program, Sys, once};
+use hopwise_machine::{KERNEL_RELEASE, Program, Sys, once};
 use hopwise_sim_core::IfIndex;
 use hopwise_stack::{Dev, Namespace};
 
@@ -70,6 +70,7 @@ fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Said {
         ["-s" | "--change", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 75),
         ["-A" | "--pause", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 76),
         [name] if !name.starts_with('-') => match dev(name) {
+            Some(dev) if dev.kind.ipip().is_some() => (String::new(), "No data available\n".into(), 75),
             Some(dev) => (settings(dev, has_speed(sys.kernel.net.ns(ns), dev)), String::new(), 0),
             None => (String::new(), format!("{}No data available\n", NO_DEVICE.repeat(5)), 75),
         },
@@ -115,6 +116,7 @@ fn driver(dev: Option<&Dev>) -> Said {
         Kind::Loopback => return failed("Operation not supported"),
         Kind::Veth(_) => ("1.0", "", "yes"),
         Kind::Dummy => ("1.0", "", "no"),
+        Kind::Ipip(_) => (KERNEL_RELEASE, "", "no"),
         Kind::Bridge(_) => ("2.3", "N/A", "no"),
     };
     let text = format!(

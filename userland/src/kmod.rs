@@ -162,6 +162,10 @@ fn probe(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> i32 {
             loaded.retain(|m| m != module);
             if !remove {
                 loaded.insert(0, module);
+                if *module == "ipip" {
+                    let host = SimKernel::host_of(sys.machine());
+                    sys.kernel.net.load_ipip(host);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 //! `net/core/net-sysfs.c`, `net/bridge/br_sysfs_br.c`, `br_sysfs_if.c`.
 
 use hopwise_devices::bridge::options;
-use hopwise_devices::{Kind, LinkFlags};
+use hopwise_devices::{HwType, Kind, LinkFlags};
 use hopwise_machine::DirEntry;
 use hopwise_machine::files::FileKind;
 use hopwise_sim_core::{Errno, IfIndex, NsId};
@@ -27,8 +27,8 @@ struct Row {
 static FILES: &[Row] = &[
     Row { name: "addr_assign_type", read: |d| Ok(assign_type(d).to_string()) },
     Row { name: "addr_len", read: |d| Ok(d.hw_addr_len().to_string()) },
-    Row { name: "address", read: |d| Ok(d.address_shown()) },
-    Row { name: "broadcast", read: |d| Ok(d.broadcast_shown()) },
+    Row { name: "address", read: |d| Ok(address(d, d.address_shown())) },
+    Row { name: "broadcast", read: |d| Ok(address(d, d.broadcast_shown())) },
     Row { name: "carrier", read: |d| running(d, || u8::from(d.carrier).to_string()) },
     Row { name: "carrier_changes", read: |d| Ok(d.carrier_changes.to_string()) },
     Row { name: "carrier_down_count", read: |d| Ok(d.carrier_changes.div_ceil(2).to_string()) },
@@ -111,6 +111,14 @@ fn is_lo(dev: &Dev) -> bool {
 }
 
 /// `NET_ADDR_PERM`, `NET_ADDR_RANDOM`, `NET_ADDR_SET`.
+/// A link-layer address in bytes, also that of a tunnel (`sysfs_format_mac`).
+fn address(dev: &Dev, shown: String) -> String {
+    match shown.parse::<core::net::Ipv4Addr>() {
+        Ok(addr) if dev.hw == HwType::Tunnel => addr.octets().map(|byte| format!("{byte:02x}")).join(":"),
+        _ => shown,
+    }
+}
+
 fn assign_type(dev: &Dev) -> u8 {
     match (dev.addr_set, is_lo(dev)) {
         (true, _) => 3,

@@ -39,6 +39,11 @@ pub fn hash(frame: &[u8], key: u64) -> u32 {
     }
 }
 
+/// The hash (31 bits) of the flow of an IPv4 packet, 0 if it is none.
+pub fn of_ipv4(packet: &[u8], key: u64) -> u32 {
+    ipv4::view(packet).map_or(0, |ip| of_packet(&ip, key))
+}
+
 /// The hash of an IPv4 packet's flow. Fragments have no ports.
 #[inline]
 fn of_packet(ip: &ipv4::Ipv4<'_>, key: u64) -> u32 {

@@ -62,6 +62,8 @@ pub struct Flow {
     pub sport: u16,
     /// Destination port.
     pub dport: u16,
+    /// What else shares flows among the next hops: the hash of the packet inside a tunnel's. `flowi4_multipath_hash`.
+    pub hash: u32,
     /// Use links without carrier whatever the sysctl says. `FIB_LOOKUP_IGNORE_LINKSTATE`.
     pub ignore_linkstate: bool,
 }
@@ -74,6 +76,7 @@ impl Default for Flow {
             tos: 0,
             scope: RT_SCOPE_UNIVERSE,
             mark: 0,
+            hash: 0,
             iif: IfIndex::LO,
             oif: IfIndex::NONE,
             proto: 0,

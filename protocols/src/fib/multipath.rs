@@ -61,6 +61,7 @@ pub fn hash(flow: &Flow, policy: HashPolicy, seed: u64) -> u32 {
     let [(a, a_port), (b, b_port)] = ends;
     let addresses = (u64::from(a) << 32) | u64::from(b);
     let rest = (u64::from(a_port) << 32) | (u64::from(b_port) << 16) | u64::from(proto);
+    let seed = seed ^ u64::from(flow.hash);
     let first = folded_multiply(addresses ^ seed, 0x9e37_79b9_7f4a_7c15);
     (folded_multiply(first ^ rest, 0xd6e8_feb8_6659_fd93 ^ seed.rotate_left(32)) >> 33) as u32
 }

@@ -42,6 +42,13 @@ impl PmtuCache {
         learned.expires.is_none_or(|expires| now <= expires).then_some(learned)
     }
 
+    /// Whether just that MTU was learned not long ago: before half the time it lasts.
+    #[inline]
+    pub fn is_fresh(&self, now: Time, dst: Ipv4Addr, mtu: u32, lasts: Duration) -> bool {
+        let fresh = |known: Learned| known.expires.is_some_and(|expires| now + lasts / 2 < expires);
+        self.lookup(now, dst).is_some_and(|known| known.mtu == Some(mtu) && fresh(known))
+    }
+
     /// "Fragmentation needed" told the MTU towards a destination, whose route has `route_mtu` so far. Below `min_pmtu`
     /// it is not believed: then `min_pmtu` counts, and is locked. `__ip_rt_update_pmtu`.
     pub fn learn_mtu(&mut self, now: Time, dst: Ipv4Addr, mtu: u32, route_mtu: u32, min_pmtu: u32, lasts: Duration) {
@@ -50,9 +57,7 @@ impl PmtuCache {
         }
         let locked = mtu < min_pmtu;
         let mtu = if locked { route_mtu.min(min_pmtu) } else { mtu };
-        let known = self.lookup(now, dst);
-        let fresh = |known: Learned| known.expires.is_some_and(|expires| now + lasts / 2 < expires);
-        if !locked && known.is_some_and(|known| known.mtu == Some(mtu) && fresh(known)) {
+        if !locked && self.is_fresh(now, dst, mtu, lasts) {
             return;
         }
         let entry = self.entry(now, dst);

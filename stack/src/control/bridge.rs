@@ -260,7 +260,7 @@ impl Network {
 /// The checks of `br_add_if`.
 fn may_join(kind: &Kind, addr: MacAddr) -> Result<(), NlError> {
     match kind {
-        Kind::Loopback => Err(Errno::EINVAL.into()),
+        Kind::Loopback | Kind::Ipip(_) => Err(Errno::EINVAL.into()),
         Kind::Bridge(_) => Err(NlError::with(Errno::ELOOP, "Can not enslave a bridge to a bridge")),
         Kind::Dummy | Kind::Veth(_) if addr.is_valid() => Ok(()),
         Kind::Dummy | Kind::Veth(_) => Err(Errno::EINVAL.into()),

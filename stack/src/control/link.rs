@@ -8,6 +8,7 @@ mod updown;
 mod wire;
 
 use hopwise_devices::bridge::options::OptionRow;
+use hopwise_devices::ipip::{Ipip, TunnelParams};
 use hopwise_devices::veth::Veth;
 use hopwise_devices::{Kind, Link};
 use hopwise_protocols::wire::ethernet::MacAddr;
@@ -67,6 +68,8 @@ pub enum KindSpec {
     Veth(PeerSpec),
     /// A switch, with options in netlink's units.
     Bridge(Vec<(&'static OptionRow, u64)>),
+    /// A tunnel of IPv4 in IPv4.
+    Ipip(TunnelParams),
 }
 
 /// The other end of a new veth.
@@ -89,11 +92,12 @@ pub struct PeerSpec {
 }
 
 impl KindSpec {
-    fn kind(&self) -> Kind {
+    fn kind(&self, ns: NsId) -> Kind {
         match self {
             KindSpec::Dummy => Kind::Dummy,
             KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
             KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
+            KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
         }
     }
 
@@ -103,6 +107,7 @@ impl KindSpec {
             KindSpec::Dummy => "dummy%d",
             KindSpec::Veth(_) => "veth%d",
             KindSpec::Bridge(_) => "bridge%d",
+            KindSpec::Ipip(_) => "ipip%d",
         }
     }
 }
@@ -170,6 +175,10 @@ impl Network {
         }
         let peer = match &spec.kind {
             KindSpec::Veth(peer) => Some(self.veth_peer(ns, peer)?),
+            KindSpec::Ipip(params) => {
+                self.may_add_tunnel(ns, params)?;
+                None
+            }
             _ => None,
         };
         let wanted = Wanted {
@@ -179,7 +188,7 @@ impl Network {
             mtu: spec.mtu,
             txqlen: spec.txqlen,
         };
-        let link = match self.register_link(ns, spec.kind.kind(), pattern, &wanted) {
+        let link = match self.register_link(ns, spec.kind.kind(ns), pattern, &wanted) {
             Ok(link) => link,
             Err(error) => {
                 if let Some((peer_ns, peer)) = peer {
@@ -250,6 +259,9 @@ impl Network {
                 self.set_bridge_option(ns, link, row, *value)?;
             }
         }
+        if let KindSpec::Ipip(params) = &spec.kind {
+            self.tunnel_added(ns, link, *params, spec.mtu);
+        }
         if let Some(dev) = self.link_mut(ns, link) {
             dev.broadcast = spec.broadcast.unwrap_or(dev.broadcast);
             dev.group = spec.group.unwrap_or(dev.group);
@@ -308,6 +320,10 @@ impl Network {
         if matches!(dev.kind, Kind::Loopback) {
             return Err(Errno::EOPNOTSUPP.into());
         }
+        if dev.kind.ipip().is_some_and(|tunnel| tunnel.fallback) {
+            // ip_tunnel_dellink lets it be and says nothing.
+            return Ok(());
+        }
         self.delete_link(ns, link);
         linkwatch::after(self);
         Ok(())
@@ -326,6 +342,9 @@ impl Network {
     fn unregister(&mut self, ns: NsId, link: IfIndex) {
         self.close(ns, link);
         self.leave_layers(ns, link);
+        if let Some(underlay) = self.underlay_of(ns, link) {
+            self.tunnel_moved(underlay, (ns, link), None);
+        }
         let Some(space) = self.ns_mut(ns) else { return };
         space.devs.remove(link);
         // Who listens on the link hears of its end (packet_notifier).

@@ -28,6 +28,9 @@ impl Network {
                 self.delete_link(ns, link);
             }
         }
+        for (at, link) in self.tunnels_elsewhere(ns) {
+            self.delete_link(at, link);
+        }
         linkwatch::after(self);
         self.drop_held(ns);
         self.forget_namespace(ns);

@@ -3,7 +3,7 @@
 
 use core::ops::ControlFlow;
 
-use hopwise_protocols::wire::ipv4::{IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_TCP, IPPROTO_UDP};
+use hopwise_protocols::wire::ipv4::{IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_IPIP, IPPROTO_TCP, IPPROTO_UDP};
 use hopwise_protocols::wire::{icmp as wire_icmp, ipv4, split};
 use hopwise_sim_core::{Detail, DropReason, Fate, Packet};
 
@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
-use crate::path::{frag, icmp, tcp, udp};
+use crate::path::{frag, icmp, tcp, tunnel, udp};
 use crate::socket::raw;
 
 /// Takes a packet that `route` says is for this host.
@@ -57,6 +57,10 @@ fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         IPPROTO_TCP => {
             ns.snmp.in_delivers += 1;
             tcp::rcv(ns, cx, route, packet)
+        }
+        IPPROTO_IPIP if ns.tunnels.is_some() => {
+            ns.snmp.in_delivers += 1;
+            tunnel::rcv(ns, cx, packet)
         }
         _ if raw => {
             ns.snmp.in_delivers += 1;

@@ -26,6 +26,7 @@ pub mod output;
 pub mod redirect;
 pub mod route;
 pub mod tcp;
+pub mod tunnel;
 pub mod udp;
 
 use core::ops::ControlFlow;

@@ -24,13 +24,26 @@ pub(super) struct Feature {
 }
 
 impl Feature {
+    /// How it starts for a tunnel: as for a bridge, without what needs an Ethernet header or another tunnel inside.
+    fn tunnel(&self) -> Start {
+        const NOT: [&str; 8] =
+            ["tx-vlan", "tx-gre", "tx-ipxip", "tx-udp_tnl", "tx-tunnel", "tx-esp", "tx-gso-p", "tx-fcoe"];
+        let [_, _, bridge] = self.starts;
+        match bridge {
+            Requested => FixedOff,
+            On if NOT.iter().any(|beginning| self.name.starts_with(beginning)) => FixedOff,
+            start => start,
+        }
+    }
+
     /// How it starts for a kind of link.
-    pub(super) const fn start(&self, kind: &Kind) -> Start {
+    pub(super) fn start(&self, kind: &Kind) -> Start {
         let [lo, veth, bridge] = self.starts;
         match kind {
             Kind::Loopback => lo,
             Kind::Veth(_) | Kind::Dummy => veth,
             Kind::Bridge(_) => bridge,
+            Kind::Ipip(_) => self.tunnel(),
         }
     }
 }

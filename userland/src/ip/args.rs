@@ -228,6 +228,18 @@ pub fn addr(text: &str) -> Done<Ipv4Addr> {
     }
 }
 
+/// An end of a tunnel: an IPv4 address or `any` (`get_addr32`).
+///
+/// # Errors
+/// `Error: an IP address is expected rather than "..."`, status 1.
+pub fn addr_or_any(text: &str) -> Done<Ipv4Addr> {
+    match text {
+        "default" | "any" | "all" => Ok(Ipv4Addr::UNSPECIFIED),
+        _ => parse_addr(text)
+            .ok_or_else(|| Fail::new(1, format!("Error: an IP address is expected rather than \"{text}\""))),
+    }
+}
+
 /// An IPv4 prefix: an address with `/LENGTH` or `/NETMASK`, or without.
 ///
 /// # Errors

@@ -2,12 +2,15 @@
 
 mod add;
 mod delete;
+mod ipip;
 mod kinds;
 pub mod print;
 mod set;
 mod show;
 mod spec;
 pub mod stats;
+
+pub(super) use ipip::{device as tunnel_dev, ttl as tunnel_ttl};
 
 use super::Ip;
 use super::args::{self, Args, Done, Fail};
@@ -81,5 +84,5 @@ const USAGE: &str = "Usage: ip link add [ name ] NAME
 
 	ip link help [ TYPE ]
 
-TYPE := { bridge | bridge_slave | dummy | veth }
+TYPE := { bridge | bridge_slave | dummy | ipip | veth }
 ";

@@ -11,6 +11,7 @@ pub mod out;
 pub mod route;
 pub mod rule;
 mod run;
+pub mod tunnel;
 
 use hopwise_machine::{MachineId, Sys};
 use hopwise_sim_core::{IfIndex, NsId};
@@ -183,8 +184,8 @@ pub static OBJECTS: &[ObjectRow] = &[
     ObjectRow { name: "fou", run: unknown },
     ObjectRow { name: "ila", run: unknown },
     ObjectRow { name: "macsec", run: unknown },
-    ObjectRow { name: "tunnel", run: unknown },
-    ObjectRow { name: "tunl", run: unknown },
+    ObjectRow { name: "tunnel", run: tunnel::run },
+    ObjectRow { name: "tunl", run: tunnel::run },
     ObjectRow { name: "tuntap", run: unknown },
     ObjectRow { name: "tap", run: unknown },
     ObjectRow { name: "token", run: unknown },
@@ -232,7 +233,7 @@ pub fn command(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 /// What `ip help` prints: the objects and options that exist here.
 const USAGE: &str = "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
        ip [ -force ] -batch filename
-where  OBJECT := { address | help | link | neighbor | neighbour | netns | route | rule }
+where  OBJECT := { address | help | link | neighbor | neighbour | netns | route | rule | tunnel }
        OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -r[esolve] |
                     -h[uman-readable] | -iec | -j[son] | -p[retty] |
                     -f[amily] { inet | inet6 | mpls | bridge | link } |

@@ -415,6 +415,14 @@ impl Line {
         }
     }
 
+    /// The link-layer address as its link prints addresses: on a tunnel it is the near end (`arp_constructor`).
+    fn lladdr_on(&self, ip: &Ip<'_, '_>) -> Option<String> {
+        let mac = self.lladdr?;
+        let bare = ip.dev(self.dev).filter(|dev| !dev.has_ethernet());
+        let shown = bare.map_or_else(|| mac.to_string(), |dev| dev.address_shown());
+        Some(shown).filter(|text| !text.is_empty())
+    }
+
     fn proxy(addr: Ipv4Addr, dev: IfIndex) -> Self {
         Line {
             addr,
@@ -441,8 +449,8 @@ impl Line {
             let name = ip.link_name(self.dev);
             ip.out.any("dev", format_args!("dev {name} "), &*name);
         }
-        if let Some(mac) = self.lladdr {
-            ip.out.any("lladdr", format_args!("lladdr {mac} "), mac.to_string());
+        if let Some(lladdr) = self.lladdr_on(ip) {
+            ip.out.any("lladdr", format_args!("lladdr {lladdr} "), lladdr.as_str());
         }
         for (is, word) in [
             (self.flags.contains(NeighFlags::ROUTER), "router"),
@@ -477,8 +485,8 @@ impl Line {
             let name = ip.link_name(self.dev);
             ip.out.any("dev", format_args!("{name:<16} "), &*name);
         }
-        if let Some(mac) = self.lladdr {
-            ip.out.any("lladdr", mac, mac.to_string());
+        if let Some(lladdr) = self.lladdr_on(ip) {
+            ip.out.any("lladdr", &lladdr, lladdr.as_str());
         }
         ip.out.end_record();
         ip.out.close_object();

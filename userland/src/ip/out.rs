@@ -141,6 +141,13 @@ impl Out {
         self.text("\n");
     }
 
+    /// A new line between two objects of JSON, where a program prints one.
+    pub fn json_line(&mut self) {
+        if self.json && !self.pretty {
+            self.buffer.push('\n');
+        }
+    }
+
     /// An object in JSON, with a key if it is a member of another one; for people just what is inside.
     pub fn object(&mut self, key: Option<&str>, inside: impl FnOnce(&mut Self)) {
         self.open_object(key);

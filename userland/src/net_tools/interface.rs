@@ -4,7 +4,7 @@
 use core::fmt::Write;
 use core::net::Ipv4Addr;
 
-use hopwise_devices::{LinkFlags, LinkStats};
+use hopwise_devices::{HwType, LinkFlags, LinkStats};
 use hopwise_machine::Sys;
 use hopwise_sim_core::Errno;
 use hopwise_stack::Dev;
@@ -61,6 +61,7 @@ pub struct Interface {
     pub flags: LinkFlags,
     mtu: u32,
     txqlen: u32,
+    hw: HwType,
     hardware: String,
     /// Its address.
     pub addr: Option<IfAddr>,
@@ -76,6 +77,7 @@ impl Interface {
             flags: LinkFlags::from_bits_retain(dev.flags_shown().bits() & 0xffff),
             mtu: dev.mtu,
             txqlen: dev.tx_queue_len,
+            hw: dev.hw,
             hardware: dev.addr.to_string(),
             addr,
             stats: (*dev.name == *name).then_some(dev.stats),
@@ -136,11 +138,8 @@ impl Interface {
             }
             text.push('\n');
         }
-        if self.flags.contains(LinkFlags::LOOPBACK) {
-            let _ = writeln!(text, "        loop  txqueuelen {}  (Local Loopback)", self.txqlen);
-        } else {
-            let _ = writeln!(text, "        ether {}  txqueuelen {}  (Ethernet)", self.hardware, self.txqlen);
-        }
+        let (name, address, title) = self.hardware_words();
+        let _ = writeln!(text, "        {name} {address}  txqueuelen {}  ({title})", self.txqlen);
         if let Some(s) = &self.stats {
             let _ = writeln!(text, "        RX packets {}  bytes {} ({})", s.rx_packets, s.rx_bytes, human(s.rx_bytes));
             let _ = writeln!(text, "        RX errors {}  dropped {}  overruns 0  frame 0", s.rx_errors, s.rx_dropped);
@@ -153,6 +152,16 @@ impl Interface {
         }
         text.push('\n');
         text
+    }
+
+    /// Name, address and title of the hardware type (`struct hwtype` of net-tools' `lib/hw.c`).
+    fn hardware_words(&self) -> (&'static str, &str, &'static str) {
+        match self.hw {
+            HwType::Ether => ("ether", &self.hardware, "Ethernet"),
+            HwType::Loopback => ("loop", "", "Local Loopback"),
+            HwType::Tunnel => ("tunnel", "", "IPIP Tunnel"),
+            HwType::None => ("unspec", "00-00-00-00-00-00-00-00-00-00-00-00-00-00-00-00", "UNSPEC"),
+        }
     }
 
     /// The line of the short list (`ife_print_short`).

@@ -17,7 +17,7 @@ impl Network {
     /// `EINVAL` for links that are bound to their namespace (`lo`, bridges), `EEXIST` for a name in use there.
     pub fn move_link(&mut self, ns: NsId, link: IfIndex, to: NsId, new_name: Option<&str>) -> Result<IfIndex, NlError> {
         let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
-        if dev.kind.ops().immutable_netns {
+        if dev.is_bound_to_netns() {
             return Err(NlError::with(Errno::EINVAL, "The interface netns is immutable"));
         }
         if ns == to {
@@ -33,7 +33,7 @@ impl Network {
         self.nsid(ns, to);
         let index = self.transfer(ns, link, to, &name).ok_or(Errno::ENODEV)?;
         self.inet_link_added(to, index);
-        if let Some((peer_ns, _)) = self.peer_of(to, index) {
+        if let Some((peer_ns, _)) = self.below(to, index) {
             self.nsid(to, peer_ns);
         }
         linkwatch::after(self);
@@ -70,6 +70,9 @@ impl Network {
             && let Some(veth) = self.link_mut(peer_ns, peer).and_then(|d| d.link.kind.veth_mut())
         {
             veth.peer = (to, index);
+        }
+        if let Some(underlay) = self.underlay_of(to, index) {
+            self.tunnel_moved(underlay, (ns, link), Some((to, index)));
         }
         if watched {
             linkwatch::fire(self, to, index);

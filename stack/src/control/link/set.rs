@@ -26,7 +26,7 @@ pub enum FlagChange {
 
 /// `dev_validate_mtu`.
 pub(super) fn check_mtu(link: &Link, mtu: u32) -> Result<(), NlError> {
-    let (least, greatest) = link.kind.ops().mtu;
+    let (least, greatest) = link.mtu_range;
     if mtu < least || mtu > i32::MAX as u32 {
         return Err(NlError::with(Errno::EINVAL, "mtu less than device minimum"));
     }
@@ -64,6 +64,9 @@ impl Network {
     /// `EADDRNOTAVAIL` for a group or zero address, `ENODEV`.
     pub fn set_link_addr(&mut self, ns: NsId, link: IfIndex, addr: MacAddr) -> Result<(), NlError> {
         let dev = self.link_mut(ns, link).ok_or(Errno::ENODEV)?;
+        if !dev.has_ethernet() {
+            return Err(Errno::EOPNOTSUPP.into());
+        }
         if dev.addr != addr && !addr.is_valid() {
             return Err(Errno::EADDRNOTAVAIL.into());
         }

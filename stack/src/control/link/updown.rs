@@ -33,6 +33,7 @@ impl Network {
         match dev.kind {
             Kind::Veth(_) => self.veth_open(ns, link),
             Kind::Bridge(_) => self.bridge_open(ns, link),
+            Kind::Ipip(_) => self.tunnel_switched(ns, link, true),
             Kind::Loopback | Kind::Dummy => {}
         }
         if let Some(dev) = self.link_mut(ns, link) {
@@ -52,6 +53,7 @@ impl Network {
         match dev.kind {
             Kind::Veth(_) => self.veth_stop(ns, link),
             Kind::Bridge(_) => self.bridge_stop(ns, link),
+            Kind::Ipip(_) => self.tunnel_switched(ns, link, false),
             Kind::Loopback | Kind::Dummy => {}
         }
         self.inet_link_down(ns, link);

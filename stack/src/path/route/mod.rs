@@ -215,10 +215,15 @@ fn result_source(ns: &Namespace, found: &FibResult<'_>, dst: Ipv4Addr) -> Option
 
 /// Remembers the MTU that an ICMP error told for a destination. `__ip_rt_update_pmtu`.
 pub fn learn_path_mtu(ns: &mut Namespace, now: Time, dst: Ipv4Addr, mtu: u32) {
+    let (min, expires) = (ns.sysctl[SysctlKey::MinPmtu], ns.sysctl[SysctlKey::MtuExpires]);
+    let lasts = core::time::Duration::from_secs(expires.unsigned_abs());
+    // A tunnel says the same again with each packet.
+    if ns.pmtu.is_fresh(now, dst, mtu, lasts) {
+        return;
+    }
     let Ok(route) = route_output(ns, now, &OutputFlow { dst, ..OutputFlow::default() }) else { return };
     if route.mtu_locked || route.kind != RouteKind::Unicast {
         return;
     }
-    let (min, expires) = (ns.sysctl[SysctlKey::MinPmtu], ns.sysctl[SysctlKey::MtuExpires]);
-    ns.pmtu.learn_mtu(now, dst, mtu, route.mtu, min as u32, core::time::Duration::from_secs(expires.unsigned_abs()));
+    ns.pmtu.learn_mtu(now, dst, mtu, route.mtu, min as u32, lasts);
 }

@@ -31,6 +31,8 @@ pub struct OutputFlow {
     pub protocol: u8,
     /// Source and destination port.
     pub ports: (u16, u16),
+    /// What else shares flows among next hops: the hash of the packet inside (`flowi4_multipath_hash`).
+    pub hash: u32,
 }
 
 impl Default for OutputFlow {
@@ -44,6 +46,7 @@ impl Default for OutputFlow {
             mark: 0,
             protocol: 0,
             ports: (0, 0),
+            hash: 0,
         }
     }
 }
@@ -90,6 +93,7 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
         proto: flow.protocol,
         sport: flow.ports.0,
         dport: flow.ports.1,
+        hash: flow.hash,
         ..Flow::default()
     };
     match ns.fib.lookup(&query) {

@@ -1,5 +1,6 @@
 //! `ip link add`, and `replace`, which the kernel refuses for links that exist.
 
+use hopwise_devices::ipip::TunnelParams;
 use hopwise_devices::registry;
 use hopwise_sim_core::Errno;
 use hopwise_stack::NlError;
@@ -71,6 +72,7 @@ fn kind_spec(ip: &mut Ip<'_, '_>, args: &mut Args, kind: &str, spec: &Spec) -> D
             });
             Ok(KindSpec::Bridge(set.collect()))
         }
+        "ipip" => Ok(KindSpec::Ipip(super::ipip::parse(ip, args, TunnelParams::default())?)),
         _ => {
             if let Some(word) = args.peek() {
                 if args::matches(word, "help") {

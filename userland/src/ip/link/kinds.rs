@@ -129,6 +129,7 @@ pub(super) fn usage(kind: &str) -> Option<String> {
     match kind {
         "bridge" => Some(bridge_usage()),
         "bridge_slave" => Some(slave_usage()),
+        "ipip" => Some(super::ipip::USAGE.into()),
         "veth" => Some(VETH_USAGE.into()),
         "dummy" => Some("Usage: ... dummy\n".into()),
         _ => None,

@@ -4,6 +4,7 @@ use hopwise_devices::LinkFlags;
 use hopwise_devices::describe::{Attr, Describe, Value};
 use hopwise_sim_core::{IfIndex, NsId};
 use hopwise_stack::Dev;
+use hopwise_stack::dev::DevTable;
 
 use super::stats;
 use crate::ip::out::{Json, Out};
@@ -60,7 +61,7 @@ pub fn link(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
         }
     }
     if opt.details > 0 {
-        details(out, dev, space.devs.get(dev.master), as_link);
+        details(out, dev, &space.devs, as_link);
     }
     if let Some(alias) = dev.alias.as_deref().filter(|_| as_link || opt.details > 0) {
         out.line();
@@ -100,8 +101,8 @@ pub fn brief(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
 fn below(ip: &mut Ip<'_, '_>, link: IfIndex) -> Option<Below> {
     let ns = ip.ns;
     let (peer_ns, index) = ip.net().below(ns, link)?;
-    if peer_ns == ns || index == IfIndex::NONE {
-        let here = ip.dev(index).map(|d| (d.name.to_string(), d.is_up()));
+    if peer_ns == ns {
+        let here = Some((ip.link_name(index), ip.dev(index).is_none_or(|d| d.is_up())));
         return Some(Below { index, here, elsewhere: None });
     }
     Some(Below { index, here: None, elsewhere: far(ip, ns, peer_ns) })
@@ -116,6 +117,10 @@ fn far(ip: &mut Ip<'_, '_>, ns: NsId, peer_ns: NsId) -> Option<(u32, Option<Stri
 fn name_and_link(out: &mut Out, dev: &Dev, below: Option<&Below>, brief: bool) -> bool {
     let (mut name, mut m_down) = (dev.name.to_string(), false);
     match below {
+        Some(Below { index: IfIndex::NONE, .. }) => {
+            out.field("link", Json::Null);
+            name.push_str("@NONE");
+        }
         Some(Below { elsewhere: Some(_), index, .. }) => {
             out.field("link_index", index.0);
             name.push_str(&format!("@if{index}"));
@@ -191,21 +196,22 @@ fn addresses(out: &mut Out, dev: &Dev) {
 }
 
 /// What `-d` adds.
-fn details(out: &mut Out, dev: &Dev, master: Option<&Dev>, as_link: bool) {
+fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
     let ops = dev.kind.ops();
     out.any("promiscuity", format_args!(" promiscuity {} ", dev.promiscuity), dev.promiscuity);
     out.any("allmulti", format_args!(" allmulti {} ", dev.allmulti), dev.allmulti);
-    out.any("min_mtu", format_args!("minmtu {} ", ops.mtu.0), ops.mtu.0);
-    out.any("max_mtu", format_args!("maxmtu {} ", ops.mtu.1), ops.mtu.1);
+    out.any("min_mtu", format_args!("minmtu {} ", dev.mtu_range.0), dev.mtu_range.0);
+    out.any("max_mtu", format_args!("maxmtu {} ", dev.mtu_range.1), dev.mtu_range.1);
     if !ops.name.is_empty() {
-        out.object(Some("linkinfo"), |out| kind_info(out, dev, master));
+        out.object(Some("linkinfo"), |out| kind_info(out, dev, devs));
     }
-    if as_link {
+    if as_link && !dev.addrgenmode.is_empty() {
         let mode = dev.addrgenmode;
         out.any("inet6_addr_gen_mode", format_args!("addrgenmode {mode} "), mode);
     }
     // A bridge takes the limit of its ports, once it has had one (br_set_gso_limits).
-    let tso_max = if dev.kind.bridge().is_some_and(|b| !b.had_ports) { 65536 } else { 524_280 };
+    let small = dev.kind.bridge().is_some_and(|b| !b.had_ports) || dev.kind.ipip().is_some();
+    let tso_max = if small { 65536 } else { 524_280 };
     for (key, word, value) in [
         ("num_tx_queues", "numtxqueues", ops.queues.0),
         ("num_rx_queues", "numrxqueues", ops.queues.1),
@@ -219,24 +225,24 @@ fn details(out: &mut Out, dev: &Dev, master: Option<&Dev>, as_link: bool) {
     }
 }
 
-fn kind_info(out: &mut Out, dev: &Dev, master: Option<&Dev>) {
+fn kind_info(out: &mut Out, dev: &Dev, devs: &DevTable) {
     let ops = dev.kind.ops();
     out.line();
     out.any("info_kind", format_args!("    {} ", ops.name), ops.name);
     let mut about = Describe::default();
     (ops.describe)(dev, &mut about);
     if !about.attrs.is_empty() {
-        out.object(Some("info_data"), |out| attributes(out, &about.attrs));
+        out.object(Some("info_data"), |out| attributes(out, &about.attrs, devs));
     }
-    if let (Some(port), Some(bridge)) = (dev.port.as_deref(), master) {
+    if let (Some(port), Some(bridge)) = (dev.port.as_deref(), devs.get(dev.master)) {
         out.line();
         out.any("info_slave_kind", "    bridge_slave ", "bridge");
         let attrs = super::kinds::port_attributes(port, bridge);
-        out.object(Some("info_slave_data"), |out| attributes(out, &attrs));
+        out.object(Some("info_slave_data"), |out| attributes(out, &attrs, devs));
     }
 }
 
-fn attributes(out: &mut Out, attrs: &[Attr]) {
+fn attributes(out: &mut Out, attrs: &[Attr], devs: &DevTable) {
     for attr in attrs {
         if attr.key.is_empty() {
             out.text(&attr.text);
@@ -247,6 +253,11 @@ fn attributes(out: &mut Out, attrs: &[Attr]) {
             Value::Text(text) => Json::Text(text.clone()),
             Value::Bool(b) => Json::Bool(*b),
             Value::Decimal(text) => Json::Raw(text.clone()),
+            Value::Link(link) => {
+                let name = devs.get(*link).map_or_else(|| format!("if{link}"), |dev| dev.name.to_string());
+                out.any(attr.key, format_args!("{} {name} ", attr.text), name.as_str());
+                continue;
+            }
         };
         out.any(attr.key, &attr.text, value);
     }

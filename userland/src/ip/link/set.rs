@@ -2,7 +2,9 @@
 //! came before it stays done.
 
 use hopwise_devices::bridge::options::OptionRow;
+use hopwise_devices::ipip::TunnelParams;
 use hopwise_sim_core::{Errno, IfIndex, NsId};
+use hopwise_stack::Dev;
 use hopwise_stack::NlError;
 use hopwise_stack::control::bridge::PortOption;
 
@@ -16,6 +18,7 @@ enum Kind {
     None,
     Bridge(Vec<Change<OptionRow>>),
     Port(Vec<Change<PortOption>>),
+    Ipip(TunnelParams),
 }
 
 pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
@@ -23,6 +26,12 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let kind = match spec.kind.as_deref() {
         Some("bridge") => Kind::Bridge(kinds::bridge(args)?),
         Some("bridge_slave") => Kind::Port(kinds::bridge_slave(args)?),
+        Some("ipip") => {
+            let link = spec.dev.as_deref().and_then(|name| ip.link(name));
+            let now = link.and_then(|link| ip.dev(link)?.kind.ipip()).map(|tunnel| tunnel.params);
+            let now = now.ok_or_else(|| Fail::new(1, "Failed to get existing tunnel info."))?;
+            Kind::Ipip(super::ipip::parse(ip, args, now)?)
+        }
         Some("veth") => {
             kinds::veth(ip, args)?;
             Kind::None
@@ -47,10 +56,15 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         return members.into_iter().try_for_each(|link| apply(ip, ns, link, &spec, &kind));
     };
     let link = ip.need_link(name)?;
-    if let Some(fail) = spec.addr_length {
-        return Err(fail);
+    let fits = |dev: &Dev, len: usize| dev.hw_addr_len() == len;
+    match &spec.addr_length {
+        // The ends of a tunnel are not set like this (eth_mac_addr is what others have).
+        Some((len, _)) if ip.dev(link).is_some_and(|dev| fits(dev, *len)) => {
+            Err(NlError::from(Errno::EOPNOTSUPP).into())
+        }
+        Some((_, fail)) => Err(fail.clone()),
+        None => apply(ip, ns, link, &spec, &kind),
     }
-    apply(ip, ns, link, &spec, &kind)
 }
 
 fn apply(ip: &mut Ip<'_, '_>, mut ns: NsId, mut link: IfIndex, spec: &Spec, kind: &Kind) -> Done {
@@ -126,6 +140,7 @@ fn change_kind(ip: &mut Ip<'_, '_>, ns: NsId, link: IfIndex, kind: &Kind) -> Don
                 }
             }
         }
+        Kind::Ipip(params) => net.tunnel_change(ns, link, *params)?,
         Kind::Port(_) if !master.is_some() => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
         Kind::Port(changes) => {
             for change in changes {

@@ -15,8 +15,8 @@ pub(super) struct Spec {
     pub(super) name: Option<String>,
     pub(super) index: Option<IfIndex>,
     pub(super) addr: Option<MacAddr>,
-    /// The address has another length than six bytes: what iproute2 says if the link exists.
-    pub(super) addr_length: Option<Fail>,
+    /// The address has another length than six bytes: which, and what iproute2 says if that is not the link's.
+    pub(super) addr_length: Option<(usize, Fail)>,
     pub(super) broadcast: Option<MacAddr>,
     pub(super) txqlen: Option<u32>,
     pub(super) mtu: Option<u32>,
@@ -249,12 +249,12 @@ enum Bad {
     /// It cannot be read.
     Text(Fail),
     /// It has not six bytes.
-    Length(Fail),
+    Length((usize, Fail)),
 }
 
 impl Bad {
     fn fail(self) -> Fail {
-        let (Bad::Text(fail) | Bad::Length(fail)) = self;
+        let (Bad::Text(fail) | Bad::Length((_, fail))) = self;
         fail
     }
 }
@@ -263,7 +263,7 @@ impl Bad {
 fn lladdr(text: &str) -> Result<MacAddr, Bad> {
     text.parse().map_err(|error| match error {
         ParseMacError::Invalid => Bad::Text(Fail::new(1, format!("\"{text}\" is invalid lladdr."))),
-        ParseMacError::Length(_) => Bad::Length(Fail::new(1, error.to_string())),
+        ParseMacError::Length(len) => Bad::Length((len, Fail::new(1, error.to_string()))),
     })
 }
 
