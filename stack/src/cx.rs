@@ -9,7 +9,7 @@ use hopwise_sim_core::{
 };
 
 use crate::capture::CaptureLog;
-use crate::path::tunnel::Failure;
+use crate::path::ipip::Failure;
 use crate::socket::tcp::ConnId;
 
 /// What a stage of the packet path returns: the packet goes on, or its life here has ended.

@@ -313,10 +313,10 @@ impl Network {
                 self.take_over(event.ns, packet, |ns, cx, packet| path::dev_xmit::dev_xmit(ns, cx, link, packet));
             }
             EventKind::Outer { tunnel, oif, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, p| path::tunnel::ipip_output(ns, cx, tunnel, oif, p));
+                self.take_over(event.ns, packet, |ns, cx, p| path::ipip::output(ns, cx, tunnel, oif, p));
             }
             EventKind::TunnelFailed { link, why, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, p| path::tunnel::failed(ns, cx, link, why, p));
+                self.take_over(event.ns, packet, |ns, cx, p| path::ipip::failed(ns, cx, link, why, p));
             }
             EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
             EventKind::Timer(timer) => self.timer(event.ns, timer),
@@ -372,7 +372,7 @@ impl Network {
             TimerKind::Frag { id } => path::frag::expire(ns, cx, id),
             TimerKind::Address => crate::control::addr::expire(ns, cx),
             TimerKind::Tcp { conn, generation } => path::tcp::timer(ns, cx, conn, generation),
-            TimerKind::TunnelError { link } => path::tunnel::note_error(ns, cx, link),
+            TimerKind::TunnelError { link } => path::ipip::note_error(ns, cx, link),
             TimerKind::LinkWatch => {}
         });
     }

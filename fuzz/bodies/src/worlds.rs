@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use hopwise_devices::ipip::TunnelParams;
 use hopwise_machine::MachineId;
 use hopwise_sim_core::{IfIndex, NsId};
 use hopwise_stack::control::addr::AddrMode;
@@ -58,6 +59,9 @@ fn build() -> Result<Router, hopwise_stack::NlError> {
     for port in ["port0", "port1"] {
         up(net, (r, port), None)?;
     }
+    let ends = TunnelParams { local: Ipv4Addr::new(10, 0, 1, 1), ..TunnelParams::default() };
+    net.tunnel_add(r, Some("ipip0"), ends)?;
+    up(net, (r, "ipip0"), Some(Ipv4Addr::new(10, 0, 2, 1)))?;
     for (name, value) in [("net.ipv4.ip_forward", "1"), ("net.ipv4.conf.up0.proxy_arp", "1")] {
         let set = net.sysctl_set(r, name, value);
         assert!(matches!(set, Some(Ok(()))), "{name} can be set");

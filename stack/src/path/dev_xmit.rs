@@ -10,7 +10,7 @@ use crate::capture::Direction;
 use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::tunnel;
+use crate::path::ipip;
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -79,6 +79,6 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
             }
         }
         Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),
-        Kind::Ipip(_) => tunnel::ipip_xmit(ns, cx, link, packet),
+        Kind::Ipip(_) => ipip::xmit(ns, cx, link, packet),
     }
 }

@@ -21,7 +21,7 @@ use crate::path::options::{is_unicast, timestamp as timestamp_of};
 use crate::path::output::{self, IpSpec};
 use crate::path::redirect;
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
-use crate::path::{tcp, tunnel};
+use crate::path::{ipip, tcp};
 use crate::socket::{raw, udp};
 use crate::sysctl::SysctlKey;
 
@@ -246,7 +246,7 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
     match inner.header.protocol {
         ipv4::IPPROTO_UDP => udp::error(ns, cx, &report, &inner),
         ipv4::IPPROTO_TCP => tcp::error(ns, cx, &report, &inner),
-        ipv4::IPPROTO_IPIP => tunnel::error(ns, cx, &report, inner.header),
+        ipv4::IPPROTO_IPIP => ipip::error(ns, cx, &report, inner.header),
         _ => {}
     }
 }

@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
-use crate::path::{frag, icmp, tcp, tunnel, udp};
+use crate::path::{frag, icmp, ipip, tcp, udp};
 use crate::socket::raw;
 
 /// Takes a packet that `route` says is for this host.
@@ -60,7 +60,7 @@ fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         }
         IPPROTO_IPIP if ns.tunnels.is_some() => {
             ns.snmp.in_delivers += 1;
-            tunnel::rcv(ns, cx, packet)
+            ipip::rcv(ns, cx, packet)
         }
         _ if raw => {
             ns.snmp.in_delivers += 1;

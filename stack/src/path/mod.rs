@@ -17,6 +17,7 @@ pub mod forward;
 pub mod frag;
 pub mod icmp;
 pub mod ip_rcv;
+pub mod ipip;
 pub mod link_rx;
 pub mod local_in;
 pub mod neigh_out;
@@ -26,7 +27,6 @@ pub mod output;
 pub mod redirect;
 pub mod route;
 pub mod tcp;
-pub mod tunnel;
 pub mod udp;
 
 use core::ops::ControlFlow;

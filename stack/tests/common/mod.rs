@@ -1,4 +1,5 @@
 //! Small networks for the tests of the packet path.
+#![allow(dead_code, reason = "each test file takes what it needs")]
 
 use core::net::Ipv4Addr;
 

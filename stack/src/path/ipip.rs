@@ -1,4 +1,4 @@
-//! Tunnels: a packet gets an outer header in the namespace of the link, goes on in the namespace that the link was made
+//! The tunnel `ipip`: a packet gets an outer header in the namespace of the link, goes on in the namespace that the link was made
 //! in, and is taken out of the outer packet at the other end. Models `net/ipv4/ip_tunnel.c` and `net/ipv4/ipip.c`.
 //!
 //! What the two namespaces tell each other travels through the agenda: the outer packet down, arrivals and failures up.
@@ -7,7 +7,7 @@ use core::net::Ipv4Addr;
 use core::ops::ControlFlow;
 
 use hopwise_devices::Kind;
-use hopwise_protocols::encap::{DecapError, flow, ipip};
+use hopwise_protocols::encap::{DecapError, flow, ipip as encap};
 use hopwise_protocols::wire::icmp::{
     ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, ICMP_PORT_UNREACH, ICMP_SR_FAILED,
     ICMP_TIME_EXCEEDED,
@@ -35,7 +35,7 @@ pub enum Failure {
 }
 
 /// A packet is given to an `ipip` link: the outer header is begun with all that is known here. `ipip_tunnel_xmit`.
-pub fn ipip_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
+pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     let Kind::Ipip(tunnel) = &mut dev.link.kind else { return cx.drop(packet, DropReason::DevReady) };
     let (underlay, oif) = (tunnel.underlay, tunnel.params.dev);
@@ -43,7 +43,7 @@ pub fn ipip_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet:
     if tunnel.take_error(cx.now) {
         icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH));
     }
-    if ipip::encapsulate(&mut packet, &outer, 0).is_err() {
+    if encap::encapsulate(&mut packet, &outer, 0).is_err() {
         return not_sent(ns, cx, link, |stats| stats.tx_errors += 1, (packet, DropReason::UnhandledProto));
     }
     scrub(cx.ns != underlay, &mut packet);
@@ -67,13 +67,7 @@ pub fn scrub(other_namespace: bool, packet: &mut Packet) {
 
 /// An outer packet, whose header lacks what follows from its route, is sent in the namespace below. `ip_tunnel_xmit`,
 /// `iptunnel_xmit`.
-pub fn ipip_output(
-    ns: &mut Namespace,
-    cx: &mut Cx<'_>,
-    tunnel: (NsId, IfIndex),
-    oif: IfIndex,
-    mut packet: Packet,
-) -> Fate {
+pub fn output(ns: &mut Namespace, cx: &mut Cx<'_>, tunnel: (NsId, IfIndex), oif: IfIndex, mut packet: Packet) -> Fate {
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
@@ -199,7 +193,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> Fate {
         icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_PORT_UNREACH));
         return cx.drop(packet, DropReason::NoTunnel);
     };
-    match ipip::decapsulate(&mut packet) {
+    match encap::decapsulate(&mut packet) {
         Ok(_) => {}
         Err(DecapError::Congestion) => {
             if let Some(dev) = ns.devs.get_mut(tunnel.at.1).filter(|_| tunnel.at.0 == cx.ns) {

@@ -1,0 +1,181 @@
+//! Packets through `ipip` tunnels, as Linux 6.1 was seen to treat them.
+
+mod common;
+
+use common::{Pinger, address, cable, conserved, drops, host, network, run, set, via};
+use core::net::Ipv4Addr;
+use hopwise_devices::ipip::TunnelParams;
+use hopwise_protocols::fib::{Insert, NhFlags, RT_SCOPE_LINK, RT_TABLE_MAIN, Route};
+use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_ECHOREPLY, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH};
+use hopwise_protocols::wire::ipv4;
+use hopwise_protocols::wire::{IntoBytes, ethernet};
+use hopwise_sim_core::{DropReason, IfIndex, NsId};
+use hopwise_stack::Network;
+use hopwise_stack::socket::PmtuDisc;
+use proptest::prelude::*;
+
+/// Two nodes with a router between them, and a tunnel from one to the other.
+struct Lab {
+    net: Network,
+    a: NsId,
+    b: NsId,
+    tunnels: [IfIndex; 2],
+    /// The router's link to `b`.
+    narrow: (NsId, IfIndex),
+}
+
+const A: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+const B: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 1);
+const INNER_A: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 1);
+const INNER_B: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 2);
+
+fn lab(params: TunnelParams) -> Lab {
+    let mut net = network();
+    let [a, r, b] = ["a", "r", "b"].map(|name| host(&mut net, name, name == "r"));
+    cable(&mut net, (a, "eth0", "10.0.1.1/24"), (r, "left", "10.0.1.254/24"));
+    let (_, narrow) = cable(&mut net, (b, "eth0", "10.0.2.1/24"), (r, "right", "10.0.2.254/24"));
+    via(&mut net, a, "0.0.0.0/0", "10.0.1.254");
+    via(&mut net, b, "0.0.0.0/0", "10.0.2.254");
+    let ends = [(a, A, B, "192.168.0.1/30"), (b, B, A, "192.168.0.2/30")];
+    let tunnels = ends.map(|(ns, local, remote, inner)| {
+        let link = net.tunnel_add(ns, Some("tun"), TunnelParams { local, remote, ..params }).unwrap();
+        net.set_link_up(ns, link, true).unwrap();
+        address(&mut net, ns, link, inner);
+        link
+    });
+    Lab { net, a, b, tunnels, narrow: (r, narrow) }
+}
+
+/// Whether an echo request is answered.
+fn answered(ping: &Pinger, net: &mut Network, to: Ipv4Addr) -> bool {
+    ping.ping(net, &to.to_string()).iter().any(|(from, _, kind, ..)| (*from, *kind) == (to, ICMP_ECHOREPLY))
+}
+
+/// The errors about inner packets that came: from whom, type, code, MTU. (A raw socket sees those about outer ones too.)
+fn errors(ping: &Pinger, net: &mut Network) -> Vec<(Ipv4Addr, u8, u8, u16)> {
+    let all = ping.received(net).into_iter().filter(|(from, ..)| *from == INNER_A);
+    all.map(|(from, _, kind, code, [_, _, a, b])| (from, kind, code, u16::from_be_bytes([a, b]))).collect()
+}
+
+/// The outer headers that left `a` for `b`.
+fn outer(lab: &Lab) -> Vec<ipv4::Header> {
+    let eth0 = lab.net.ns(lab.a).unwrap().devs.index_of("eth0").unwrap();
+    let frames = lab.net.captures.frames().iter().filter(|f| (f.ns, f.link) == (lab.a, eth0));
+    let packets = frames.filter_map(|f| ipv4::view(lab.net.captures.bytes(f).get(14..)?).ok().map(|ip| *ip.header));
+    packets.filter(|ip| ip.protocol == ipv4::IPPROTO_IPIP && ip.src() == A).collect()
+}
+
+#[test]
+fn the_inner_packet_arrives_as_it_was_and_the_outer_header_follows_the_tunnel() {
+    let mut lab = lab(TunnelParams { tos: 0x10, ..TunnelParams::default() });
+    let ping = Pinger::new(&mut lab.net, lab.a);
+    assert!(answered(&ping, &mut lab.net, INNER_B));
+    let header = outer(&lab)[0];
+    assert_eq!((header.tos, header.ttl, header.dont_fragment(), header.total_len.get()), (0x10, 64, true, 104));
+    assert_ne!(header.id.get(), 0);
+    let dev = lab.net.ns(lab.a).unwrap().devs.get(lab.tunnels[0]).unwrap();
+    assert_eq!((dev.mtu, dev.stats.tx_packets, dev.stats.tx_bytes, dev.stats.rx_bytes), (1480, 1, 84, 84));
+    conserved(&lab.net);
+}
+
+#[test]
+fn the_sender_learns_of_a_narrow_way_with_the_second_packet() {
+    let mut lab = lab(TunnelParams::default());
+    lab.net.set_link_mtu(lab.narrow.0, lab.narrow.1, 1400).unwrap();
+    let ping = Pinger::new(&mut lab.net, lab.a);
+    lab.net.socket_mut(ping.ns, ping.socket).unwrap().opts.pmtudisc = PmtuDisc::Do;
+    for seq in 1..=2 {
+        ping.send(&mut lab.net, "192.168.0.2", seq, 1452).unwrap();
+        run(&mut lab.net, 1000);
+    }
+    assert_eq!(errors(&ping, &mut lab.net), [(INNER_A, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, 1380)]);
+}
+
+#[test]
+fn the_end_that_moved_into_a_pod_hears_of_the_narrow_way_too() {
+    let mut lab = lab(TunnelParams::default());
+    let host = lab.net.ns(lab.a).unwrap().host;
+    let pod = lab.net.add_namespace(host);
+    lab.net.set_link_up(pod, IfIndex::LO, true).unwrap();
+    let link = lab.net.move_link(lab.a, lab.tunnels[0], pod, None).unwrap();
+    address(&mut lab.net, pod, link, "192.168.0.1/30");
+    lab.net.set_link_up(pod, link, true).unwrap();
+    let ping = Pinger::new(&mut lab.net, pod);
+    assert!(answered(&ping, &mut lab.net, INNER_B));
+    lab.net.set_link_mtu(lab.narrow.0, lab.narrow.1, 1400).unwrap();
+    lab.net.socket_mut(ping.ns, ping.socket).unwrap().opts.pmtudisc = PmtuDisc::Do;
+    for seq in 2..=3 {
+        ping.send(&mut lab.net, "192.168.0.2", seq, 1452).unwrap();
+        run(&mut lab.net, 1000);
+    }
+    assert_eq!(errors(&ping, &mut lab.net), [(INNER_A, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, 1380)]);
+    assert!(lab.net.link_del(pod, link).is_ok());
+    assert_eq!(lab.net.ns(lab.a).unwrap().tunnels.as_ref().unwrap().iter().count(), 1, "only tunl0 is left");
+}
+
+#[test]
+fn what_is_heard_of_the_far_end_is_told_to_the_next_packet() {
+    let mut lab = lab(TunnelParams::default());
+    lab.net.set_link_up(lab.b, lab.tunnels[1], false).unwrap();
+    let ping = Pinger::new(&mut lab.net, lab.a);
+    for seq in 1..=2 {
+        ping.send(&mut lab.net, "192.168.0.2", seq, 56).unwrap();
+        run(&mut lab.net, 1000);
+    }
+    assert_eq!(errors(&ping, &mut lab.net), [(INNER_A, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0)]);
+    assert!(drops(&lab.net).contains(&DropReason::NoTunnel));
+}
+
+#[test]
+fn without_a_route_and_with_one_into_itself_it_counts() {
+    let mut lab = lab(TunnelParams::default());
+    let ping = Pinger::new(&mut lab.net, lab.a);
+    let mut into_itself = Route::new("10.0.2.1/32".parse().unwrap()).with_nexthop(None, lab.tunnels[0]);
+    into_itself.scope = RT_SCOPE_LINK;
+    lab.net.route_add(lab.a, RT_TABLE_MAIN, into_itself, Insert::ADD_ROUTE).unwrap();
+    ping.send(&mut lab.net, "192.168.0.2", 1, 56).unwrap();
+    run(&mut lab.net, 100);
+    let stats = lab.net.ns(lab.a).unwrap().devs.get(lab.tunnels[0]).unwrap().stats;
+    assert_eq!((stats.tx_packets, stats.tx_errors, stats.collisions, stats.tx_carrier), (0, 1, 1, 0));
+    assert_eq!(drops(&lab.net), [DropReason::TunnelLoop]);
+}
+
+#[test]
+fn a_far_end_that_is_not_fixed_is_the_next_hop() {
+    let mut net = network();
+    let [a, b] = ["a", "b"].map(|name| host(&mut net, name, true));
+    cable(&mut net, (a, "eth0", "10.0.0.1/24"), (b, "eth0", "10.0.0.2/24"));
+    for (ns, local, inner, far, next) in [
+        (a, "10.0.0.1", "192.168.1.1/32", "192.168.2.0/24", "10.0.0.2"),
+        (b, "10.0.0.2", "192.168.2.1/32", "192.168.1.0/24", "10.0.0.1"),
+    ] {
+        let params = TunnelParams { local: local.parse().unwrap(), ..TunnelParams::default() };
+        let link = net.tunnel_add(ns, Some("tun"), params).unwrap();
+        net.set_link_up(ns, link, true).unwrap();
+        address(&mut net, ns, link, inner);
+        let mut route = Route::new(far.parse().unwrap()).with_nexthop(Some(next.parse().unwrap()), link);
+        route.nexthops[0].flags |= NhFlags::ONLINK;
+        net.route_add(ns, RT_TABLE_MAIN, route, Insert::ADD_ROUTE).unwrap();
+    }
+    let ping = Pinger::new(&mut net, a);
+    assert!(answered(&ping, &mut net, Ipv4Addr::new(192, 168, 2, 1)));
+}
+
+proptest! {
+    /// Whatever comes inside a packet of protocol 4, nothing is lost count of.
+    #[test]
+    fn nothing_inside_an_outer_packet_breaks_the_receiver(tail in prop::collection::vec(any::<u8>(), 0..120), tos: u8) {
+        let mut lab = lab(TunnelParams::default());
+        set(&mut lab.net, lab.b, "net.ipv4.conf.all.rp_filter", "0");
+        let mut header = ipv4::Header::new(A, B, ipv4::IPPROTO_IPIP, tail.len() as u16);
+        header.tos = tos;
+        header.seal(&[]);
+        let eth0 = lab.net.ns(lab.b).unwrap().devs.find("eth0").unwrap();
+        let (link, mac) = (eth0.index, eth0.addr);
+        let ethernet = ethernet::Header::new(mac, mac, 0x0800);
+        let frame = [ethernet.as_bytes(), header.as_bytes(), &tail].concat();
+        lab.net.inject(lab.b, link, &frame);
+        run(&mut lab.net, 100);
+        conserved(&lab.net);
+    }
+}
