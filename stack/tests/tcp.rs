@@ -1,6 +1,5 @@
 //! TCP sockets on small networks.
 
-#[allow(dead_code, reason = "each file of tests uses a part of it")]
 mod common;
 
 use common::*;
