@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use bitflags::bitflags;
-use hopwise_sim_core::{IfIndex, Time};
+use hopwise_sim_core::{IfIndex, Packet, Time};
 
 use crate::conntrack::{Tuple, Zone};
 use crate::hook::{Hook, TableId};
@@ -58,6 +58,39 @@ pub struct ReversePath {
     pub accept_local: bool,
 }
 
+/// The question of `socket`: who would get this packet?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SocketQuestion {
+    /// TCP or another protocol with ports.
+    pub protocol: u8,
+    /// Source address and port.
+    pub from: (Ipv4Addr, u16),
+    /// Destination address and port.
+    pub to: (Ipv4Addr, u16),
+    /// The link it came in by.
+    pub link: IfIndex,
+}
+
+/// A socket, as `socket` sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FoundSocket {
+    /// It takes packets to any address.
+    pub wildcard: bool,
+    /// Its mark; `None` for what a connection that has ended left behind.
+    pub mark: Option<u32>,
+}
+
+/// Where the copy of a packet goes (`TEE`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tee<'a> {
+    /// The next hop, whatever the packet's destination is.
+    pub gateway: Ipv4Addr,
+    /// The link to leave through; empty for any.
+    pub link: &'a str,
+    /// Whether its time to live becomes less.
+    pub ages: bool,
+}
+
 /// What the observer of a packet is told for each rule that matched, and for each policy that decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RuleTrace {
@@ -100,6 +133,15 @@ pub trait Env {
 
     /// Writes a line into the kernel's log (`LOG`).
     fn log(&mut self, line: String);
+
+    /// The group of a link (`ip link set group`); 0 for no link.
+    fn link_group(&self, link: IfIndex) -> u32;
+
+    /// The socket that a packet is for (`nf_sk_lookup_slow_v4`).
+    fn socket(&self, question: &SocketQuestion) -> Option<FoundSocket>;
+
+    /// Sends a copy of the packet (`nf_dup_ipv4`).
+    fn tee(&mut self, packet: &Packet, to: &Tee<'_>);
 
     /// Whether [`Env::trace`] shall be called for the packets of this walk.
     fn tracing(&self) -> bool {
@@ -167,6 +209,19 @@ impl Env for Nowhere {
 
     fn log(&mut self, line: String) {
         self.lines.push(line);
+    }
+
+    fn link_group(&self, link: IfIndex) -> u32 {
+        link.0 & 1
+    }
+
+    fn socket(&self, question: &SocketQuestion) -> Option<FoundSocket> {
+        let odd = question.to.1 & 1 != 0;
+        odd.then_some(FoundSocket { wildcard: question.to.1 & 2 != 0, mark: Some(question.to.1.into()) })
+    }
+
+    fn tee(&mut self, packet: &Packet, to: &Tee<'_>) {
+        self.lines.push(format!("{:?} to {to:?}", packet.data()));
     }
 
     fn tracing(&self) -> bool {

@@ -177,6 +177,17 @@ impl Packet {
         }
     }
 
+    /// Makes room for `n` more bytes at the end: zeros, or whatever stood there before. `skb_put`.
+    pub fn append(&mut self, n: usize) {
+        let end = self.0.tail as usize + n;
+        if end > self.0.bytes.len() {
+            let mut bytes = core::mem::take(&mut self.0.bytes).into_vec();
+            bytes.resize(end, 0);
+            self.0.bytes = bytes.into();
+        }
+        self.0.tail = end as u32;
+    }
+
     /// The link-layer header in front of the current first byte, if it was pulled off with `mac_len` noted.
     pub fn mac_header(&self) -> &[u8] {
         let head = self.0.head as usize;
@@ -335,6 +346,8 @@ mod tests {
         assert_eq!(p.data(), b"payload");
         p.trim(3);
         assert_eq!(p.data(), b"pay");
+        p.append(4000);
+        assert_eq!((p.len(), &p.data()[..3]), (4003, &b"pay"[..]));
     }
 
     #[test]

@@ -160,6 +160,8 @@ pub struct Cx<'a> {
     pub captures: &'a mut CaptureLog,
     /// Programs to be woken: their sockets got something.
     pub wakeups: &'a mut Vec<u64>,
+    /// A copy that `TEE` made is on its way: it is not copied again (`nf_skb_duplicated`).
+    pub copying: bool,
 }
 
 impl Cx<'_> {

@@ -235,6 +235,7 @@ impl Network {
             journey: &mut self.journey,
             captures: &mut self.captures,
             wakeups: &mut self.wakeups,
+            copying: false,
         };
         let result = work(space, &mut cx);
         ring(space, &mut self.wakeups);
@@ -345,6 +346,7 @@ impl Network {
             journey: &mut self.journey,
             captures: &mut self.captures,
             wakeups: &mut self.wakeups,
+            copying: false,
         };
         path::receive(space, &mut cx, link, packet);
         ring(space, &mut self.wakeups);

@@ -29,9 +29,12 @@ pub use template::Template;
 pub use track::answer_tag;
 pub use tuple::{Direction, End, IPPROTO_UDPLITE, Tuple, has_ports, is_icmp_query, transport};
 
-use hopwise_sim_core::{Rng, Time};
+use hopwise_sim_core::{ConnInfo, ConnTag, Rng, Time};
 
 pub(crate) use table::scale;
+
+/// The tag of a packet that connection tracking shall not see.
+pub const UNTRACKED: ConnTag = ConnTag { slot: 0, generation: 0, info: ConnInfo::Untracked };
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -114,7 +114,7 @@ impl Extension for Addrtype {
         }
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let link = match self.limit {
             Limit::None => None,
             Limit::In => Some(skb.input.index),

@@ -38,7 +38,7 @@ impl Extension for Comment {
     }
 
     #[inline]
-    fn fits(&mut self, _: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         true
     }
 

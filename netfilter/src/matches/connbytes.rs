@@ -95,7 +95,7 @@ impl Extension for Connbytes {
         true
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let counters = skb.conn.as_ref().and_then(|conn| conn.counters);
         counters.is_some_and(|counters| (self.from..=self.to).contains(&self.amount(&counters)) != self.inv)
     }

@@ -77,7 +77,7 @@ impl Extension for Connlimit {
         true
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let (tuple, zone) = match &skb.conn {
             Some(conn) => (*conn.tuple(Direction::Original), conn.zones[0]),
             None => {

@@ -44,7 +44,7 @@ impl Extension for Connmark {
         true
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         skb.conn.as_ref().is_some_and(|conn| (conn.mark & self.mask == self.value) != self.inv)
     }
 

@@ -203,7 +203,7 @@ impl Extension for Conntrack {
     }
 
     #[inline]
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         if !self.met(STATE, || States::of(skb).intersects(self.states)) {
             return false;
         }

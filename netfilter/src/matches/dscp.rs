@@ -72,7 +72,7 @@ impl Extension for Dscp {
         out.push_str(&format!(" DSCP match {}0x{:02x}", if self.inv { "!" } else { "" }, self.class));
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         skb.packet.data().get(1).is_some_and(|tos| (tos >> 2 == self.class) != self.inv)
     }
 

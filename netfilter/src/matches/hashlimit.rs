@@ -209,7 +209,7 @@ impl Extension for Hashlimit {
         self.put_table(out, "");
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let now = cx.env.now();
         let key = self.key(skb);
         let (cost, full) = self.costs(skb.packet.len());

@@ -61,7 +61,7 @@ impl Extension for Iprange {
         self.put(out, "source IP range", "destination IP range", true);
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let met = |addr, span: Option<Span>| span.is_none_or(|(from, to, inv)| (from..=to).contains(&addr) != inv);
         met(skb.src(), self.src) && met(skb.dst(), self.dst)
     }

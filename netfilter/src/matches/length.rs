@@ -43,7 +43,7 @@ impl Extension for Length {
         out.push_str(&format!(" length {}{}", if self.inv { "!" } else { "" }, self.text()));
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some(&[a, b]) = skb.packet.data().get(2..4) else { return false };
         (self.from..=self.to).contains(&u16::from_be_bytes([a, b])) != self.inv
     }

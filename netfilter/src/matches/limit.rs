@@ -51,7 +51,7 @@ impl Extension for Limit {
         out.push_str(&format!(" limit: avg {} burst {}", rate::text(self.period, SCALE), self.burst));
     }
 
-    fn fits(&mut self, _: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let cost = rate::nanos(self.period, SCALE);
         let full = cost.saturating_mul(u64::from(self.burst));
         let now = cx.env.now();

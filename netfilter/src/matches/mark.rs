@@ -48,7 +48,7 @@ impl Extension for Mark {
     }
 
     #[inline]
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         (skb.packet.mark & self.mask == self.value) != self.inv
     }
 

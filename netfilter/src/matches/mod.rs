@@ -69,7 +69,7 @@ trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
     }
 
     /// Whether the packet fits.
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool;
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool;
 
     /// The one destination port it demands, if it demands one of packets of the rule's protocol.
     fn only_dport(&self) -> Option<u16> {
@@ -110,7 +110,7 @@ impl<T: Extension> Extension for Box<T> {
     fn set(&self) -> Option<&str> {
         (**self).set()
     }
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         (**self).fits(skb, cx)
     }
     fn only_dport(&self) -> Option<u16> {
@@ -137,12 +137,14 @@ pub struct Kind {
 
 mod ports;
 mod rate;
+mod spi;
 
 pub(crate) use dscp::class_of;
 pub use hashlimit::HashLimits;
 pub(crate) use icmp::TYPES as ICMP_TYPES;
 pub use recent::RecentList;
 pub(crate) use set::SetRef;
+pub(crate) use tcpmss::place as mss_place;
 pub(crate) use tos::{name_of as tos_name, parse as tos_value};
 
 macro_rules! registry {
@@ -218,7 +220,7 @@ macro_rules! registry {
             }
 
             #[inline]
-            pub(crate) fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+            pub(crate) fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
                 match self { $(Match::$variant(m) => m.fits(skb, cx),)* }
             }
 
@@ -236,14 +238,23 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 
 registry! {
     "addrtype" addrtype Addrtype(addrtype::Addrtype) "Kinds of addresses.";
+    "ah" ah Ah(ah::Ah) "The index of an authentication header.";
+    "cluster" cluster Cluster(cluster::Cluster) "Whether this node of a cluster answers.";
     "comment" comment Comment(comment::Comment) "Nothing: a remark.";
     "connbytes" connbytes Connbytes(Box<connbytes::Connbytes>) "How much the connection carried.";
     "connlimit" connlimit Connlimit(Box<connlimit::Connlimit>) "How many connections there are at once.";
     "connmark" connmark Connmark(connmark::Connmark) "The mark of the connection.";
     "conntrack" conntrack Conntrack(Box<conntrack::Conntrack>) "The packet's connection.";
+    "cpu" cpu Cpu(cpu::Cpu) "The processor that handles the packet.";
+    "dccp" dccp Dccp(dccp::Dccp) "Ports, types and options of DCCP.";
+    "devgroup" devgroup Devgroup(Box<devgroup::Devgroup>) "The groups of the links.";
     "dscp" dscp Dscp(dscp::Dscp) "The class of service.";
+    "ecn" ecn Ecn(ecn::Ecn) "Explicit congestion notification.";
+    "esp" esp Esp(esp::Esp) "The index of an encrypted packet.";
     "hashlimit" hashlimit Hashlimit(Box<hashlimit::Hashlimit>) "So much in a time for each address or port.";
+    "helper" helper Helper(Box<helper::Helper>) "Which helper expected the connection.";
     "icmp" icmp Icmp(icmp::Icmp) "Type and code of ICMP.";
+    "ipcomp" ipcomp Ipcomp(ipcomp::Ipcomp) "The index of a compressed packet.";
     "iprange" iprange Iprange(Box<iprange::Iprange>) "Ranges of addresses.";
     "length" length Length(length::Length) "The packet's length.";
     "limit" limit Limit(Box<limit::Limit>) "So many packets in a time.";
@@ -253,16 +264,22 @@ registry! {
     "owner" owner Owner(Box<owner::Owner>) "Whose socket made the packet.";
     "physdev" physdev Physdev(Box<physdev::Physdev>) "The ports of a bridge that the packet passes.";
     "pkttype" pkttype Pkttype(pkttype::Pkttype) "To whom the frame was addressed.";
+    "policy" policy Policy(Box<policy::Policy>) "Transformations of IPsec.";
+    "quota" quota Quota(quota::Quota) "So many bytes and no more.";
+    "realm" realm Realm(realm::Realm) "The realm of the route.";
     "recent" recent Recent(Box<recent::Recent>) "Addresses that were seen a while ago.";
     "rpfilter" rpfilter Rpfilter(rpfilter::Rpfilter) "Would an answer leave by the link the packet came in by?";
     "sctp" sctp Sctp(Box<sctp::Sctp>) "Ports and chunks of SCTP.";
     "set" set SetOf(Box<set::SetOf>) "Whether a part of the packet is in a set.";
+    "socket" socket Socket(socket::Socket) "Whether a socket of this host is there for it.";
     "state" state StateOf(state::StateOf) "The state of the packet's connection.";
     "statistic" statistic Statistic(Box<statistic::Statistic>) "Chance, or every nth packet.";
     "string" string Text(Box<string::Text>) "A text somewhere in the packet.";
     "tcp" tcp Tcp(tcp::Tcp) "Ports, flags and options of TCP.";
+    "tcpmss" tcpmss Tcpmss(tcpmss::Tcpmss) "The largest segment that a SYN names.";
     "time" time When(Box<time::When>) "Dates, days and times of day.";
     "tos" tos Tos(tos::Tos) "The type of service.";
     "ttl" ttl Ttl(ttl::Ttl) "The time to live.";
+    "u32" u32 Numbers(Box<u32::Numbers>) "Numbers anywhere in the packet.";
     "udp" udp Udp(udp::Udp) "Ports of UDP.";
 }

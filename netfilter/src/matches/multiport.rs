@@ -122,7 +122,7 @@ impl Extension for Multiport {
         place.ip.only_protocol().is_some_and(known)
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some((sport, dport)) = skb.head.ports else { return false };
         let any = |port: u16| self.ports.iter().any(|(from, to)| (*from..=*to).contains(&port));
         let fits = match self.which {

@@ -56,7 +56,7 @@ impl Extension for Pkttype {
         out.push_str(&format!(" PKTTYPE {} {}", if self.inv { "!=" } else { "=" }, self.name()));
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         (skb.packet.kind == self.kind) != self.inv
     }
 

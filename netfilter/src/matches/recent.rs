@@ -192,7 +192,7 @@ impl Extension for Recent {
         self.hits < MAX_HITS && (plain || matches!(self.what, What::Check | What::Update))
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let now = cx.env.now();
         let addr = if self.dest { skb.head.dst } else { skb.head.src } & self.mask;
         // As it was before it was forwarded.

@@ -55,7 +55,7 @@ impl Extension for Rpfilter {
         matches!(place.table, TableId::Raw | TableId::Mangle) && place.only(&[Hook::PreRouting])
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let inv = self.flags & INVERT != 0;
         if skb.input.padded() == pad(b"lo") {
             return !inv;

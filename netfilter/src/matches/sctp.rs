@@ -198,7 +198,7 @@ impl Extension for Sctp {
         place.ip.only_protocol() == Some(132)
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some((sport, dport)) = skb.head.ports else { return false };
         self.sport.fits(sport)
             && self.dport.fits(dport)

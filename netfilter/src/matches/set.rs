@@ -105,7 +105,7 @@ impl Extension for SetOf {
         Some(&self.set.name)
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let now = cx.env.now();
         cx.shared.sets.test(&self.set.name, &self.set.dirs, self.nomatch, skb, now) != self.inv
     }

@@ -104,7 +104,7 @@ impl Extension for StateOf {
     }
 
     #[inline]
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         States::of(skb).intersects(self.states) != self.inv
     }
 

@@ -121,7 +121,7 @@ impl Extension for Statistic {
         self.put(out, "");
     }
 
-    fn fits(&mut self, _: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let hit = match &mut self.mode {
             Mode::Random(p) => cx.env.random() & (ONE - 1) < *p,
             Mode::Nth { every, packet, next } => {

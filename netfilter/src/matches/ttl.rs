@@ -73,7 +73,7 @@ impl Extension for Ttl {
         out.push_str(&format!(" TTL match TTL {sign} {}", self.value));
     }
 
-    fn fits(&mut self, skb: &Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some(ttl) = skb.packet.data().get(8) else { return false };
         match self.mode {
             Mode::Equal => *ttl == self.value,

@@ -2,7 +2,7 @@
 //! from nothing random, so it is the same on every Linux.
 
 /// The hash of a few 32-bit words.
-pub(super) fn jhash2(words: &[u32], init: u32) -> u32 {
+pub(crate) fn jhash2(words: &[u32], init: u32) -> u32 {
     let start = 0xdead_beef_u32.wrapping_add((words.len() as u32) << 2).wrapping_add(init);
     let mut state = [start; 3];
     let mut rest = words;

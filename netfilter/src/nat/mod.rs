@@ -10,6 +10,7 @@ mod packet;
 mod range;
 mod unique;
 
+pub(crate) use jhash::jhash2;
 pub use packet::Choice;
 pub use range::{Manip, Range, RangeFlags};
 

@@ -106,7 +106,7 @@ impl Ruleset {
     pub fn run_by(&mut self, way: Way, table: TableId, hook: Hook, skb: &mut Skb<'_>, env: &mut dyn Env) -> Verdict {
         let Ruleset { tables, shared } = self;
         match &mut tables[table as usize] {
-            Some(table) => Arc::make_mut(table).walk(skb, &mut Cx { env, shared, hook }, way),
+            Some(table) => Arc::make_mut(table).walk(skb, &mut Cx { env, shared, hook, hotdrop: false }, way),
             None => Verdict::Accept,
         }
     }

@@ -21,6 +21,8 @@ pub struct Cx<'a> {
     pub shared: &'a mut Shared,
     /// Where the packet is.
     pub hook: Hook,
+    /// A match found the packet too broken to go on: it is dropped (`struct xt_action_param`).
+    pub hotdrop: bool,
 }
 
 /// How rules are looked for.
@@ -66,7 +68,13 @@ impl Table {
             };
             at.next = number + 1;
             let rule = &mut self.chain_mut(at.chain).rules[number];
-            if !fits(rule, skb, cx) {
+            if !rule.ip.fits(skb) {
+                continue;
+            }
+            if !rule.matches.iter_mut().all(|m| m.fits(skb, cx)) {
+                if cx.hotdrop {
+                    return Verdict::Drop;
+                }
                 continue;
             }
             rule.counters.add(skb.packet.len());
@@ -153,11 +161,6 @@ impl Table {
             verdict,
         });
     }
-}
-
-#[inline]
-fn fits(rule: &mut Rule, skb: &Skb<'_>, cx: &mut Cx<'_>) -> bool {
-    rule.ip.fits(skb) && rule.matches.iter_mut().all(|m| m.fits(skb, cx))
 }
 
 fn act(rule: &mut Rule, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Step {

@@ -1,13 +1,13 @@
 //! `-j CT`: what connection tracking shall do with a packet that it has not seen yet (`net/netfilter/xt_CT.c`).
 
 use super::{Extension, Outcome};
-use crate::conntrack::{EventMask, Zone};
+use crate::conntrack::{EventMask, UNTRACKED, Zone};
 use crate::hook::{Hook, TableId};
 use crate::matches::How;
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, number};
-use hopwise_sim_core::{ConnInfo, ConnTag, Rng};
+use hopwise_sim_core::Rng;
 
 /// Which directions the zone is for.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -162,6 +162,6 @@ impl Extension for Ct {
 
 /// The packet is none that connection tracking shall see.
 pub(super) fn untrack(skb: &mut Skb<'_>) {
-    skb.packet.conn = Some(ConnTag { slot: 0, generation: 0, info: ConnInfo::Untracked });
+    skb.packet.conn = Some(UNTRACKED);
     skb.conn = None;
 }

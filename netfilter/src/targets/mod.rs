@@ -209,26 +209,8 @@ pub fn find(name: &str) -> Option<&'static Kind> {
 }
 
 /// Targets of iptables that are not built here: no chain may have their names.
-static ABSENT: &[&str] = &[
-    "AUDIT",
-    "CLUSTERIP",
-    "CONNSECMARK",
-    "DNPT",
-    "ECN",
-    "HL",
-    "HMARK",
-    "IDLETIMER",
-    "LED",
-    "NFQUEUE",
-    "RATEEST",
-    "SECMARK",
-    "SNPT",
-    "SYNPROXY",
-    "TCPOPTSTRIP",
-    "TEE",
-    "TPROXY",
-    "ULOG",
-];
+static ABSENT: &[&str] =
+    &["CLUSTERIP", "DNPT", "HL", "IDLETIMER", "LED", "RATEEST", "SECMARK", "SNPT", "SYNPROXY", "TPROXY", "ULOG"];
 
 /// Whether it is a target of iptables that is not built here.
 pub fn is_absent(name: &str) -> bool {
@@ -236,23 +218,30 @@ pub fn is_absent(name: &str) -> bool {
 }
 
 registry! {
+    "AUDIT" audit Audit(audit::Audit) "A record for the audit daemon, if there is one.";
     "CHECKSUM" checksum Checksum(checksum::Checksum) "The checksum is filled in.";
     "CLASSIFY" classify Classify(classify::Classify) "The class of a queueing discipline.";
     "CONNMARK" connmark Connmark(connmark::Connmark) "Another mark for the connection.";
+    "CONNSECMARK" connsecmark Connsecmark(connsecmark::Connsecmark) "The security mark of the connection, if there is one.";
     "CT" ct Ct(ct::Ct) "What connection tracking shall do with the packet.";
     "DNAT" dnat Dnat(dnat::Dnat) "Another destination for the connection.";
     "DSCP" dscp Dscp(dscp::Dscp) "Another class of service.";
+    "ECN" ecn Ecn(ecn::Ecn) "No notification of congestion.";
+    "HMARK" hmark Hmark(Box<hmark::Hmark>) "A mark from a hash of addresses and ports.";
     "LOG" log Log(Box<log::Log>) "A line in the kernel's log.";
     "MARK" mark Mark(mark::Mark) "Another mark for the packet.";
     "MASQUERADE" masquerade Masquerade(masquerade::Masquerade) "The link's address as source of the connection.";
     "NETMAP" netmap Netmap(netmap::Netmap) "Another network for the connection, the same host in it.";
     "NFLOG" nflog Nflog(Box<nflog::Nflog>) "The packet is told to whoever listens.";
+    "NFQUEUE" nfqueue Nfqueue(nfqueue::Nfqueue) "A program decides; there is none.";
     "NOTRACK" notrack Notrack(notrack::Notrack) "The packet's connection is not tracked.";
     "REDIRECT" redirect Redirect(redirect::Redirect) "This host as destination of the connection.";
     "REJECT" reject Reject(reject::Reject) "The packet ends here, and its sender is told.";
     "SET" set SetTo(Box<set::SetTo>) "A part of the packet goes into a set, or out of it.";
     "SNAT" snat Snat(snat::Snat) "Another source for the connection.";
     "TCPMSS" tcpmss Tcpmss(tcpmss::Tcpmss) "A smaller largest segment of TCP.";
+    "TCPOPTSTRIP" tcpoptstrip Tcpoptstrip(Box<tcpoptstrip::Tcpoptstrip>) "Options of TCP are taken out.";
+    "TEE" tee Tee(Box<tee::Tee>) "A copy goes to another host.";
     "TOS" tos Tos(tos::Tos) "Another type of service.";
     "TRACE" trace Trace(trace::Trace) "Each rule that the packet matches is told.";
     "TTL" ttl Ttl(ttl::Ttl) "Another time to live.";

@@ -8,12 +8,27 @@ const fn updated(sum: u16, old: u16, new: u16) -> u16 {
     !(all as u16)
 }
 
+/// Corrects the checksum at `sum` for one word of what it covers.
+pub(super) fn patch(bytes: &mut [u8], sum: usize, old: u16, new: u16) {
+    if let Some(place) = bytes.get_mut(sum..).and_then(|rest| rest.first_chunk_mut::<2>()) {
+        *place = updated(u16::from_be_bytes(*place), old, new).to_be_bytes();
+    }
+}
+
 /// Writes a word at `at`, and corrects the checksum at `sum`. Nothing happens if the bytes are not there.
 pub(super) fn put_word(bytes: &mut [u8], at: usize, new: u16, sum: usize) {
     let word = |bytes: &[u8], at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
-    let (Some(old), Some(checksum)) = (word(bytes, at), word(bytes, sum)) else { return };
+    let (Some(old), Some(_)) = (word(bytes, at), word(bytes, sum)) else { return };
     bytes[at..at + 2].copy_from_slice(&new.to_be_bytes());
-    bytes[sum..sum + 2].copy_from_slice(&updated(checksum, old, new).to_be_bytes());
+    patch(bytes, sum, old, new);
+}
+
+/// Writes a byte at `at` of the TCP header that begins at `tcp`, and corrects its checksum: that is made of words at even places.
+pub(super) fn put_byte(bytes: &mut [u8], tcp: usize, at: usize, new: u8) {
+    let even = at & !1;
+    let other = bytes.get(tcp + (at ^ 1)).copied().unwrap_or(0);
+    let word = if at == even { [new, other] } else { [other, new] };
+    put_word(bytes, tcp + even, u16::from_be_bytes(word), tcp + 16);
 }
 
 /// Where the checksum of the IPv4 header is.

@@ -2,11 +2,11 @@
 
 use super::{Extension, Outcome, rewrite};
 use crate::hook::Hook;
-use crate::matches::How;
+use crate::matches::{How, mss_place};
 use crate::rules::{Cx, IpMatch, Place, Verdict};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
-use hopwise_sim_core::Rng;
+use hopwise_sim_core::{Packet, Rng};
 
 /// The size, or that of the routes.
 #[derive(Clone, PartialEq, Debug)]
@@ -17,8 +17,10 @@ pub struct Tcpmss {
 
 /// IPv4 and TCP header.
 const HEADERS: u32 = 40;
-/// The TCP option and its length.
-const OPTION: [u8; 2] = [2, 4];
+/// No size that is added is larger (RFC 9293, section 3.7.1).
+const DEFAULT: u16 = 536;
+/// The longest TCP header.
+const MAX_HEADER: usize = 60;
 
 static OPTIONS: &[Opt] = &[Opt::arg("set-mss", 0), Opt::flag("clamp-mss-to-pmtu", 1)];
 
@@ -32,18 +34,6 @@ impl Tcpmss {
         let least = mtu(skb.dst()).min(mtu(skb.src()));
         least.checked_sub(HEADERS).filter(|size| *size > 0).map(|size| size.min(65_535) as u16)
     }
-}
-
-/// Where in a TCP header the size stands.
-fn place(header: &[u8]) -> Option<usize> {
-    let mut at = 20;
-    while let Some(option) = header.get(at..at + 4) {
-        if option[..2] == OPTION {
-            return Some(at + 2);
-        }
-        at += if option[0] < 2 { 1 } else { usize::from(option[1]).max(1) };
-    }
-    None
 }
 
 impl Extension for Tcpmss {
@@ -88,12 +78,18 @@ impl Extension for Tcpmss {
         let (Some(header), Some(most)) = (skb.tcp(), self.most(skb, cx)) else {
             return Outcome::Verdict(Verdict::Drop);
         };
-        // A size is never made larger. A SYN without one stays so: there is no room to add it in place.
-        if let Some(at) = place(header)
-            && u16::from_be_bytes([header[at], header[at + 1]]) > most
-        {
-            let tcp = skb.head.transport;
-            put_size(skb.packet.data_mut(), tcp, at, most);
+        let (tcp, len) = (skb.head.transport, header.len());
+        match mss_place(header) {
+            // A size is never made larger.
+            Some(at) if u16::from_be_bytes([header[at], header[at + 1]]) <= most => {}
+            Some(at) => {
+                let [high, low] = most.to_be_bytes();
+                rewrite::put_byte(skb.packet.data_mut(), tcp, at, high);
+                rewrite::put_byte(skb.packet.data_mut(), tcp, at + 1, low);
+            }
+            // Payload would have to move, and a SYN with some may then be too large.
+            None if skb.payload().len() > len || len + 4 > MAX_HEADER => {}
+            None => add(skb.packet, tcp, most.min(DEFAULT)),
         }
         Outcome::Continue
     }
@@ -106,16 +102,44 @@ impl Extension for Tcpmss {
     }
 }
 
-/// Writes a size that may stand at an odd place: the checksum is corrected by whole words.
-fn put_size(data: &mut [u8], tcp: usize, at: usize, size: u16) {
+/// Puts a size in front of the other options of a segment without payload.
+fn add(packet: &mut Packet, tcp: usize, size: u16) {
+    let end = packet.len();
+    packet.append(4);
+    let data = packet.data_mut();
+    data.copy_within(tcp + 20..end, tcp + 24);
     let [high, low] = size.to_be_bytes();
-    let sum = tcp + 16;
-    let at = tcp + at;
-    if (at - tcp).is_multiple_of(2) {
-        rewrite::put_word(data, at, size, sum);
-    } else {
-        let (before, behind) = (data[at - 1], data.get(at + 2).copied().unwrap_or(0));
-        rewrite::put_word(data, at - 1, u16::from_be_bytes([before, high]), sum);
-        rewrite::put_word(data, at + 1, u16::from_be_bytes([low, behind]), sum);
+    data[tcp + 20..tcp + 24].copy_from_slice(&[2, 4, high, low]);
+    rewrite::put_word(data, 2, (end + 4) as u16, 10);
+    // The pseudo header's length, the option and the header's length are in the checksum of TCP.
+    let grown = |old: usize| (old as u16, (old + 4) as u16);
+    let (old, new) = grown(end - tcp);
+    let offset = u16::from_be_bytes([data[tcp + 12], data[tcp + 13]]);
+    for (old, new) in [(old, new), (0, u16::from_be_bytes([2, 4])), (0, size)] {
+        rewrite::patch(data, tcp + 16, old, new);
+    }
+    rewrite::put_word(data, tcp + 12, offset + 0x1000, tcp + 16);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{SYN, checksums_are_right, tcp, tcp_with};
+    use hopwise_sim_core::Pool;
+
+    #[test]
+    fn a_size_is_added_and_the_checksums_stay_right() {
+        let mut pool = Pool::default();
+        for options in [&[][..], &[1, 3, 3, 7], &[4, 2, 1, 1]] {
+            let bytes = tcp_with(("10.0.0.1", 5), ("10.0.0.2", 80), SYN, (7, 0, 1000), options, &[]);
+            let mut packet = pool.alloc_from(&bytes);
+            add(&mut packet, 20, 536);
+            let header = packet.data()[20..].to_vec();
+            assert!(checksums_are_right(packet.data()));
+            assert_eq!((packet.len(), mss_place(&header)), (bytes.len() + 4, Some(22)));
+            assert_eq!((&header[22..24], &header[24..]), (&536u16.to_be_bytes()[..], options));
+        }
+        let plain = tcp(("10.0.0.1", 5), ("10.0.0.2", 80), SYN, 7, 0, b"data");
+        assert_eq!(mss_place(&plain[20..40]), None);
     }
 }

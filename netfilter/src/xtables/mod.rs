@@ -208,6 +208,21 @@ impl Call<'_> {
         number::marked(self.arg).ok_or_else(|| self.bad_integer())
     }
 
+    /// The same, or one of a few names (`XTTYPE_MARKMASK32` with `xtables_lmap`).
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn named_mark(&self, names: &[(&str, u32)]) -> Done<(u32, u32)> {
+        if let Some(row) = names.iter().find(|row| row.0 == self.arg) {
+            return Ok((row.1, u32::MAX));
+        }
+        let none = || {
+            let (ext, name, word) = (self.ext, self.opt.name, self.arg);
+            Refusal::new(format!("{ext}: could not map name {word} to an integer value for option \"--{name}\".\n"))
+        };
+        number::marked(self.arg).ok_or_else(none)
+    }
+
     /// A 32-bit number without a mask.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use core::net::Ipv4Addr;
 
+use hopwise_netfilter::env::FoundSocket;
 use hopwise_protocols::wire::ipv4::{IPPROTO_UDP, Ipv4};
 use hopwise_protocols::wire::udp::{self, UDP_HLEN};
 use hopwise_protocols::wire::{IntoBytes, split};
@@ -38,6 +39,17 @@ pub fn receivers(
         all.push(id);
     }
     all
+}
+
+/// The socket that a datagram is for, as rules see it (`udp4_lib_lookup`).
+pub(crate) fn for_datagram(
+    ns: &Namespace,
+    from: (Ipv4Addr, u16),
+    to: (Ipv4Addr, u16),
+    iif: IfIndex,
+) -> Option<FoundSocket> {
+    let socket = ns.sockets.get(*receivers(ns, from, to, iif, false).first()?)?;
+    Some(FoundSocket { wildcard: socket.local.0.is_unspecified(), mark: Some(socket.opts.mark) })
 }
 
 /// How well a socket matches (`compute_score`); `None`: not at all.

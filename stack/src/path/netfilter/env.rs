@@ -3,17 +3,27 @@
 use core::net::Ipv4Addr;
 
 use hopwise_netfilter::conntrack::{Others, Tuple, Zone};
-use hopwise_netfilter::env::{AddrType, Env, ReversePath, RuleTrace};
+use hopwise_netfilter::env::{AddrType, Env, FoundSocket, ReversePath, RuleTrace, SocketQuestion, Tee};
 use hopwise_protocols::fib::{Flow, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RouteType};
-use hopwise_sim_core::{IfIndex, Time};
+use hopwise_protocols::wire::ipv4::{IPPROTO_TCP, IPPROTO_UDP};
+use hopwise_sim_core::{IfIndex, Packet, Pool, Time};
 
 use crate::namespace::Namespace;
 use crate::path::route::{OutputFlow, route_output, select_addr};
+use crate::socket;
+
+use super::tee::Copy;
 
 /// The namespace as rules see it. Its rules and connections are taken out of it while they are asked.
 pub(super) struct Surroundings<'a> {
     pub(super) now: Time,
     pub(super) space: &'a mut Namespace,
+    /// Where copies of packets come from.
+    pub(super) pool: &'a mut Pool,
+    /// Copies that are to be sent.
+    pub(super) copies: &'a mut Vec<Copy>,
+    /// The packet is one of them.
+    pub(super) copying: bool,
     /// The connections but the packet's own.
     pub(super) others: Option<Others<'a>>,
     /// Whether the rules' decisions are written down.
@@ -71,6 +81,28 @@ impl Env for Surroundings<'_> {
 
     fn log(&mut self, line: String) {
         self.space.log(self.now, line);
+    }
+
+    fn link_group(&self, link: IfIndex) -> u32 {
+        self.space.devs.get(link).map_or(0, |dev| dev.group)
+    }
+
+    fn socket(&self, question: &SocketQuestion) -> Option<FoundSocket> {
+        let SocketQuestion { protocol, from, to, link } = *question;
+        match protocol {
+            IPPROTO_TCP => socket::tcp::for_segment(self.space, from, to, link),
+            IPPROTO_UDP => socket::udp::for_datagram(self.space, from, to, link),
+            _ => None,
+        }
+    }
+
+    fn tee(&mut self, packet: &Packet, to: &Tee<'_>) {
+        if self.copying {
+            return;
+        }
+        let link = self.space.devs.iter().find(|dev| *dev.name == *to.link).map_or(IfIndex::NONE, |dev| dev.index);
+        let packet = self.pool.copy(packet);
+        self.copies.push(Copy { packet, gateway: to.gateway, link, ages: to.ages });
     }
 
     fn tracing(&self) -> bool {

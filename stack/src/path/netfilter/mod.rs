@@ -17,6 +17,7 @@ mod log;
 mod observe;
 mod reject;
 mod reroute;
+mod tee;
 mod visit;
 
 use core::ops::ControlFlow;

@@ -17,6 +17,7 @@ use super::env::Surroundings;
 use super::log;
 use super::observe;
 use super::reject;
+use super::tee::{self, Copy};
 
 /// Somebody who stands at a hook.
 #[derive(Clone, Copy)]
@@ -49,12 +50,23 @@ pub(super) fn visit(ns: &mut Namespace, cx: &mut Cx<'_>, at: At, tracks: bool, m
     // Rules and connections are taken out for as long as they are asked, so that they can ask the rest of the namespace.
     let Some(mut rules) = ns.rules.take() else { return ControlFlow::Continue(packet) };
     let mut connections = if tracks { Some(ns.take_conntrack()) } else { None };
-    let mut visit =
-        Visit { ns, cx, at, rules: &mut rules, connections: connections.as_deref_mut(), template: Template::default() };
+    let mut visit = Visit {
+        ns,
+        cx,
+        at,
+        rules: &mut rules,
+        connections: connections.as_deref_mut(),
+        template: Template::default(),
+        copies: Vec::new(),
+    };
     let verdict = visit.all(&mut packet);
+    let copies = visit.copies;
     ns.rules = Some(rules);
     if connections.is_some() {
         ns.conntrack = connections;
+    }
+    for copy in copies {
+        tee::send(ns, cx, copy);
     }
     match verdict {
         RuleVerdict::Accept | RuleVerdict::Nat(..) => ControlFlow::Continue(packet),
@@ -74,6 +86,8 @@ struct Visit<'v, 'c> {
     rules: &'v mut Ruleset,
     connections: Option<&'v mut Conntrack>,
     template: Template,
+    /// What `TEE` wants to be sent.
+    copies: Vec<Copy>,
 }
 
 impl Visit<'_, '_> {
@@ -99,12 +113,12 @@ impl Visit<'_, '_> {
             return RuleVerdict::Accept;
         }
         let before = observe::before(self.cx, packet);
-        let Visit { ns, cx, at, rules, connections, template } = self;
+        let Visit { ns, cx, at, rules, connections, template, copies } = self;
         let (conn, others) = match (packet.conn, connections) {
             (Some(tag), Some(table)) => table.split(tag).unzip(),
             _ => (None, None),
         };
-        let verdict = ask(ns, cx, *at, rules, (table, template), (conn, others), packet);
+        let verdict = ask(ns, cx, *at, rules, (table, template, copies), (conn, others), packet);
         observe::rewritten(self.cx, packet, self.at.hook, table.name(), before);
         verdict
     }
@@ -126,14 +140,15 @@ impl Visit<'_, '_> {
     /// `nf_nat_inet_fn`: the rules are asked about the first packet of a connection only.
     fn nat(&mut self, packet: &mut Packet) -> RuleVerdict {
         let before = observe::before(self.cx, packet);
-        let Visit { ns, cx, at, rules, connections, template } = self;
+        let Visit { ns, cx, at, rules, connections, template, copies } = self;
         let Some(connections) = connections.as_deref_mut() else { return RuleVerdict::Accept };
         let mut choice = Choice::Nothing;
         if connections.wants_nat_rules(at.hook, packet)
             && rules.is_active(TableId::Nat, at.hook)
             && let Some((conn, others)) = packet.conn.and_then(|tag| connections.split(tag))
         {
-            choice = match ask(ns, cx, *at, rules, (TableId::Nat, template), (Some(conn), Some(others)), packet) {
+            choice = match ask(ns, cx, *at, rules, (TableId::Nat, template, copies), (Some(conn), Some(others)), packet)
+            {
                 RuleVerdict::Nat(manip, range) => Choice::Map(manip, range),
                 RuleVerdict::Accept => Choice::Nothing,
                 RuleVerdict::Drop | RuleVerdict::Reject(_) => Choice::Drop,
@@ -170,7 +185,7 @@ fn ask(
     cx: &mut Cx<'_>,
     at: At,
     rules: &mut Ruleset,
-    (table, template): (TableId, &mut Template),
+    (table, template, copies): (TableId, &mut Template, &mut Vec<Copy>),
     (conn, others): (Option<&mut Conn>, Option<Others<'_>>),
     packet: &mut Packet,
 ) -> RuleVerdict {
@@ -181,7 +196,16 @@ fn ask(
         (from, to) => (link(from), link(to)),
     };
     let mut skb = Skb { phys_in, phys_out, conn, template: *template, ..Skb::new(packet, input, output) };
-    let mut env = Surroundings { now: cx.now, space: ns, others, watched: cx.journey.is_on(), traces: Vec::new() };
+    let mut env = Surroundings {
+        now: cx.now,
+        space: ns,
+        pool: cx.pool,
+        copies,
+        copying: cx.copying,
+        others,
+        watched: cx.journey.is_on(),
+        traces: Vec::new(),
+    };
     let verdict = rules.run(table, at.hook, &mut skb, &mut env);
     *template = skb.template;
     let traces = env.traces;

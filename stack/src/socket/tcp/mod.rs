@@ -9,7 +9,8 @@ mod settings;
 use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
-use hopwise_protocols::tcp::Endpoint;
+use hopwise_netfilter::env::FoundSocket;
+use hopwise_protocols::tcp::{Endpoint, State};
 use hopwise_sim_core::{IfIndex, Time};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -180,6 +181,18 @@ pub(crate) fn listener(ns: &Namespace, to: Addr, iif: IfIndex) -> Option<SocketI
     let candidates = ns.sockets.tcp.listening.get(&to.1).into_iter().flatten();
     let scored = candidates.filter_map(|&id| Some((score(ns.sockets.get(id)?)?, id)));
     scored.max_by_key(|&(score, id)| (score, core::cmp::Reverse(id))).map(|(_, id)| id)
+}
+
+/// The socket that a segment is for, as rules see it (`inet_lookup`).
+pub(crate) fn for_segment(ns: &Namespace, from: Addr, to: Addr, iif: IfIndex) -> Option<FoundSocket> {
+    if let Some(id) = ns.sockets.tcp.find(&Pair { local: to, remote: from }) {
+        // What waits for the end of TIME_WAIT is no whole socket: it has no mark.
+        let conn = ns.sockets.tcp.get(id);
+        let mark = conn.filter(|conn| conn.end.state() != State::TimeWait).map(|conn| conn.opts.mark);
+        return Some(FoundSocket { wildcard: false, mark });
+    }
+    let socket = ns.sockets.get(listener(ns, to, iif)?)?;
+    Some(FoundSocket { wildcard: socket.local.0.is_unspecified(), mark: Some(socket.opts.mark) })
 }
 
 /// The queue of a listening socket.
