@@ -113,6 +113,7 @@ pub struct Skb<'a> {
 
 impl<'a> Skb<'a> {
     /// A packet between two links, of no connection.
+    #[inline]
     pub fn new(packet: &'a mut Packet, input: LinkRef, output: LinkRef) -> Self {
         let head = Head::read(packet.data());
         let owner = packet.from_socket.then_some((0, 0));

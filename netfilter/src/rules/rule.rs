@@ -122,14 +122,29 @@ impl IpMatch {
     /// Whether the packet fits (`ip_packet_match`).
     #[inline]
     pub fn fits(&self, skb: &Skb<'_>) -> bool {
-        let inv = self.inv;
+        if !self.inv.is_empty() {
+            return self.fits_inverted(skb);
+        }
+        // Most rules that do not fit are about other addresses: both are compared at once.
         let head = &skb.head;
-        ((head.dst & self.dst.1 == self.dst.0) != inv.contains(Inverted::DST))
-            && ((head.src & self.src.1 == self.src.0) != inv.contains(Inverted::SRC))
-            && (self.protocol == 0 || (head.protocol == self.protocol) != inv.contains(Inverted::PROTOCOL))
-            && (self.input.fits(skb.input) != inv.contains(Inverted::INPUT))
-            && (self.output.fits(skb.output) != inv.contains(Inverted::OUTPUT))
-            && (!self.fragment || (head.fragment != 0) != inv.contains(Inverted::FRAGMENT))
+        let others = ((head.dst & self.dst.1) ^ self.dst.0) | ((head.src & self.src.1) ^ self.src.0);
+        others == 0
+            && (self.protocol == 0 || head.protocol == self.protocol)
+            && self.input.fits(skb.input)
+            && self.output.fits(skb.output)
+            && (!self.fragment || head.fragment != 0)
+    }
+
+    /// The same, where something is negated.
+    fn fits_inverted(&self, skb: &Skb<'_>) -> bool {
+        let inv = |bit| self.inv.contains(bit);
+        let head = &skb.head;
+        ((head.dst & self.dst.1 == self.dst.0) != inv(Inverted::DST))
+            && ((head.src & self.src.1 == self.src.0) != inv(Inverted::SRC))
+            && (self.protocol == 0 || (head.protocol == self.protocol) != inv(Inverted::PROTOCOL))
+            && (self.input.fits(skb.input) != inv(Inverted::INPUT))
+            && (self.output.fits(skb.output) != inv(Inverted::OUTPUT))
+            && (!self.fragment || (head.fragment != 0) != inv(Inverted::FRAGMENT))
     }
 
     /// The protocol that packets must have, if there is one.

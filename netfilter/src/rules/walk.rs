@@ -59,7 +59,7 @@ impl Table {
         let mut stack: SmallVec<[(ChainId, usize); 16]> = SmallVec::new();
         let mut at = self.enter(base, 0, skb, way);
         loop {
-            let Some(number) = self.next(&at) else {
+            let Some(number) = self.next(&at, skb) else {
                 match stack.pop() {
                     Some((chain, next)) => at = self.enter(chain, next, skb, way),
                     None => return self.policy(base, skb, cx, watched),
@@ -68,9 +68,6 @@ impl Table {
             };
             at.next = number + 1;
             let rule = &mut self.chain_mut(at.chain).rules[number];
-            if !rule.ip.fits(skb) {
-                continue;
-            }
             if !rule.matches.iter_mut().all(|m| m.fits(skb, cx)) {
                 if cx.hotdrop {
                     return Verdict::Drop;
@@ -99,18 +96,32 @@ impl Table {
         }
     }
 
+    #[inline]
     fn enter(&mut self, id: ChainId, next: usize, skb: &Skb<'_>, way: Way) -> At {
         let Chain { rules, index, .. } = self.chain_mut(id);
         let indexed = way == Way::Indexed && index.prepare(rules);
         At { chain: id, next, candidates: indexed.then(|| index.candidates(skb)) }
     }
 
+    /// The number of the next rule whose demands on header and links the packet fits.
     #[inline]
-    fn next(&self, at: &At) -> Option<usize> {
+    fn next(&self, at: &At, skb: &Skb<'_>) -> Option<usize> {
         let chain = self.chain(at.chain);
         match &at.candidates {
-            None => (at.next < chain.rules.len()).then_some(at.next),
-            Some(candidates) => chain.index.next(candidates, at.next),
+            None => {
+                let ahead = chain.rules.get(at.next..)?;
+                ahead.iter().position(|rule| rule.ip.fits(skb)).map(|number| at.next + number)
+            }
+            Some(candidates) => {
+                let mut next = at.next;
+                loop {
+                    let number = chain.index.next(candidates, next)?;
+                    if chain.rules[number].ip.fits(skb) {
+                        return Some(number);
+                    }
+                    next = number + 1;
+                }
+            }
         }
     }
 
