@@ -69,6 +69,15 @@ const fn has_ports(protocol: u8) -> bool {
     matches!(protocol, 6 | 17 | 33 | 132 | 136)
 }
 
+/// Where in the header of a protocol its ports, or the index of IPsec, stand.
+pub(crate) const fn ports_place(protocol: u8) -> Option<usize> {
+    match protocol {
+        6 | 17 | 33 | 50 | 132 | 136 => Some(0),
+        51 => Some(4),
+        _ => None,
+    }
+}
+
 impl Head {
     /// Reads it. A packet that is too short gives zeros: it matches nothing that asks for more.
     #[inline]
@@ -151,6 +160,16 @@ impl<'a> Skb<'a> {
             return &[];
         }
         self.packet.data().get(self.head.transport..).unwrap_or_default()
+    }
+
+    /// The ports, or what stands in their place: the index of IPsec, in two halves; zeros if the protocol has neither. `None`: they
+    /// are cut off. `proto_ports_offset`.
+    pub fn ports_or_index(&self) -> Option<(u16, u16)> {
+        let Some(place) = ports_place(self.head.protocol).filter(|_| self.head.fragment == 0) else {
+            return Some((0, 0));
+        };
+        let &[a, b, c, d] = self.payload().get(place..)?.first_chunk()?;
+        Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
     }
 
     /// A TCP header of a whole packet: at least 20 bytes, as long as it says.

@@ -2,6 +2,7 @@
 
 pub mod net;
 mod netstat;
+mod rules;
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,10 @@ pub fn read(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, path: &str) -
         }
         return kernel.net.sysctl_get(ns, &name).map(|text| Ok(format!("{text}\n").into_bytes()));
     }
+    if let Some((folder, name)) = in_proc_net(path).and_then(|file| file.split_once('/')) {
+        let text = rules::read(kernel.net.ns(ns)?, kernel.net.now(), folder, name)?;
+        return Some(Ok(text.into_bytes()));
+    }
     let file = net::FILES.iter().find(|file| Some(file.name) == in_proc_net(path))?;
     Some(Ok((file.read)(kernel.net.ns(ns)?, kernel.net.now()).into_bytes()))
 }
@@ -40,6 +45,10 @@ pub fn write(
 ) -> Option<Result<(), Errno>> {
     if path.starts_with("/sys/") {
         return sysfs::write(kernel, ns, path, data);
+    }
+    if let Some((folder, name)) = in_proc_net(path).and_then(|file| file.split_once('/')) {
+        let now = kernel.net.now();
+        return rules::write(kernel.net.ns_mut(ns)?, now, folder, name, &String::from_utf8_lossy(data));
     }
     let name = setting_name(path)?;
     if name == WRITE_ONLY {
@@ -56,7 +65,15 @@ pub fn list(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, dir: &str) ->
     }
     let entry = |name: &str, kind| DirEntry { name: name.to_owned(), kind };
     if in_proc_net(&format!("{dir}/")).is_some_and(str::is_empty) {
-        return Some(net::FILES.iter().map(|file| entry(file.name, FileKind::File)).collect());
+        let files = net::FILES.iter().map(|file| entry(file.name, FileKind::File));
+        let folders = rules::FOLDERS.iter().map(|folder| entry(folder.name, FileKind::Dir));
+        let mut all: Vec<DirEntry> = files.chain(folders).collect();
+        all.sort();
+        return Some(all);
+    }
+    if let Some(folder) = in_proc_net(dir) {
+        let names = rules::list(kernel.net.ns(ns)?, folder)?;
+        return Some(names.iter().map(|name| entry(name, FileKind::File)).collect());
     }
     if dir == "/proc/sys" {
         return Some(vec![entry("net", FileKind::Dir)]);

@@ -1,7 +1,7 @@
 //! What a rule may ask of a packet (`-m NAME`): one file and one line of [`REGISTRY`] each.
 
 use crate::names::Names;
-use crate::rules::{Cx, IpMatch, Place};
+use crate::rules::{Cx, IpMatch, Place, SharedName};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
 use hopwise_sim_core::Rng;
@@ -68,6 +68,11 @@ trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
         None
     }
 
+    /// What rules share that it refers to.
+    fn shared(&self) -> Option<SharedName<'_>> {
+        None
+    }
+
     /// Whether the packet fits.
     fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool;
 
@@ -109,6 +114,9 @@ impl<T: Extension> Extension for Box<T> {
     }
     fn set(&self) -> Option<&str> {
         (**self).set()
+    }
+    fn shared(&self) -> Option<SharedName<'_>> {
+        (**self).shared()
     }
     fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         (**self).fits(skb, cx)
@@ -217,6 +225,10 @@ macro_rules! registry {
 
             pub(crate) fn set(&self) -> Option<&str> {
                 match self { $(Match::$variant(m) => m.set(),)* }
+            }
+
+            pub(crate) fn shared(&self) -> Option<SharedName<'_>> {
+                match self { $(Match::$variant(m) => m.shared(),)* }
             }
 
             #[inline]

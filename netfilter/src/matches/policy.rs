@@ -148,14 +148,12 @@ impl Extension for Policy {
         if self.out.is_none() {
             return problem("neither --dir in nor --dir out specified");
         }
-        match self.ipsec {
-            Some(true) => {}
-            _ if self.strict => return problem("policy none but --strict given"),
+        if !*self.ipsec.get_or_insert(true) {
+            if self.strict {
+                return problem("policy none but --strict given");
+            }
             // What is asked of transformations that there must not be is forgotten.
-            _ => self.elements.clear(),
-        }
-        if self.ipsec.is_none() {
-            return problem("neither --pol none nor --pol ipsec specified");
+            self.elements.clear();
         }
         for (number, element) in self.elements.iter().enumerate() {
             if self.strict && *element == Element::default() {

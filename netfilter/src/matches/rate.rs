@@ -9,14 +9,14 @@ const UNITS: [(&str, u64); 4] = [("day", 86_400), ("hour", 3600), ("min", 60), (
 /// Reads `COUNT[/UNIT]`: the time for each packet, in units of a second / `scale`.
 pub(super) fn parse(word: &str, scale: u64) -> Done<u64> {
     let bad = || Refusal::new(format!("bad rate \"{word}\"'"));
-    period(word, scale).ok_or_else(bad).and_then(|period| match period {
+    period(word, scale).ok_or_else(bad).and_then(|(period, _)| match period {
         0 => Err(Refusal::new(format!("Rate too fast \"{word}\""))),
         period => Ok(period),
     })
 }
 
-/// The same, without words for what is wrong.
-pub(super) fn period(word: &str, scale: u64) -> Option<u64> {
+/// The same with the seconds of the unit, without words for what is wrong.
+pub(super) fn period(word: &str, scale: u64) -> Option<(u64, u64)> {
     let (count, unit) = word.split_once('/').map_or((word, None), |(count, unit)| (count, Some(unit)));
     let end = count.find(|c: char| !c.is_ascii_digit()).unwrap_or(count.len());
     let count: u64 = count[..end].parse().ok().filter(|count| *count > 0 && *count <= u64::from(u32::MAX))?;
@@ -28,7 +28,7 @@ pub(super) fn period(word: &str, scale: u64) -> Option<u64> {
             names.iter().find(|row| !lower.is_empty() && row.0.starts_with(&lower))?.1
         }
     };
-    Some(scale * seconds / count)
+    Some((scale * seconds / count, seconds))
 }
 
 /// Which unit a period is told in, as packets in it (`print_rate`).
@@ -44,6 +44,11 @@ fn told(period: u64, scale: u64) -> (u64, &'static str, u64) {
 pub(super) fn text(period: u64, scale: u64) -> String {
     let (count, name, _) = told(period, scale);
     format!("{count}/{name}")
+}
+
+/// The seconds of the unit in which it is told.
+pub(super) fn unit(period: u64, scale: u64) -> u64 {
+    told(period, scale).2
 }
 
 /// The nanoseconds that each packet costs, of the rate as it is told: what is loaded is what was printed.
@@ -74,11 +79,6 @@ impl Bucket {
             self.tokens -= cost;
         }
         enough
-    }
-
-    /// When it was last asked.
-    pub(super) const fn last(&self) -> Time {
-        self.last
     }
 }
 

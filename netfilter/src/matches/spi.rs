@@ -35,11 +35,11 @@ pub struct Spi<H> {
     header: PhantomData<H>,
 }
 
-impl<H: Header> Spi<H> {
-    /// Whether that needs no telling: what is read where nothing is told must be the same. (`ipcomp` of Linux does not tell of the
-    /// whole range either, and then reads it back as index 0.)
-    const fn is_all(&self) -> bool {
-        self.from == 0 && self.to == u32::MAX && H::LAST == u32::MAX && !self.inv
+impl<H> Spi<H> {
+    /// Whether the range needs no telling: what is read where nothing is told must be the same. (`ipcomp` of Linux does not tell of
+    /// the whole range either, and then reads it back as index 0.)
+    const fn is_all(&self, last: u32) -> bool {
+        self.from == 0 && self.to == u32::MAX && last == u32::MAX && !self.inv
     }
 
     fn span(&self) -> String {
@@ -65,7 +65,7 @@ impl<H: Header> Extension for Spi<H> {
     }
 
     fn save(&self, out: &mut String) {
-        if !self.is_all() {
+        if !self.is_all(H::LAST) {
             let not = if self.inv { " !" } else { "" };
             out.push_str(&format!("{not} --{} {}", H::OPTIONS[0].name, self.span()));
         }
@@ -74,8 +74,8 @@ impl<H: Header> Extension for Spi<H> {
 
     fn list(&self, out: &mut String, _: &How<'_>) {
         // `ah` leaves a space behind its name, whatever follows.
-        out.push_str(if self.is_all() { H::LISTED } else { H::LISTED.trim_end() });
-        if !self.is_all() {
+        out.push_str(if self.is_all(H::LAST) { H::LISTED } else { H::LISTED.trim_end() });
+        if !self.is_all(H::LAST) {
             let (many, not) = (if self.from == self.to { "" } else { "s" }, if self.inv { "!" } else { "" });
             out.push_str(&format!(" spi{many}:{not}{}", self.span()));
         }

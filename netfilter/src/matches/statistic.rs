@@ -47,6 +47,7 @@ fn probability(word: &str) -> Option<u32> {
 }
 
 impl Statistic {
+    /// The number of the packet is saved always, and listed if it is not the first.
     fn put(&self, out: &mut String, dashes: &str) {
         let inv = if self.inv { " !" } else { "" };
         match &self.mode {
@@ -55,7 +56,10 @@ impl Statistic {
                 out.push_str(&format!(" {dashes}mode random{inv} {dashes}probability {p:.11}"));
             }
             Mode::Nth { every, packet, .. } => {
-                out.push_str(&format!(" {dashes}mode nth{inv} {dashes}every {every} {dashes}packet {packet}"));
+                out.push_str(&format!(" {dashes}mode nth{inv} {dashes}every {every}"));
+                if !dashes.is_empty() || *packet != 0 {
+                    out.push_str(&format!(" {dashes}packet {packet}"));
+                }
             }
         }
     }

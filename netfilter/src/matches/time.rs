@@ -121,11 +121,12 @@ fn date_text(unix: u32, between: char) -> String {
     format!("{year:04}-{month:02}-{day:02}{between}{}", clock_text(unix % 86_400))
 }
 
-const fn ending(day: u32) -> &'static str {
-    match day {
-        1 | 21 | 31 => "st",
-        2 | 22 => "nd",
-        3 | 23 => "rd",
+/// The ending of a day's number. iptables says "11st", too.
+fn ending(day: u32) -> &'static str {
+    match day % 10 {
+        1 => "st",
+        2 => "nd",
+        3 => "rd",
         _ => "th",
     }
 }
@@ -187,12 +188,8 @@ impl Extension for When {
 
     fn save(&self, out: &mut String) {
         if self.times != (0, LAST) {
-            if self.times.0 != 0 {
-                out.push_str(&format!(" --timestart {}", clock_text(self.times.0)));
-            }
-            if self.times.1 != LAST {
-                out.push_str(&format!(" --timestop {}", clock_text(self.times.1)));
-            }
+            let (start, stop) = (clock_text(self.times.0), clock_text(self.times.1));
+            out.push_str(&format!(" --timestart {start} --timestop {stop}"));
         }
         if self.monthdays != ALL_MONTHDAYS {
             out.push_str(&format!(" --monthdays {}", self.monthday_list(|_| "")));

@@ -2,6 +2,7 @@
 
 mod chain;
 mod error;
+mod files;
 mod index;
 pub(crate) mod reach;
 mod rule;
@@ -13,7 +14,7 @@ pub use chain::{Chain, ChainId, Policy};
 pub use error::{Request, RuleError};
 pub use reach::Place;
 pub use rule::{Counters, Inverted, IpMatch, LinkMatch, Rule, Target};
-pub use shared::{Shared, State};
+pub use shared::{Shared, SharedName, State};
 pub use table::{Draft, Table};
 pub use walk::{Cx, Way};
 
@@ -71,6 +72,7 @@ impl Ruleset {
     pub fn replace(&mut self, table: Table) {
         let id = table.id;
         self.tables[id as usize] = Some(Arc::new(table));
+        self.forget_unnamed();
     }
 
     /// Whether a table has anything to say at a hook: a rule, a policy that drops, or counters to keep.

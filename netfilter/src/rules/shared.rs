@@ -25,3 +25,37 @@ pub struct Shared {
     /// The tables of `-m hashlimit` (`/proc/net/ipt_hashlimit`).
     pub hashlimit: BTreeMap<Box<str>, HashLimits>,
 }
+
+/// What of it a match refers to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SharedName<'a> {
+    /// A list of recent addresses: its name, and for what it is made.
+    Recent {
+        /// Name.
+        name: &'a str,
+        /// The mask under which addresses are kept.
+        mask: u32,
+        /// So many times are kept of each address at least.
+        hits: u32,
+    },
+    /// A table of limits.
+    Limits(&'a str),
+}
+
+impl<'a> SharedName<'a> {
+    /// The name of a list of recent addresses.
+    pub const fn recent(self) -> Option<&'a str> {
+        match self {
+            SharedName::Recent { name, .. } => Some(name),
+            SharedName::Limits(_) => None,
+        }
+    }
+
+    /// The name of a table of limits.
+    pub const fn limits(self) -> Option<&'a str> {
+        match self {
+            SharedName::Limits(name) => Some(name),
+            SharedName::Recent { .. } => None,
+        }
+    }
+}

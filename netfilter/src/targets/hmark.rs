@@ -5,7 +5,7 @@ use crate::conntrack::Direction;
 use crate::matches::How;
 use crate::nat::jhash2;
 use crate::rules::{Cx, IpMatch, Place};
-use crate::skb::Skb;
+use crate::skb::{Skb, ports_place};
 use crate::xtables::{Call, Done, Opt, Refusal, mask_len, mask_of};
 use hopwise_sim_core::Rng;
 
@@ -129,7 +129,7 @@ impl Hmark {
         let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
         let transport = usize::from(header[0] & 15) * 4;
-        let ports = match port_place(header[9]) {
+        let ports = match ports_place(header[9]) {
             Some(place) if !fragment => ip.get(transport + place..).and_then(|rest| rest.first_chunk::<4>()),
             _ => None,
         };
@@ -141,15 +141,6 @@ impl Hmark {
     const fn ports(&self, both: u32) -> u32 {
         let both = both & self.port_mask | self.port_set;
         if both & 0xffff > both >> 16 { both.rotate_left(16) } else { both }
-    }
-}
-
-/// Where in the header of a protocol its ports or its index stand (`proto_ports_offset`).
-const fn port_place(protocol: u8) -> Option<usize> {
-    match protocol {
-        6 | 17 | 33 | 50 | 132 | 136 => Some(0),
-        51 => Some(4),
-        _ => None,
     }
 }
 

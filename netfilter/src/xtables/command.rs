@@ -72,6 +72,9 @@ fn change_whole(
     if let (Err(_), Some(before)) = (&result, before) {
         rules.put_back(id, before);
     }
+    if matches!(parsed.verb, Verb::Replace | Verb::Delete | Verb::DeleteNumber | Verb::Flush) {
+        rules.forget_unnamed();
+    }
     result
 }
 

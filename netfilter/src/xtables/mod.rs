@@ -182,22 +182,21 @@ impl Call<'_> {
             Some((value, rest)) if value <= max => Ok((value, rest)),
             _ => Err(bad(text)),
         };
-        let (from, rest) = match self.arg.strip_prefix(':') {
-            Some(rest) => (0, Some(rest)),
-            None => {
-                let (from, rest) = number(self.arg)?;
-                if rest.is_empty() {
-                    return Ok((from, from));
-                }
-                (from, rest.strip_prefix(':'))
-            }
+        let more = |near: &str| {
+            let (ext, name) = (self.ext, self.opt.name);
+            Refusal::new(format!("{ext}: Argument to \"--{name}\" has unexpected characters near \"{near}\".\n"))
         };
-        let rest = rest.ok_or_else(|| bad(self.arg))?;
+        let (from, behind) = if self.arg.starts_with(':') { (0, self.arg) } else { number(self.arg)? };
+        if behind.is_empty() {
+            return Ok((from, from));
+        }
+        let rest = behind.strip_prefix(':');
+        let Some(rest) = rest else { return Err(more(behind)) };
         if rest.is_empty() {
             return Ok((from, max));
         }
         let (to, rest) = number(rest)?;
-        if rest.is_empty() { Ok((from, to)) } else { Err(bad(rest)) }
+        if rest.is_empty() { Ok((from, to)) } else { Err(more(rest)) }
     }
 
     /// `VALUE[/MASK]`.

@@ -25,6 +25,10 @@ pub struct File {
 pub const FILES: &[File] = &[
     File { name: "arp", read: arp },
     File { name: "dev", read: dev },
+    File { name: "ip_tables_matches", read: |_, _| super::rules::match_names() },
+    // The tables of nf_tables are not told here.
+    File { name: "ip_tables_names", read: |_, _| String::new() },
+    File { name: "ip_tables_targets", read: |_, _| super::rules::target_names() },
     File { name: "nf_conntrack", read: conntrack },
     File { name: "netstat", read: |space, _| super::netstat::read(space) },
     File { name: "route", read: route },

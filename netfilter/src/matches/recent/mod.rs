@@ -1,14 +1,17 @@
 //! `-m recent`: addresses that were seen a while ago (`net/netfilter/xt_recent.c`).
 
-use std::collections::{BTreeMap, VecDeque};
+mod list;
 
 use core::net::Ipv4Addr;
 
 use super::{Extension, How};
-use crate::rules::{Cx, IpMatch, Place};
+use crate::rules::{Cx, IpMatch, Place, SharedName};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
-use hopwise_sim_core::{Duration, Rng, Time};
+use hopwise_sim_core::{Rng, Time};
+use list::Entry;
+
+pub use list::RecentList;
 
 /// What is done with the list.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -35,10 +38,6 @@ pub struct Recent {
 
 /// Longest name of a list (`XT_RECENT_NAME_LEN`).
 const MAX_NAME: usize = 199;
-/// So many addresses a list remembers (`ip_list_tot`); the one that was seen longest ago makes room.
-const MAX_ADDRS: usize = 100;
-/// So many times are remembered of each (`ip_pkt_list_tot`, up to the next power of two), or more if a rule asks for more.
-const MAX_TIMES: u32 = 32;
 /// More hits cannot be asked for (`XT_RECENT_MAX_NSTAMPS`).
 const MAX_HITS: u32 = 65_536;
 
@@ -52,47 +51,12 @@ static OPTIONS: &[Opt] = &[
     Opt::arg("seconds", 4),
     Opt::flag("reap", 5).also(1 << 4),
     Opt::arg("hitcount", 6),
-    Opt::flag("rttl", 7),
+    Opt::flag("rttl", 7).excl(1 << 0),
     Opt::arg("name", 8),
     Opt::flag("rsource", 9),
     Opt::flag("rdest", 10),
     Opt::arg("mask", 11),
 ];
-
-/// What is known of an address.
-#[derive(Clone, Debug, Default)]
-struct Entry {
-    ttl: u8,
-    times: VecDeque<Time>,
-}
-
-/// A list (`/proc/net/xt_recent/NAME`).
-#[derive(Clone, Debug, Default)]
-pub struct RecentList {
-    entries: BTreeMap<u32, Entry>,
-    most: u32,
-}
-
-impl RecentList {
-    fn update(&mut self, addr: u32, ttl: u8, now: Time) {
-        if !self.entries.contains_key(&addr) && self.entries.len() >= MAX_ADDRS {
-            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.times.back().copied()).map(|row| *row.0);
-            oldest.map(|oldest| self.entries.remove(&oldest));
-        }
-        let most = self.most.max(MAX_TIMES) as usize;
-        let entry = self.entries.entry(addr).or_default();
-        entry.ttl = ttl;
-        if entry.times.len() >= most {
-            entry.times.pop_front();
-        }
-        entry.times.push_back(now);
-    }
-
-    /// Forgets the addresses that were last seen before a time.
-    fn reap(&mut self, before: Time, but: u32) {
-        self.entries.retain(|addr, entry| *addr == but || entry.times.back().is_none_or(|last| *last >= before));
-    }
-}
 
 impl Recent {
     fn enough(&self, entry: &Entry, since: Time) -> bool {
@@ -192,20 +156,28 @@ impl Extension for Recent {
         self.hits < MAX_HITS && (plain || matches!(self.what, What::Check | What::Update))
     }
 
+    fn shared(&self) -> Option<SharedName<'_>> {
+        Some(SharedName::Recent { name: &self.name, mask: self.mask, hits: self.hits })
+    }
+
     fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let now = cx.env.now();
-        let addr = if self.dest { skb.head.dst } else { skb.head.src } & self.mask;
+        let addr = if self.dest { skb.head.dst } else { skb.head.src };
         // As it was before it was forwarded.
         let sent = skb.output.index.is_some() && !skb.packet.from_socket;
         let ttl = skb.packet.data().get(8).copied().unwrap_or(0).wrapping_add(u8::from(sent));
-        let list = cx.shared.recent.entry(self.name.clone()).or_default();
-        list.most = list.most.max(self.hits.next_power_of_two());
-        let known = list.entries.get(&addr).filter(|entry| !self.ttl || entry.ttl == ttl);
-        let Some(entry) = known else {
+        if !cx.shared.recent.contains_key(&self.name) {
+            cx.shared.recent.insert(self.name.clone(), RecentList::new(self.mask, self.hits));
+        }
+        let Some(list) = cx.shared.recent.get_mut(&self.name) else { return false };
+        list.keep(self.hits);
+        let addr = addr & list.mask;
+        let is_it = |entry: &&Entry| !self.ttl || entry.ttl == ttl || entry.ttl == 0;
+        let Some(entry) = list.entries.get(&addr).filter(is_it) else {
             if self.what != What::Set {
                 return self.inv;
             }
-            list.update(addr, ttl, now);
+            list.touch(addr, Some(ttl), now);
             return !self.inv;
         };
         let since = Time::from_nanos(now.as_nanos().saturating_sub(u64::from(self.seconds) * 1_000_000_000));
@@ -216,12 +188,13 @@ impl Extension for Recent {
         if self.what == What::Remove {
             list.entries.remove(&addr);
         }
-        if self.reap && now.since(Time::ZERO) > Duration::ZERO {
-            list.reap(since, addr);
-        }
         let fits = hit != self.inv;
-        if self.what == What::Set || (self.what == What::Update && fits) {
-            list.update(addr, ttl, now);
+        let update = self.what == What::Update && fits;
+        if self.reap {
+            list.reap(since, update.then_some(addr));
+        }
+        if self.what == What::Set || (update && list.entries.contains_key(&addr)) {
+            list.touch(addr, Some(ttl), now);
         }
         fits
     }
