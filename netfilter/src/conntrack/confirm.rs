@@ -97,16 +97,12 @@ impl Conntrack {
         if !matches!(loser.protocol(), IPPROTO_UDP | IPPROTO_UDPLITE) {
             return lost(self);
         }
-        let Some(conn) = self.store.conn_mut(winner) else { return lost(self) };
-        if !conn.status.intersects(ConnStatus::NAT_DONE) || same(conn, &loser) {
-            merge_counters(conn, &loser);
-            self.store.discard(tag.slot);
-            self.stats.clash_resolve += 1;
+        if self.merge(tag.slot, &loser, winner) {
             return Ok(winner);
         }
         // The answers differ (NAT chose otherwise): both stay, but only answers find the second one, for a second.
-        if self.taken(now, tag.slot, Direction::Reply).is_some() {
-            return lost(self);
+        if let Some(other) = self.taken(now, tag.slot, Direction::Reply) {
+            return if self.merge(tag.slot, &loser, other) { Ok(other) } else { lost(self) };
         }
         if let Some(conn) = self.store.conn_mut(tag.slot) {
             conn.expires = now + Duration::from_secs(1);
@@ -115,6 +111,20 @@ impl Conntrack {
         self.store.list(tag.slot, [false, true]);
         self.stats.clash_resolve += 1;
         Ok(tag.slot)
+    }
+
+    /// If both connections are one and the same, the winner takes the loser's packet. `__nf_ct_resolve_clash`.
+    fn merge(&mut self, slot: u32, loser: &Conn, winner: u32) -> bool {
+        let Some(conn) = self.store.conn_mut(winner) else { return false };
+        if conn.status.contains(ConnStatus::DYING)
+            || (conn.status.intersects(ConnStatus::NAT_DONE) && !same(conn, loser))
+        {
+            return false;
+        }
+        merge_counters(conn, loser);
+        self.store.discard(slot);
+        self.stats.clash_resolve += 1;
+        true
     }
 }
 

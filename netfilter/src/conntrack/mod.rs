@@ -5,7 +5,7 @@
 //! - [`Conntrack::list`], [`Conntrack::create`], [`Conntrack::change`], [`Conntrack::delete`] are what the `conntrack` command does by netlink.
 //!
 //! Nothing here has a timer. An entry whose time is over does not exist: whoever meets it takes it out. A connection that is not
-//! confirmed belongs to the packet that is on its way in this instant of virtual time; what is left of it later is reused.
+//! confirmed belongs to the packet that is on its way in this instant of virtual time; what is left of it later is reused, unless the packet waits ([`Conntrack::hold`]).
 
 mod confirm;
 mod conn;

@@ -37,6 +37,8 @@ pub(crate) struct Store {
     /// Connections that are not in the table but that a packet of this instant may still belong to.
     limbo: Vec<u32>,
     limbo_since: Time,
+    /// Connections that are not confirmed and whose packets wait somewhere between two hooks.
+    held: Vec<u32>,
     /// How many connections there are, those of this instant included.
     count: usize,
     /// No confirmed connection ends before this.
@@ -53,6 +55,7 @@ impl Store {
             sources: Index::new(seed),
             limbo: Vec::new(),
             limbo_since: Time::ZERO,
+            held: Vec::new(),
             count: 0,
             earliest_end: Time::NEVER,
             made: 0,
@@ -157,6 +160,28 @@ impl Store {
             if !self.limbo.is_empty() {
                 self.empty_limbo();
             }
+            if !self.held.is_empty() {
+                self.forget_held(now);
+            }
+        }
+    }
+
+    /// A packet that was held and never came back was dropped where it waited.
+    #[cold]
+    fn forget_held(&mut self, now: Time) {
+        let waits = |store: &Store, slot: u32| store.conn(slot).is_some_and(|conn| conn.expires > now);
+        while let Some(at) = self.held.iter().position(|&slot| !waits(self, slot)) {
+            let slot = self.held.remove(at);
+            self.free(slot);
+        }
+    }
+
+    /// Moves a connection that is not confirmed from those of this instant to those that wait, or back.
+    fn move_waiting(&mut self, slot: u32, holds: bool) {
+        let (from, to) =
+            if holds { (&mut self.limbo, &mut self.held) } else { (&mut self.held, &mut self.limbo) };
+        if let Some(at) = from.iter().position(|&one| one == slot) {
+            to.push(from.remove(at));
         }
     }
 
@@ -217,6 +242,22 @@ impl Conntrack {
     pub fn conn_mut(&mut self, tag: ConnTag) -> Option<&mut Conn> {
         let slot = self.store.slots.get_mut(tag.slot as usize)?;
         slot.conn.as_mut().filter(|_| slot.generation == tag.generation)
+    }
+
+    /// The packet that began this connection waits between two hooks, and another instant comes before it is confirmed. It must be
+    /// followed by [`Conntrack::resume`]; a packet that was dropped where it waited is forgotten when its connection's time is over.
+    pub fn hold(&mut self, tag: ConnTag) {
+        if self.conn(tag).is_some_and(|conn| !conn.status.contains(ConnStatus::CONFIRMED)) {
+            self.store.move_waiting(tag.slot, true);
+        }
+    }
+
+    /// The packet goes on, or ends in this instant.
+    pub fn resume(&mut self, now: Time, tag: ConnTag) {
+        self.store.begin(now);
+        if self.conn(tag).is_some() {
+            self.store.move_waiting(tag.slot, false);
+        }
     }
 
     /// The slot of the connection with a packet's tuple, and the direction in which the packet goes. `nf_conntrack_find_get`.

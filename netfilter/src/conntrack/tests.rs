@@ -266,6 +266,47 @@ fn a_clash_of_two_translations_is_kept_for_a_second() {
     assert_eq!(table.count(Time::ZERO + core::time::Duration::from_secs(1)), 1);
 }
 
+/// Three packets of one flow on their way at the same time; the second and the third one are translated alike.
+#[test]
+fn a_third_packet_of_a_clash_joins_the_second_one() {
+    let mut table = Conntrack::new(1);
+    let mut pool = hopwise_sim_core::Pool::default();
+    let mut packets = [b"1", b"2", b"3"].map(|data| pool.alloc_from(&udp(A, B, data)));
+    for (packet, to) in packets.iter_mut().zip(["10.9.9.8", "10.9.9.9", "10.9.9.9"]) {
+        table.track(Time::ZERO, Hook::PreRouting, packet, &Template::default());
+        let Choice::Map(manip, range) = map(crate::nat::Manip::Destination, to) else { unreachable!() };
+        table.set_up(Time::ZERO, packet.conn.unwrap(), manip, &range);
+    }
+    let verdicts = packets.each_mut().map(|packet| table.confirm(Time::ZERO, packet));
+    assert_eq!(verdicts, [Verdict::Accept; 3]);
+    assert_eq!((table.stats.clash_resolve, table.stats.insert_failed), (2, 0));
+    assert_eq!(packets[1].conn, packets[2].conn);
+    assert_ne!(packets[0].conn, packets[1].conn);
+}
+
+#[test]
+fn a_packet_that_waits_keeps_its_connection() {
+    let mut table = Conntrack::new(1);
+    let mut pool = hopwise_sim_core::Pool::default();
+    let second = |n: u64| Time::ZERO + core::time::Duration::from_secs(n);
+    let syn = tcp(A, B, SYN, 1, 0, b"");
+    let [mut first, mut again] = [0, 1].map(|_| pool.alloc_from(&syn));
+    table.track(second(0), Hook::PreRouting, &mut first, &Template::default());
+    table.hold(first.conn.unwrap());
+    table.track(second(1), Hook::PreRouting, &mut again, &Template::default());
+    assert_eq!(table.count(second(1)), 2, "what waits counts");
+    assert_eq!(table.confirm(second(1), &mut again), Verdict::Accept);
+    table.resume(second(2), first.conn.unwrap());
+    assert_eq!(table.confirm(second(2), &mut first), Verdict::Drop, "the other one was faster");
+    assert_eq!((table.stats.insert_failed, table.stats.drop), (1, 1));
+    assert_eq!(table.count(second(3)), 1);
+    // One whose packet never comes back ceases to count when its time is over.
+    let mut lost = pool.alloc_from(&udp(A, B, b"lost"));
+    table.track(second(4), Hook::PreRouting, &mut lost, &Template::default());
+    table.hold(lost.conn.unwrap());
+    assert_eq!((table.count(second(33)), table.count(second(34))), (2, 1));
+}
+
 #[test]
 fn events_are_told_to_who_listened_when_it_began() {
     let mut router = Router::new();

@@ -13,7 +13,7 @@ use crate::cx::Cx;
 use crate::error::{Errno, NlError};
 use crate::namespace::Namespace;
 use crate::network::Network;
-use crate::path::{arp, neigh_out};
+use crate::path::{arp, br_netfilter, neigh_out};
 
 impl From<NeighError> for NlError {
     fn from(error: NeighError) -> Self {
@@ -81,6 +81,7 @@ impl Network {
 /// A link is down or gone: all its entries and proxies go, and the packets that waited (`neigh_ifdown`).
 pub(crate) fn forget_link(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex) {
     for packet in space.neigh.link_down(link) {
+        br_netfilter::waits_no_more(space, cx.now, &packet);
         cx.drop(packet, DropReason::NeighDead);
     }
     arp::forget_link(space, cx, link);
@@ -91,6 +92,7 @@ pub(crate) fn forget_link(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex)
 pub(crate) fn forget_entries(space: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, all: bool) {
     let waited = if all { space.neigh.link_address_changed(link) } else { space.neigh.link_lost_carrier(link) };
     for packet in waited {
+        br_netfilter::waits_no_more(space, cx.now, &packet);
         cx.drop(packet, DropReason::NeighDead);
     }
 }

@@ -11,7 +11,7 @@ use core::ops::ControlFlow;
 use hopwise_protocols::neigh::Nud;
 use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_IP, MacAddr};
 use hopwise_protocols::wire::{ipv4, split};
-use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType};
+use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType, Time};
 
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
@@ -82,6 +82,9 @@ fn bridged_dnat(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: 
             save_mac_source(&mut packet);
             packet.phys.1 = AWAY;
             packet.mac_len = 0;
+            if let (Some(tag), Some(connections)) = (packet.conn, &mut ns.conntrack) {
+                connections.hold(tag);
+            }
             ControlFlow::Break(neigh_out::neigh_out(ns, cx, route, packet))
         }
     }
@@ -101,8 +104,20 @@ fn save_mac_source(packet: &mut Packet) {
 /// A frame that the bridge link itself sends is a bridged one that now knows its destination: gives it its source back, and says
 /// through which port it came in. `br_nf_dev_xmit`, `br_nf_pre_routing_finish_bridge_slow`.
 #[inline]
-pub(super) fn is_back(packet: &mut Packet) -> Option<IfIndex> {
-    if packet.phys.1 == AWAY { Some(restore_mac_source(packet)) } else { None }
+pub(super) fn is_back(ns: &mut Namespace, now: Time, packet: &mut Packet) -> Option<IfIndex> {
+    if packet.phys.1 != AWAY {
+        return None;
+    }
+    waits_no_more(ns, now, packet);
+    Some(restore_mac_source(packet))
+}
+
+/// A packet that waited for an ARP answer goes on or is dropped. If it was on its way back to a bridge it is still between two hooks,
+/// with a connection that nobody has confirmed.
+pub(crate) fn waits_no_more(ns: &mut Namespace, now: Time, packet: &Packet) {
+    if let (AWAY, Some(tag), Some(connections)) = (packet.phys.1, packet.conn, &mut ns.conntrack) {
+        connections.resume(now, tag);
+    }
 }
 
 #[cold]
@@ -110,7 +125,6 @@ fn restore_mac_source(packet: &mut Packet) -> IfIndex {
     let kept = packet.push(ETH_HLEN + 6);
     kept.copy_within(0..6, 12);
     let _ = packet.pull(ETH_HLEN + 6);
-    packet.kind = PacketType::OtherHost;
     packet.phys.1 = IfIndex::NONE;
     packet.phys.0
 }

@@ -273,7 +273,7 @@ pub fn bridge_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, bridge: IfIndex, mut pac
         return cx.drop(packet, DropReason::PktTooSmall);
     }
     packet.mac_len = 14;
-    if let Some(port) = br_netfilter::is_back(&mut packet) {
+    if let Some(port) = br_netfilter::is_back(ns, cx.now, &mut packet) {
         return match Ingress::of(ns, port) {
             Some(ingress) => handle_frame_finish(ns, cx, &ingress, packet),
             None => cx.drop(packet, DropReason::BridgeIngressStpState),

@@ -10,7 +10,7 @@
 //! goes through the agenda. A stage returns a [`Verdict`]: `?` reads "unless its life ends here".
 
 pub mod arp;
-mod br_netfilter;
+pub(crate) mod br_netfilter;
 pub mod bridge;
 pub mod dev_xmit;
 pub mod forward;

@@ -17,7 +17,7 @@ use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::route::{Route, RouteKind};
-use crate::path::{arp as arp_path, icmp};
+use crate::path::{arp as arp_path, br_netfilter, icmp};
 
 /// What a waiting packet counts for beside its bytes (`SKB_TRUESIZE`'s overhead, about).
 const TRUESIZE_OVERHEAD: usize = 576;
@@ -119,6 +119,7 @@ pub fn apply(ns: &mut Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex,
         ask(ns, cx, link, solicit);
     }
     for packet in effects.dropped {
+        br_netfilter::waits_no_more(ns, cx.now, &packet);
         fate = cx.drop(packet, DropReason::NeighQueueFull);
     }
     for packet in effects.send {
@@ -144,6 +145,7 @@ fn ask(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, solicit: Solicit) {
 
 /// A packet whose next hop did not answer: its sender is told. `arp_error_report`, `ipv4_link_failure`.
 fn unreachable(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) {
+    br_netfilter::waits_no_more(ns, cx.now, &packet);
     icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH));
     cx.drop(packet, DropReason::NeighFailed);
 }

@@ -8,7 +8,7 @@ use hopwise_sim_core::Errno;
 use hopwise_stack::socket::SocketKind;
 
 use super::message::{
-    Data, Message, NXDOMAIN, Question, REFUSED, Record, TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_PTR, reverse_name,
+    Data, Message, NXDOMAIN, Question, REFUSED, Record, TYPE_A, TYPE_CNAME, TYPE_PTR, reverse_name,
     type_name,
 };
 use crate::getopt::{self, Argument, Long};
@@ -244,7 +244,8 @@ impl Server {
                     Data::Name(_) if r.owner.kind == TYPE_CNAME => format!("config {} is <CNAME>", r.owner.name),
                     data => format!("config {} is {}", r.owner.name, data.to_string().trim_end_matches('.')),
                 }));
-                (answer.authoritative, answer.rcode, answer.answers) = (true, rcode, records);
+                // What is only known not to be there is said without authority.
+                (answer.authoritative, answer.rcode, answer.answers) = (!records.is_empty(), rcode, records);
             }
             None => {
                 told.push("config error is REFUSED (EDE: not ready)".into());
@@ -297,9 +298,8 @@ impl Zone {
         if question.kind == TYPE_A {
             records.extend(own.iter().map(|addr| record(&name, TYPE_A, Data::A(*addr))));
         }
-        let domain = self.domain(&name);
         if own.is_empty() {
-            match domain {
+            match self.domain(&name) {
                 Some(Some(addr)) if question.kind == TYPE_A => records.push(record(&name, TYPE_A, Data::A(addr))),
                 Some(None) => return Some((records, NXDOMAIN)),
                 _ => {}
@@ -310,11 +310,7 @@ impl Zone {
         }
         let local = self.local.iter().any(|d| d.is_empty() || name == *d || name.ends_with(&format!(".{d}")));
         let known = !own.is_empty();
-        match (domain.is_some() && question.kind == TYPE_AAAA, local) {
-            (true, _) => Some((records, 0)),
-            (false, true) => Some((records, if known { 0 } else { NXDOMAIN })),
-            (false, false) => None,
-        }
+        local.then_some((records, if known { 0 } else { NXDOMAIN }))
     }
 }
 
