@@ -13,8 +13,9 @@ use hopwise_stack::path::route::OutputFlow;
 use hopwise_stack::socket::{Datagram, LinkDest, SocketKind};
 
 use crate::getopt;
+use crate::dns::Lookup;
 use crate::kernel::SimKernel;
-use crate::resolve::{self, Family, Host};
+use crate::resolve::{self, Family, GaiError, Host};
 use crate::sock::{Sock, link_named};
 
 const USAGE: &str = "\nUsage:\n  arping [options] <destination>\n\nOptions:\n\
@@ -34,12 +35,13 @@ const USAGE: &str = "\nUsage:\n  arping [options] <destination>\n\nOptions:\n\
 
 /// `arping`
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
-    Box::new(Arping { args: args.to_vec(), run: None })
+    Box::new(Arping { args: args.to_vec(), lookup: None, run: None })
 }
 
 #[derive(Clone)]
 struct Arping {
     args: Vec<String>,
+    lookup: Option<Box<Lookup>>,
     run: Option<Run>,
 }
 
@@ -119,7 +121,11 @@ impl Program<SimKernel> for Arping {
         if let Some(run) = &mut self.run {
             return run.step(sys);
         }
-        match Options::parse(&self.args).and_then(|options| begin(sys, options)) {
+        let begun = match self.resolved(sys) {
+            Err(step) => return step,
+            Ok(resolved) => resolved.and_then(|(options, target)| begin(sys, options, target)),
+        };
+        match begun {
             Ok(run) => self.run.insert(run).step(sys),
             Err((status, text)) => {
                 if status == 0 {
@@ -133,12 +139,23 @@ impl Program<SimKernel> for Arping {
     }
 }
 
-fn begin(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<Run, Refusal> {
-    let target = match resolve::resolve(sys, &options.target, Family::V4) {
-        Ok(Host::V4 { addr, .. }) => addr,
-        Ok(Host::V6(_)) => return Err(complain(2, format!("{}: {}", options.target, resolve::GaiError::AddrFamily))),
-        Err(why) => return Err(complain(2, format!("{}: {why}", options.target))),
-    };
+impl Arping {
+    /// The options, and the address of the target once it is known. `Err`: what is waited for.
+    fn resolved(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<Result<(Options, Ipv4Addr), Refusal>, Step> {
+        let options = match Options::parse(&self.args) {
+            Ok(options) => options,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let lookup = self.lookup.get_or_insert_with(|| Box::new(Lookup::begin(sys, &options.target, Family::V4)));
+        Ok(match lookup.wait(sys)? {
+            Ok(Host::V4 { addr, .. }) => Ok((options, addr)),
+            Ok(Host::V6(_)) => Err(complain(2, format!("{}: {}", options.target, GaiError::AddrFamily))),
+            Err(why) => Err(complain(2, format!("{}: {why}", options.target))),
+        })
+    }
+}
+
+fn begin(sys: &mut Sys<'_, SimKernel>, options: Options, target: Ipv4Addr) -> Result<Run, Refusal> {
     let link = find_device(sys, &options, target)?;
     let (name, mac, flags) = {
         let dev = sys.kernel.net.ns(sys.ns()).and_then(|ns| ns.devs.get(link));

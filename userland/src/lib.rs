@@ -12,6 +12,7 @@ pub mod captures;
 pub mod curl;
 pub mod dns;
 pub mod ethtool;
+pub mod getent;
 pub mod getopt;
 pub mod http;
 pub mod ip;

@@ -24,6 +24,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("dig", Bin, "bind9-dnsutils", "ask a name server", crate::dns::dig::start),
         row("dnsmasq", Sbin, "dnsmasq", "a small name server", crate::dns::server::start),
         row("ethtool", Sbin, "ethtool", "statistics, driver and offloads of a link", crate::ethtool::start),
+        row("getent", Bin, "libc-bin", "look up a host, a user, a service", crate::getent::start),
         row("ifconfig", Sbin, "net-tools", "show interfaces and set them up", net_tools::ifconfig::start),
         row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
         row("ip6tables", Sbin, "iptables", "refused: there is no IPv6", netfilter::iptables::refuse),

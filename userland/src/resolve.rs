@@ -1,4 +1,5 @@
-//! Names to addresses and back, as far as a machine without a name server can tell: numbers and `/etc/hosts`.
+//! Names to addresses and back, as far as a machine can tell without asking a name server: numbers and `/etc/hosts`.
+//! Who may ask one uses [`Lookup`](crate::dns::Lookup).
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -30,6 +31,8 @@ pub enum GaiError {
     NoName,
     /// `EAI_AGAIN`: no name server answered.
     Again,
+    /// `EAI_NODATA`: the name exists, but has no address.
+    NoData,
     /// `EAI_ADDRFAMILY`: there is an address, but of the other family.
     AddrFamily,
 }
@@ -39,6 +42,7 @@ impl fmt::Display for GaiError {
         f.write_str(match self {
             GaiError::NoName => "Name or service not known",
             GaiError::Again => "Temporary failure in name resolution",
+            GaiError::NoData => "No address associated with hostname",
             GaiError::AddrFamily => "Address family for hostname not supported",
         })
     }
@@ -56,29 +60,33 @@ pub enum Family {
     V6,
 }
 
-/// Looks a host up (`getaddrinfo(3)` with `AI_CANONNAME`).
+/// Looks a host up without asking a name server (`getaddrinfo(3)` with `AI_CANONNAME`).
 ///
 /// # Errors
-/// As glibc has them on a machine whose `resolv.conf` is empty.
+/// As glibc has them on a machine whose name server does not answer.
 pub fn resolve(sys: &mut Sys<'_, SimKernel>, name: &str, family: Family) -> Result<Host, GaiError> {
+    number(name, family).or_else(|| in_hosts(sys, name, family)).unwrap_or(Err(GaiError::Again))
+}
+
+/// A host that is given as a number, or not at all; `None` for a name.
+pub fn number(name: &str, family: Family) -> Option<Result<Host, GaiError>> {
     if name.is_empty() {
-        return Err(GaiError::NoName);
+        return Some(Err(GaiError::NoName));
     }
     if let Some(addr) = inet_aton(name) {
-        if family == Family::V6 {
-            return Err(GaiError::AddrFamily);
-        }
-        return Ok(Host::V4 { addr, canonical: name.to_owned(), numeric: true });
+        let host = Host::V4 { addr, canonical: name.to_owned(), numeric: true };
+        return Some(if family == Family::V6 { Err(GaiError::AddrFamily) } else { Ok(host) });
     }
-    if let Ok(addr) = name.split('%').next().unwrap_or_default().parse::<Ipv6Addr>() {
-        return if family == Family::V4 { Err(GaiError::AddrFamily) } else { Ok(Host::V6(addr)) };
-    }
+    let addr = name.split('%').next().unwrap_or_default().parse::<Ipv6Addr>().ok()?;
+    Some(if family == Family::V4 { Err(GaiError::AddrFamily) } else { Ok(Host::V6(addr)) })
+}
+
+/// What `/etc/hosts` says about a name.
+pub fn in_hosts(sys: &mut Sys<'_, SimKernel>, name: &str, family: Family) -> Option<Result<Host, GaiError>> {
     let hosts = sys.read_file("/etc/hosts").unwrap_or_default();
-    match by_name(&String::from_utf8_lossy(&hosts), name) {
-        Some(_) if family == Family::V6 => Err(GaiError::AddrFamily),
-        Some((addr, canonical)) => Ok(Host::V4 { addr, canonical, numeric: false }),
-        None => Err(GaiError::Again),
-    }
+    let (addr, canonical) = by_name(&String::from_utf8_lossy(&hosts), name)?;
+    let host = Host::V4 { addr, canonical, numeric: false };
+    Some(if family == Family::V6 { Err(GaiError::AddrFamily) } else { Ok(host) })
 }
 
 /// The name of an address, if `/etc/hosts` has one (`getnameinfo(3)` with `NI_NAMEREQD`).
@@ -88,7 +96,7 @@ pub fn reverse(sys: &mut Sys<'_, SimKernel>, addr: Ipv4Addr) -> Option<String> {
 }
 
 /// The lines of `hosts(5)`: address and names.
-fn entries(hosts: &str) -> impl Iterator<Item = (Ipv4Addr, Vec<&str>)> {
+pub(crate) fn entries(hosts: &str) -> impl Iterator<Item = (Ipv4Addr, Vec<&str>)> {
     hosts.lines().filter_map(|line| {
         let mut words = line.split('#').next().unwrap_or_default().split_ascii_whitespace();
         let addr = words.next()?.parse().ok()?;
@@ -117,7 +125,7 @@ pub(crate) fn by_addr(hosts: &str, addr: Ipv4Addr) -> Option<String> {
 /// assert_eq!(inet_aton("10.0.0.300"), None);
 /// ```
 pub fn inet_aton(text: &str) -> Option<Ipv4Addr> {
-    let parts: Vec<u32> = text.split('.').map(number).collect::<Option<_>>()?;
+    let parts: Vec<u32> = text.split('.').map(part).collect::<Option<_>>()?;
     let (&last, front) = parts.split_last()?;
     if front.len() > 3 || front.iter().any(|&p| p > 255) {
         return None;
@@ -130,7 +138,7 @@ pub fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from(head | last))
 }
 
-fn number(text: &str) -> Option<u32> {
+fn part(text: &str) -> Option<u32> {
     let (digits, radix) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(hex) => (hex, 16),
         None if text.len() > 1 && text.starts_with('0') => (&text[1..], 8),

@@ -323,7 +323,8 @@ impl Run {
         let kind = head
             .field("content-type")
             .map_or(String::new(), |kind| format!(" [{}]", kind.split(';').next().unwrap_or(kind)));
-        self.say(sys, &format!("Length: {}{kind}\n", length.unwrap_or("unspecified")));
+        let short = length.and_then(|length| human(length.parse().ok()?)).unwrap_or_default();
+        self.say(sys, &format!("Length: {}{short}{kind}\n", length.unwrap_or("unspecified")));
         if self.spider {
             self.say(sys, "Remote file exists.\n\n");
             stream.close(sys);
@@ -365,7 +366,7 @@ impl Run {
         let speed = len as u64 * 1_000_000 / micros;
         let seconds = micros as f64 / 1e6;
         let took = if seconds < 0.0005 { "0s".to_owned() } else { format!("{seconds:.1}s") };
-        self.say(sys, &format!("{}{}={took}\n\n", dots(len), size(speed, "")));
+        self.say(sys, &format!("{}{:>5}={took}\n\n", dots(len), size(speed, "")));
         let done = match (name.as_str(), length) {
             ("-", Some(_)) => format!("written to stdout [{len}/{len}]"),
             ("-", None) => format!("written to stdout [{len}]"),
@@ -390,6 +391,14 @@ fn dots(len: usize) -> String {
         text.push_str(&format!("{}{:>6}K{clusters}{percent:>3}% ", if row > 0 { "\n" } else { "" }, row * 50));
     }
     text
+}
+
+/// A length of a KiB and more once again in short (`human_readable`).
+fn human(length: u64) -> Option<String> {
+    let power = (1..=6).rev().find(|power| length >> (10 * power) > 0)?;
+    let value = length as f64 / f64::from(1u32 << 10).powi(power);
+    let digits = usize::from(value < 10.0);
+    Some(format!(" ({value:.digits$}{})", char::from(b"KMGTPE"[power as usize - 1])))
 }
 
 /// A speed in three digits.

@@ -33,6 +33,9 @@ pub(super) fn build(options: &Options, url: &Url, http10: bool, redirected: bool
     if let Some(user) = options.user.as_deref().or(url.user.as_deref()) {
         put("Authorization", &format!("Basic {}", base64(user.as_bytes())));
     }
+    if let Some(range) = &options.range {
+        put("Range", &format!("bytes={range}"));
+    }
     match options.agent.as_deref() {
         None => put("User-Agent", "curl/7.88.1"),
         Some("") => {}
@@ -111,6 +114,10 @@ mod tests {
             request("-u a:b -e ref -d x=1 h"),
             "POST / HTTP/1.1|Host: h|Authorization: Basic YTpi|User-Agent: curl/7.88.1|Accept: */*|Referer: ref|\
              Content-Length: 3|Content-Type: application/x-www-form-urlencoded||x=1"
+        );
+        assert_eq!(
+            request("-r 0-3 h"),
+            "GET / HTTP/1.1|Host: h|Range: bytes=0-3|User-Agent: curl/7.88.1|Accept: */*||"
         );
         assert!(request("-G -d x=1 h").starts_with("GET /?x=1 "));
         assert!(!request("-H Accept: h").contains("Accept"));

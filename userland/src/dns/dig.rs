@@ -7,7 +7,7 @@ use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Errno};
 
 use super::message::{Message, TYPE_A, TYPE_PTR, reverse_name, type_name, type_of};
-use super::{Exchange, Failure, resolver};
+use super::{Exchange, Failure, config};
 use crate::kernel::SimKernel;
 use crate::resolve;
 
@@ -160,7 +160,7 @@ impl Options {
 
 fn begin(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Run, (i32, String)> {
     let options = parse(args)?;
-    let config = resolver::config(sys);
+    let config = config::of(sys);
     let first = config.servers.first().map(|server| server.0);
     let server = options.server.or(first).unwrap_or(Ipv4Addr::LOCALHOST);
     let mut query = Message::query(sys.random_u32() as u16, &options.name, options.kind);

@@ -1,5 +1,7 @@
 //! Names: messages, the resolver of the C library, `dig`, `nslookup`, and a server like dnsmasq.
 
+mod asking;
+mod config;
 pub mod dig;
 mod exchange;
 pub mod message;
@@ -8,4 +10,4 @@ mod resolver;
 pub mod server;
 
 pub use exchange::{Exchange, Failure};
-pub use resolver::Lookup;
+pub use resolver::{Lookup, Names, Reverse};

@@ -7,7 +7,7 @@ use hopwise_sim_core::{Duration, Errno};
 
 use super::dig::status;
 use super::message::{Data, Message, TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_PTR, reverse_name, type_name, type_of};
-use super::{Exchange, Failure, resolver};
+use super::{Exchange, Failure, config};
 use crate::kernel::SimKernel;
 use crate::resolve;
 
@@ -57,7 +57,7 @@ impl Program<SimKernel> for Nslookup {
 
 impl Run {
     fn new(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Run, String> {
-        let config = resolver::config(sys);
+        let config = config::of(sys);
         let first = config.servers.first().copied().unwrap_or((Ipv4Addr::LOCALHOST, 53));
         let mut run = Run {
             server: first,

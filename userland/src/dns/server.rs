@@ -1,14 +1,14 @@
 //! A small name server with the options of dnsmasq 2.90: addresses from the hosts file and from its command line. It
 //! asks no other server.
 
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 
 use hopwise_machine::{Program, Spawn, Step, Sys, Wait};
 use hopwise_sim_core::Errno;
 use hopwise_stack::socket::SocketKind;
 
 use super::message::{
-    Data, Message, NXDOMAIN, Question, REFUSED, Record, TYPE_A, TYPE_CNAME, TYPE_PTR, reverse_name,
+    Data, Message, NXDOMAIN, Question, REFUSED, Record, TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_PTR, reverse_name,
     type_name,
 };
 use crate::getopt::{self, Argument, Long};
@@ -90,7 +90,7 @@ impl Program<SimKernel> for Dnsmasq {
 #[derive(Clone, Default, Debug)]
 struct Zone {
     /// Names and their addresses.
-    hosts: Vec<(String, Ipv4Addr)>,
+    hosts: Vec<(String, IpAddr)>,
     /// Domains all of whose names have an address; `None`: there is no such name.
     domains: Vec<(String, Option<Ipv4Addr>)>,
     /// Names that stand for others.
@@ -174,8 +174,8 @@ impl Server {
             }
             '2' => {
                 let words: Vec<&str> = text.split(',').collect();
-                let addrs: Vec<Ipv4Addr> = words.iter().filter_map(|w| w.parse().ok()).collect();
-                let names = words.iter().take_while(|w| w.parse::<Ipv4Addr>().is_err() && !w.contains(':'));
+                let addrs: Vec<IpAddr> = words.iter().filter_map(|w| w.parse().ok()).collect();
+                let names = words.iter().take_while(|w| w.parse::<IpAddr>().is_err());
                 let names: Vec<String> = names.map(|name| lower(name)).collect();
                 self.zone.hosts.extend(names.iter().flat_map(|n| addrs.iter().map(move |addr| (n.clone(), *addr))));
             }
@@ -285,7 +285,8 @@ impl Zone {
         let record =
             |name: &str, kind, data| Record { owner: Question { name: name.to_owned(), kind }, ttl: self.ttl, data };
         if question.kind == TYPE_PTR {
-            let host = self.hosts.iter().find(|(_, addr)| reverse_name(*addr) == name)?;
+            let is = |addr: &IpAddr| matches!(addr, IpAddr::V4(addr) if reverse_name(*addr) == name);
+            let host = self.hosts.iter().find(|(_, addr)| is(addr))?;
             return Some((vec![record(&name, TYPE_PTR, Data::Name(host.0.clone()))], 0));
         }
         while let Some((_, target)) =
@@ -294,10 +295,12 @@ impl Zone {
             records.push(record(&name, TYPE_CNAME, Data::Name(target.clone())));
             name.clone_from(target);
         }
-        let own: Vec<Ipv4Addr> = self.hosts.iter().filter(|(host, _)| *host == name).map(|(_, addr)| *addr).collect();
-        if question.kind == TYPE_A {
-            records.extend(own.iter().map(|addr| record(&name, TYPE_A, Data::A(*addr))));
-        }
+        let own: Vec<IpAddr> = self.hosts.iter().filter(|(host, _)| *host == name).map(|(_, addr)| *addr).collect();
+        records.extend(own.iter().filter_map(|addr| match (question.kind, *addr) {
+            (TYPE_A, IpAddr::V4(addr)) => Some(record(&name, TYPE_A, Data::A(addr))),
+            (TYPE_AAAA, IpAddr::V6(addr)) => Some(record(&name, TYPE_AAAA, Data::Aaaa(addr))),
+            _ => None,
+        }));
         if own.is_empty() {
             match self.domain(&name) {
                 Some(Some(addr)) if question.kind == TYPE_A => records.push(record(&name, TYPE_A, Data::A(addr))),

@@ -18,7 +18,7 @@ use crate::stream::{self, Stream};
 /// From a request until the head of its answer is written: a thread is started and Python thinks.
 const THINKING: Duration = Duration::from_micros(400);
 /// From one write to the next, and to the close.
-const NEXT_WRITE: Duration = Duration::from_micros(20);
+const NEXT_WRITE: Duration = Duration::from_micros(100);
 /// `shutil.COPY_BUFSIZE`: how much of a file is written at once.
 const COPY_BUFSIZE: usize = 64 << 10;
 /// `request_queue_size` of `socketserver.TCPServer`.

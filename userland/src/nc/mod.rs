@@ -10,9 +10,10 @@ use hopwise_sim_core::{Duration, Errno, Time};
 use hopwise_stack::socket::SocketKind;
 use hopwise_stack::socket::tcp::Addr;
 
+use crate::dns::Lookup;
 use crate::kernel::SimKernel;
-use crate::resolve::{self, Family, Host};
-use crate::sock::Sock;
+use crate::resolve::{self, Family, GaiError, Host};
+use crate::sock::{PROBE_COST, Sock};
 use crate::sockets::service;
 use crate::stream::{self, From, Stream};
 use options::Options;
@@ -20,14 +21,18 @@ use relay::{Peer, Relay};
 
 /// `nc`
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
-    Box::new(Netcat { args: args.to_vec(), run: None })
+    Box::new(Netcat { args: args.to_vec(), lookup: None, run: None })
 }
 
 #[derive(Clone)]
 struct Netcat {
     args: Vec<String>,
+    lookup: Option<Box<Lookup>>,
     run: Option<Box<Run>>,
 }
+
+/// How many datagrams a scan sends.
+const PROBES: u32 = 4;
 
 /// Exit status and error output.
 type Refusal = (i32, String);
@@ -35,7 +40,11 @@ type Refusal = (i32, String);
 impl Program<SimKernel> for Netcat {
     fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
         if self.run.is_none() {
-            match Options::parse(&self.args).and_then(|options| Run::begin(sys, options)) {
+            let begun = match self.resolved(sys) {
+                Err(step) => return step,
+                Ok(resolved) => resolved.and_then(|(options, addr)| Run::begin(sys, options, addr)),
+            };
+            match begun {
                 Ok(run) => self.run = Some(Box::new(run)),
                 Err((status, text)) => {
                     if status == 0 {
@@ -58,6 +67,40 @@ impl Program<SimKernel> for Netcat {
     }
 }
 
+impl Netcat {
+    /// The options, and the address of the host once it is known. `Err`: what is waited for.
+    fn resolved(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<Result<(Options, Ipv4Addr), Refusal>, Step> {
+        let options = match Options::parse(&self.args) {
+            Ok(options) => options,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let host = options.host.clone();
+        if host.is_empty() {
+            return Ok(Ok((options, Ipv4Addr::UNSPECIFIED)));
+        }
+        let port = options.ports.first().copied().unwrap_or(0);
+        let failed = |why: GaiError| Err((1, format!("nc: getaddrinfo for host \"{host}\" port {port}: {why}\n")));
+        // With -n only a number is a host (AI_NUMERICHOST).
+        let found = match resolve::number(&host, Family::Unspec) {
+            Some(found) => found,
+            None if options.numeric => Err(GaiError::NoName),
+            None => {
+                let begin = || Box::new(Lookup::begin(sys, &host, Family::Unspec));
+                self.lookup.get_or_insert_with(begin).wait(sys)?
+            }
+        };
+        Ok(match found {
+            Ok(Host::V4 { addr, .. }) => Ok((options, addr)),
+            Ok(Host::V6(addr)) if options.verbose => {
+                let at = if addr.to_string() == host { host.clone() } else { format!("{host} ({addr})") };
+                Err((1, format!("nc: connect to {at} port {port} (tcp) failed: {}\n", Errno::ENETUNREACH)))
+            }
+            Ok(Host::V6(_)) => Err((1, String::new())),
+            Err(why) => failed(why),
+        })
+    }
+}
+
 #[derive(Clone)]
 enum Phase {
     /// The next port is tried.
@@ -65,6 +108,12 @@ enum Phase {
     Connecting {
         stream: Stream,
         until: Option<Time>,
+    },
+    /// Datagrams are sent to see whether somebody refuses them.
+    Probing {
+        sock: Sock,
+        left: u32,
+        next: Time,
     },
     /// Somebody is waited for.
     Listening(Sock),
@@ -84,14 +133,7 @@ struct Run {
 }
 
 impl Run {
-    fn begin(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<Run, Refusal> {
-        let addr = match options.host.as_str() {
-            "" => Ipv4Addr::UNSPECIFIED,
-            host => {
-                let port = options.ports.first().copied().unwrap_or(0);
-                lookup(sys, host, port, options.numeric)?
-            }
-        };
+    fn begin(sys: &mut Sys<'_, SimKernel>, options: Options, addr: Ipv4Addr) -> Result<Run, Refusal> {
         let ports = options.ports.iter().copied().collect();
         let (phase, port) = (Phase::Next, options.ports.first().copied().unwrap_or(0));
         let mut run = Run { options, addr, ports, port, phase, listener: None, succeeded: false };
@@ -125,6 +167,13 @@ impl Run {
                             self.failed(sys, "failed", errno);
                         }
                     }
+                }
+                Phase::Probing { sock, left, next } => {
+                    if *next > sys.now() {
+                        return Ok(Step::Block(Wait::until(*next)));
+                    }
+                    let (sock, left) = (*sock, *left);
+                    self.probe(sys, sock, left);
                 }
                 Phase::Listening(sock) => {
                     let sock = *sock;
@@ -179,10 +228,9 @@ impl Run {
             let Some(from) = sock.get(sys).ok().and_then(|s| s.queue.front().map(|d| d.from)) else { return false };
             // Without -k it talks to the first one only.
             let to = if self.options.keep { None } else { Some(from) };
-            if to.is_some()
-                && let Ok(socket) = sock.get(sys)
-            {
-                socket.remote = to;
+            if to.is_some() {
+                // Without a route back it stays as it is, and what is written to it gets nowhere.
+                let _ = sys.kernel.net.connect_udp(sock.ns, sock.id, from);
             }
             (Peer::Datagrams { sock, to: Some(from) }, from)
         } else {
@@ -203,7 +251,7 @@ impl Run {
         let to = (self.addr, self.port);
         let from = From { local: (self.options.source, self.options.source_port), ..From::default() };
         if self.options.udp {
-            let sock = udp(sys, from.local, to).map_err(|errno| (1, format!("nc: {errno}\n")))?;
+            let sock = udp(sys, from.local, to)?;
             self.connect_udp(sys, sock, to);
             return Ok(());
         }
@@ -222,17 +270,25 @@ impl Run {
     }
 
     fn connect_udp(&mut self, sys: &mut Sys<'_, SimKernel>, sock: Sock, to: Addr) {
-        let peer = Peer::Datagrams { sock, to: Some(to) };
         if self.options.scan {
-            // udptest: whether the last of four is taken.
-            let sent: Vec<bool> =
-                (0..4).map(|_| sys.kernel.net.send_udp(sock.ns, sock.id, Some(to), b"X").is_ok()).collect();
-            if sent.last() == Some(&false) {
-                sock.close(sys);
-                return;
-            }
+            self.phase = Phase::Probing { sock, left: PROBES, next: sys.now() };
+        } else {
+            self.connected(sys, Peer::Datagrams { sock, to: Some(to) });
         }
-        self.connected(sys, peer);
+    }
+
+    /// Sends the next datagram of a scan; the last one tells whether the one before it was refused. `udptest`
+    fn probe(&mut self, sys: &mut Sys<'_, SimKernel>, sock: Sock, left: u32) {
+        let to = (self.addr, self.port);
+        let sent = sys.kernel.net.send_udp(sock.ns, sock.id, None, b"X").is_ok();
+        if left > 1 {
+            self.phase = Phase::Probing { sock, left: left - 1, next: sys.now() + PROBE_COST };
+        } else if sent {
+            self.connected(sys, Peer::Datagrams { sock, to: Some(to) });
+        } else {
+            sock.close(sys);
+            self.phase = Phase::Next;
+        }
     }
 
     fn connected(&mut self, sys: &mut Sys<'_, SimKernel>, peer: Peer) {
@@ -254,7 +310,7 @@ impl Run {
         let name = if self.options.numeric { Some(addr.to_string()) } else { resolve::reverse(sys, addr) };
         match name {
             Some(name) => sys.err(&format!("{what} on {name} {port}\n")),
-            None => sys.err(&format!("nc: getnameinfo: {}\n", resolve::GaiError::Again)),
+            None => sys.err(&format!("nc: getnameinfo: {}\n", GaiError::Again)),
         }
     }
 
@@ -281,27 +337,16 @@ impl Run {
     }
 }
 
-fn udp(sys: &mut Sys<'_, SimKernel>, local: Addr, to: Addr) -> Result<Sock, Errno> {
-    let sock = Sock::open(sys, SocketKind::Udp)?;
+fn udp(sys: &mut Sys<'_, SimKernel>, local: Addr, to: Addr) -> Result<Sock, Refusal> {
+    let failed = |errno: Errno| (1, format!("nc: {errno}\n"));
+    let sock = Sock::open(sys, SocketKind::Udp).map_err(failed)?;
     let net = &mut sys.kernel.net;
     if local != (Ipv4Addr::UNSPECIFIED, 0) {
-        net.bind_udp(sock.ns, sock.id, local.0, local.1)?;
+        let bound = net.bind_udp(sock.ns, sock.id, local.0, local.1);
+        bound.map_err(|errno| (1, format!("nc: bind failed: {errno}\n")))?;
     }
-    net.connect_udp(sock.ns, sock.id, to)?;
+    net.connect_udp(sock.ns, sock.id, to).map_err(failed)?;
     Ok(sock)
-}
-
-fn lookup(sys: &mut Sys<'_, SimKernel>, host: &str, port: u16, numeric: bool) -> Result<Ipv4Addr, Refusal> {
-    let found = resolve::resolve(sys, host, Family::V4);
-    match found {
-        Ok(Host::V4 { addr, numeric: true, .. }) => Ok(addr),
-        Ok(Host::V4 { addr, .. }) if !numeric => Ok(addr),
-        Ok(_) => {
-            let why = resolve::GaiError::NoName;
-            Err((1, format!("nc: getaddrinfo for host \"{host}\" port {port}: {why}\n")))
-        }
-        Err(why) => Err((1, format!("nc: getaddrinfo for host \"{host}\" port {port}: {why}\n"))),
-    }
 }
 
 /// How long nothing may happen (`-w`), as a time from now on.

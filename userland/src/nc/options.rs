@@ -100,26 +100,32 @@ impl Options {
     fn operands(&mut self, operands: &[String]) -> Result<(), Refusal> {
         let usage = || (1, USAGE.to_owned());
         let ports = match operands {
-            [port] if self.listen => port,
+            [port] if self.listen => core::slice::from_ref(port),
             [] if self.listen && self.source_port != 0 => {
                 self.ports = vec![core::mem::take(&mut self.source_port)];
                 self.host = if self.source.is_unspecified() { String::new() } else { self.source.to_string() };
                 return Ok(());
             }
-            [host, port] => {
+            [host, port] if self.listen => {
                 self.host.clone_from(host);
-                port
+                core::slice::from_ref(port)
+            }
+            [host, ports @ ..] if !ports.is_empty() && !self.listen => {
+                self.host.clone_from(host);
+                ports
             }
             _ => return Err(usage()),
         };
-        let wrong = || (1, format!("nc: port number invalid: {ports}\n"));
-        self.ports = match ports.split_once('-').filter(|(low, _)| !low.is_empty()) {
-            Some((low, high)) => {
-                let (low, high) = (port(low).ok_or_else(wrong)?, port(high).ok_or_else(wrong)?);
-                (low.min(high)..=low.max(high)).collect()
+        for word in ports {
+            let wrong = || (1, format!("nc: port number invalid: {word}\n"));
+            match word.split_once('-').filter(|(low, _)| !low.is_empty()) {
+                Some((low, high)) => {
+                    let (low, high) = (port(low).ok_or_else(wrong)?, port(high).ok_or_else(wrong)?);
+                    self.ports.extend(low.min(high)..=low.max(high));
+                }
+                None => self.ports.push(port(word).ok_or_else(wrong)?),
             }
-            None => vec![port(ports).ok_or_else(wrong)?],
-        };
+        }
         Ok(())
     }
 }
@@ -145,7 +151,8 @@ mod tests {
             (scan.host.as_str(), scan.ports, scan.timeout),
             ("h", vec![20, 21, 22], Some(Duration::from_secs(1)))
         );
-        for bad in ["-l", "h", "h 0", "-k h 1", "-lz 1", "-J"] {
+        assert_eq!(parse("-z h 80 443 8080-8081").unwrap().ports, [80, 443, 8080, 8081]);
+        for bad in ["-l 1 2 3", "-l", "h", "h 0", "-k h 1", "-lz 1", "-J"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -15,8 +15,9 @@ use hopwise_protocols::wire::icmp::{self, ICMP_ECHO};
 use hopwise_sim_core::{Duration, Errno, Time};
 use hopwise_stack::path::route::OutputFlow;
 
+use crate::dns::{Lookup, Names};
 use crate::kernel::SimKernel;
-use crate::resolve;
+use crate::resolve::{self, Family, GaiError, Host};
 use crate::sock::{PROBE_COST, Sock, micros};
 use options::Options;
 use stats::Stats;
@@ -59,12 +60,13 @@ impl Refusal {
 
 /// `ping`
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
-    Box::new(Ping { args: args.to_vec(), run: None })
+    Box::new(Ping { args: args.to_vec(), resolving: None, run: None })
 }
 
 #[derive(Clone)]
 struct Ping {
     args: Vec<String>,
+    resolving: Option<Box<(Options, Lookup)>>,
     run: Option<Box<Run>>,
 }
 
@@ -73,7 +75,11 @@ impl Program<SimKernel> for Ping {
         if let Some(run) = &mut self.run {
             return run.step(sys);
         }
-        match Options::parse(&self.args).and_then(|options| setup::begin(sys, options)) {
+        let begun = match self.resolved(sys) {
+            Err(step) => return step,
+            Ok(resolved) => resolved.and_then(|(options, host)| setup::begin(sys, options, host)),
+        };
+        match begun {
             Ok(run) => self.run.insert(Box::new(run)).step(sys),
             Err(Refusal { status: 0, text }) => {
                 sys.out(&text);
@@ -84,6 +90,30 @@ impl Program<SimKernel> for Ping {
                 Step::Exit(status)
             }
         }
+    }
+}
+
+impl Ping {
+    /// The options, and the host once it is known. `Err`: what is waited for.
+    fn resolved(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<Result<(Options, Host), Refusal>, Step> {
+        if self.resolving.is_none() {
+            match Options::parse(&self.args) {
+                Ok(options) => {
+                    setup::announce(sys, &options);
+                    let lookup = Lookup::begin(sys, setup::word(&options), options.family);
+                    self.resolving = Some(Box::new((options, lookup)));
+                }
+                Err(refusal) => return Ok(Err(refusal)),
+            }
+        }
+        let Some((options, lookup)) = self.resolving.as_deref_mut() else { return Ok(Err(Refusal::usage(String::new()))) };
+        let host = lookup.wait(sys)?.map_err(|why| {
+            // A name that has addresses of the other family only.
+            let other = why == GaiError::NoData && options.family != Family::Unspec;
+            let why = if other { GaiError::AddrFamily } else { why };
+            Refusal::new(2, format!("{}: {why}", setup::word(options)))
+        });
+        Ok(host.map(|host| (options.clone(), host)))
     }
 }
 
@@ -114,6 +144,7 @@ struct Run {
     interrupted: bool,
     /// Until when the current wait lasts; `None`: the next round begins.
     waiting: Option<Time>,
+    names: Names,
 }
 
 /// What `pinger` decided.
@@ -144,10 +175,10 @@ impl Run {
                     }
                     self.waiting = Some(self.probe(sys));
                 }
-                Some(_) if self.sock.is_ready(sys) => {
-                    self.receive(sys);
-                    self.waiting = None;
-                }
+                Some(_) if self.sock.is_ready(sys) => match self.receive(sys) {
+                    Some(step) => return step,
+                    None => self.waiting = None,
+                },
                 Some(until) if now >= until => self.waiting = None,
                 Some(until) => return Step::Block(Wait::until(until).or_until(self.exit_at)),
             }
@@ -313,7 +344,8 @@ impl Run {
 
     /// An address as it is shown: with its name, unless numbers were asked for.
     fn name(&self, sys: &mut Sys<'_, SimKernel>, addr: Ipv4Addr) -> String {
-        match resolve::reverse(sys, addr).filter(|_| !self.options.numeric) {
+        let asked = self.names.get(addr).ok().map(str::to_owned);
+        match asked.or_else(|| resolve::reverse(sys, addr)).filter(|_| !self.options.numeric) {
             Some(name) => format!("{name} ({addr})"),
             None => addr.to_string(),
         }

@@ -1,6 +1,8 @@
 //! What comes back: answers, errors, and what is printed about them.
 
-use hopwise_machine::Sys;
+use core::net::Ipv4Addr;
+
+use hopwise_machine::{Step, Sys};
 use hopwise_protocols::wire::icmp::{
     self, ICMP_DEST_UNREACH, ICMP_ECHO, ICMP_ECHOREPLY, ICMP_HLEN, ICMP_PARAMETERPROB, ICMP_REDIRECT,
     ICMP_SOURCE_QUENCH, ICMP_TIME_EXCEEDED,
@@ -23,23 +25,44 @@ struct Reply<'a> {
 }
 
 impl Run {
-    /// Reads what has arrived, until nothing is in flight or nothing is left (the lower half of `main_loop`).
-    pub(super) fn receive(&mut self, sys: &mut Sys<'_, SimKernel>) {
+    /// Reads what has arrived, until nothing is in flight or nothing is left (the lower half of `main_loop`). Gives what it waits for if
+    /// it first needs the name of who sent it.
+    pub(super) fn receive(&mut self, sys: &mut Sys<'_, SimKernel>) -> Option<Step> {
         loop {
+            if let Some(step) = self.next_sender(sys).and_then(|addr| self.names.wait_for(sys, addr)) {
+                return Some(step);
+            }
             if let Some(errno) = self.sock.take_pending(sys) {
                 if self.read_error(sys).is_none() {
                     sys.err(&format!("ping: recvmsg: {errno}\n"));
-                    return;
+                    return None;
                 }
             } else if let Some(datagram) = self.sock.recv(sys) {
                 self.parse_reply(sys, &datagram);
             } else if self.read_error(sys).is_none() {
-                return;
+                return None;
             }
             if self.stats.in_flight() == 0 {
-                return;
+                return None;
             }
         }
+    }
+
+    /// Whose name the line about the next message will have.
+    fn next_sender(&self, sys: &mut Sys<'_, SimKernel>) -> Option<Ipv4Addr> {
+        let (ident, target) = (self.ident, self.target);
+        if self.options.numeric || self.options.quiet || self.options.flood {
+            return None;
+        }
+        let socket = self.sock.get(sys).ok()?;
+        if socket.pending.is_some() || socket.queue.is_empty() {
+            let error = socket.errors.front().filter(|error| error.to.0 == target)?;
+            let (header, _) = split::<icmp::Header>(&error.bytes).ok()?;
+            return error.from.filter(|_| header.echo_id() == ident);
+        }
+        let datagram = socket.queue.front()?;
+        let (header, _) = split::<icmp::Header>(ipv4::view(&datagram.bytes).ok()?.payload).ok()?;
+        (header.kind == ICMP_ECHOREPLY && header.echo_id() == ident).then_some(datagram.from.0)
     }
 
     /// Takes one entry of the error queue and prints it (`ping4_receive_error_msg`).

@@ -11,6 +11,7 @@ use super::options::{Options, Stamps};
 use super::stats::Stats;
 use super::text::OptionsPrinter;
 use super::{Refusal, Run};
+use crate::dns::Names;
 use crate::kernel::SimKernel;
 use crate::resolve::{self, Family, Host};
 use crate::sock::{Sock, link_named};
@@ -28,8 +29,8 @@ struct Target {
     name: String,
 }
 
-/// Does all that comes before the first probe.
-pub(super) fn begin(sys: &mut Sys<'_, SimKernel>, mut options: Options) -> Result<Run, Refusal> {
+/// What is printed before the host is looked up.
+pub(super) fn announce(sys: &mut Sys<'_, SimKernel>, options: &Options) {
     for warning in &options.warnings {
         sys.err(&format!("ping: {warning}\n"));
     }
@@ -37,7 +38,27 @@ pub(super) fn begin(sys: &mut Sys<'_, SimKernel>, mut options: Options) -> Resul
         let hex: String = pattern.iter().map(|b| format!("{b:02x}")).collect();
         sys.out(&format!("PATTERN: 0x{hex}\n"));
     }
-    let mut target = find_target(sys, &mut options)?;
+    if options.verbose {
+        let (six, kind) = if options.family == Family::V4 { (-1, "0") } else { (4, "SOCK_RAW") };
+        let family = match options.family {
+            Family::Unspec => "AF_UNSPEC",
+            Family::V4 => "AF_INET",
+            Family::V6 => "AF_INET6",
+        };
+        sys.err(&format!(
+            "ping: sock4.fd: 3 (socktype: SOCK_RAW), sock6.fd: {six} (socktype: {kind}), hints.ai_family: {family}\n\n"
+        ));
+    }
+}
+
+/// The host that is pinged; those before it are a source route.
+pub(super) fn word(options: &Options) -> &str {
+    options.targets.last().map_or("", String::as_str)
+}
+
+/// Does all that comes before the first probe.
+pub(super) fn begin(sys: &mut Sys<'_, SimKernel>, mut options: Options, host: Host) -> Result<Run, Refusal> {
+    let mut target = find_target(sys, &mut options, host)?;
     let device = find_device(sys, &options)?;
     let source = match options.source {
         Some(source) => source,
@@ -76,25 +97,13 @@ pub(super) fn begin(sys: &mut Sys<'_, SimKernel>, mut options: Options) -> Resul
         leaving: false,
         interrupted: false,
         waiting: None,
+        names: Names::default(),
         options,
     })
 }
 
-fn find_target(sys: &mut Sys<'_, SimKernel>, options: &mut Options) -> Result<Target, Refusal> {
+fn find_target(sys: &mut Sys<'_, SimKernel>, options: &mut Options, host: Host) -> Result<Target, Refusal> {
     let words = options.targets.clone();
-    let word = words.last().cloned().unwrap_or_default();
-    if options.verbose {
-        let (six, kind) = if options.family == Family::V4 { (-1, "0") } else { (4, "SOCK_RAW") };
-        let family = match options.family {
-            Family::Unspec => "AF_UNSPEC",
-            Family::V4 => "AF_INET",
-            Family::V6 => "AF_INET6",
-        };
-        sys.err(&format!(
-            "ping: sock4.fd: 3 (socktype: SOCK_RAW), sock6.fd: {six} (socktype: {kind}), hints.ai_family: {family}\n\n"
-        ));
-    }
-    let host = resolve::resolve(sys, &word, options.family).map_err(|why| Refusal::new(2, format!("{word}: {why}")))?;
     let (addr, canonical, numeric) = match host {
         Host::V4 { addr, canonical, numeric } => (addr, canonical, numeric),
         // A machine without IPv6 has no route to anywhere, and not even ::1.

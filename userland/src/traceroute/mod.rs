@@ -11,8 +11,9 @@ use hopwise_protocols::wire::ipv4::IP_HLEN;
 use hopwise_protocols::wire::udp::UDP_HLEN;
 use hopwise_sim_core::{Duration, Errno, Time};
 
+use crate::dns::{Lookup, Names};
 use crate::kernel::SimKernel;
-use crate::resolve::{self, Family, Host};
+use crate::resolve::{Family, Host};
 use crate::sock::PROBE_COST;
 use options::{Method, Options, Refusal};
 use probe::{Probe, Prober};
@@ -25,12 +26,13 @@ const WAIT_PRECISION: f64 = 0.001;
 
 /// `traceroute`
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
-    Box::new(Traceroute { args: args.to_vec(), run: None })
+    Box::new(Traceroute { args: args.to_vec(), lookup: None, run: None })
 }
 
 #[derive(Clone)]
 struct Traceroute {
     args: Vec<String>,
+    lookup: Option<Box<Lookup>>,
     run: Option<Box<Run>>,
 }
 
@@ -39,7 +41,11 @@ impl Program<SimKernel> for Traceroute {
         if let Some(run) = &mut self.run {
             return run.step(sys);
         }
-        match Options::parse(&self.args).and_then(|options| begin(sys, options)) {
+        let begun = match self.resolved(sys) {
+            Err(step) => return step,
+            Ok(resolved) => resolved.and_then(|(options, target)| begin(sys, options, target)),
+        };
+        match begun {
             Ok(run) => self.run.insert(Box::new(run)).step(sys),
             Err((status, text)) => {
                 sys.err(&text);
@@ -54,22 +60,30 @@ pub(crate) fn failure(call: &str, errno: Errno) -> Refusal {
     (1, format!("\n{call}: {errno}\n"))
 }
 
-fn begin(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<Run, Refusal> {
-    let (word, position, argc) = options.host.clone();
-    let family = if options.six { Family::V6 } else { Family::V4 };
-    let cannot = |why: &dyn core::fmt::Display| {
-        (
-            2,
-            format!(
-                "{word}: {why}\nCannot handle \"host\" cmdline arg `{word}' on position {position} (argc {argc})\n"
-            ),
-        )
-    };
-    let target = match resolve::resolve(sys, &word, family) {
-        Ok(Host::V4 { addr, .. }) => addr,
-        Ok(Host::V6(_)) => return Err(cannot(&"Address family not supported by protocol")),
-        Err(why) => return Err(cannot(&why)),
-    };
+impl Traceroute {
+    /// The options, and the address of the host once it is known. `Err`: what is waited for.
+    fn resolved(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<Result<(Options, Ipv4Addr), Refusal>, Step> {
+        let options = match Options::parse(&self.args) {
+            Ok(options) => options,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let (word, position, argc) = &options.host;
+        let family = if options.six { Family::V6 } else { Family::V4 };
+        let cannot = |why: &dyn core::fmt::Display| {
+            let which = format!("Cannot handle \"host\" cmdline arg `{word}' on position {position} (argc {argc})");
+            Err((2, format!("{word}: {why}\n{which}\n")))
+        };
+        let lookup = self.lookup.get_or_insert_with(|| Box::new(Lookup::begin(sys, word, family)));
+        Ok(match lookup.wait(sys)? {
+            Ok(Host::V4 { addr, .. }) => Ok((options, addr)),
+            Ok(Host::V6(_)) => cannot(&"Address family not supported by protocol"),
+            Err(why) => cannot(&why),
+        })
+    }
+}
+
+fn begin(sys: &mut Sys<'_, SimKernel>, options: Options, target: Ipv4Addr) -> Result<Run, Refusal> {
+    let word = options.host.0.clone();
     let own_header = if options.method == Method::Icmp { ICMP_HLEN } else { UDP_HLEN };
     let headers = IP_HLEN + own_header;
     let data = options.length.map_or(DEF_DATA_LEN - own_header, |length| length.saturating_sub(headers));
@@ -83,8 +97,17 @@ fn begin(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<Run, Refusal>
         prober,
         last_sent: None,
         busy: sys.now(),
+        names: Names::default(),
         options,
     })
+}
+
+/// Why a trace does not go on at once.
+enum Pause {
+    /// It waits for answers, until then.
+    Until(Time),
+    /// It waits for a name.
+    Name(Step),
 }
 
 /// A trace under way (`do_it`).
@@ -100,6 +123,7 @@ struct Run {
     last_sent: Option<Time>,
     /// Until when it is busy with sending: answers that come meanwhile are looked at together.
     busy: Time,
+    names: Names,
 }
 
 impl Run {
@@ -119,14 +143,15 @@ impl Run {
                     return Step::Exit(status);
                 }
                 Ok(None) => {}
+                Ok(Some(Pause::Name(step))) => return step,
                 Ok(Some(_)) if self.prober.is_ready(sys, &self.probes) => {}
-                Ok(Some(until)) => return Step::Block(Wait::until(until)),
+                Ok(Some(Pause::Until(until))) => return Step::Block(Wait::until(until)),
             }
         }
     }
 
     /// Looks at each probe once: too old, to be printed, to be sent. Gives until when to wait for answers.
-    fn round(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<Option<Time>, Refusal> {
+    fn round(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<Option<Pause>, Refusal> {
         let now = sys.now();
         let (mut waiting, mut until) = (0, None::<Time>);
         let mut n = self.next;
@@ -134,6 +159,9 @@ impl Run {
             self.expire(sys, n, now);
             if self.probes[n].done {
                 if n == self.next {
+                    if let Some(step) = self.new_address(n).and_then(|addr| self.names.wait_for(sys, addr)) {
+                        return Ok(Some(Pause::Name(step)));
+                    }
                     self.print(sys, n);
                     self.next += 1;
                 }
@@ -161,7 +189,14 @@ impl Run {
             }
             n += 1;
         }
-        Ok(until)
+        Ok(until.map(Pause::Until))
+    }
+
+    /// The address of the probe's answer, if its name will be printed.
+    fn new_address(&self, n: usize) -> Option<Ipv4Addr> {
+        let from = self.probes[n].from.filter(|_| !self.options.numeric)?;
+        let place = n % self.options.queries;
+        (self.probes[n - place..n].iter().rev().find_map(|p| p.from) != Some(from)).then_some(from)
     }
 
     /// When the next probe may be sent, if that is not now.
@@ -208,7 +243,7 @@ impl Run {
                 // The address is not repeated for the same hop.
                 let before = self.probes[n - place..n].iter().rev().find_map(|p| p.from);
                 if before != Some(from) {
-                    text.push_str(&self.name(sys, from));
+                    text.push_str(&self.name(from));
                 }
             }
         }
@@ -222,11 +257,11 @@ impl Run {
         sys.out(&text);
     }
 
-    fn name(&self, sys: &mut Sys<'_, SimKernel>, addr: Ipv4Addr) -> String {
+    fn name(&self, addr: Ipv4Addr) -> String {
         if self.options.numeric {
             return format!(" {addr}");
         }
-        let name = resolve::reverse(sys, addr).unwrap_or_else(|| addr.to_string());
+        let name = self.names.get(addr).map_or_else(|_| addr.to_string(), str::to_owned);
         format!(" {name} ({addr})")
     }
 }
