@@ -8,6 +8,7 @@ mod lookups;
 mod pcap;
 mod rules;
 mod setup;
+mod tcp;
 
 use criterion::{criterion_group, criterion_main};
 
@@ -25,6 +26,9 @@ criterion_group!(
     rules::all,
     conntrack::conntrack,
     encap::tunnels,
-    encap::hashes
+    encap::hashes,
+    tcp::bulk,
+    tcp::exchange,
+    tcp::many
 );
 criterion_main!(benches);

@@ -3,12 +3,14 @@
 #![warn(missing_docs)]
 
 mod bridge;
+mod bulk;
 mod chain;
 mod crowd;
 pub mod frames;
 pub mod hop;
 
 pub use bridge::Switch;
+pub use bulk::{Bulk, Open};
 pub use chain::{Chain, ChainOptions};
 pub use crowd::{Crowd, commands};
 

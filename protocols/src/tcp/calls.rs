@@ -81,22 +81,49 @@ impl Endpoint {
     /// # Errors
     /// `EAGAIN` if there is nothing yet, the error that ended the connection, `ENOTCONN`.
     pub fn read(&mut self, now: Time, max: usize) -> Result<Vec<u8>, Errno> {
-        if self.incoming.readable() == 0 {
-            if let Some(error) = self.error.take() {
-                return Err(error);
-            }
-            if self.rcv_shutdown {
-                return Ok(Vec::new());
-            }
-            return Err(if self.state == State::SynSent { Errno::ENOTCONN } else { Errno::EAGAIN });
+        if self.may_read()? {
+            let bytes = self.incoming.read(max);
+            self.was_read(now, bytes.len());
+            return Ok(bytes);
         }
-        let bytes = self.incoming.read(max);
+        Ok(Vec::new())
+    }
+
+    /// Takes up to `max` bytes that arrived and throws them away (`MSG_TRUNC`); gives how many. 0: the end of the stream.
+    ///
+    /// # Errors
+    /// As [`Endpoint::read`].
+    pub fn discard(&mut self, now: Time, max: usize) -> Result<usize, Errno> {
+        if self.may_read()? {
+            let count = self.incoming.discard(max);
+            self.was_read(now, count);
+            return Ok(count);
+        }
+        Ok(0)
+    }
+
+    /// Whether there is something to read; false at the end of the stream.
+    fn may_read(&mut self) -> Result<bool, Errno> {
+        if self.incoming.readable() > 0 {
+            return Ok(true);
+        }
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        match self.state {
+            _ if self.rcv_shutdown => Ok(false),
+            State::SynSent => Err(Errno::ENOTCONN),
+            _ => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// The owner took `count` bytes: the buffer may grow, the window may have to be told.
+    fn was_read(&mut self, now: Time, count: usize) {
         let round_trip = self.rtt.smoothed().unwrap_or_default().max(Duration::from_millis(1));
-        self.rcv.read(bytes.len(), now, round_trip, self.advmss, self.params.rmem_max);
+        self.rcv.read(count, now, round_trip, self.advmss, self.params.rmem_max);
         if !matches!(self.state, State::Close | State::TimeWait) {
-            self.ack_after_read(now, bytes.len());
+            self.ack_after_read(now, count);
         }
-        Ok(bytes)
     }
 
     /// The window may have opened enough to be told (`__tcp_cleanup_rbuf`).

@@ -49,7 +49,17 @@ impl ReceiveQueue {
     /// Takes up to `max` bytes.
     pub fn read(&mut self, max: usize) -> Vec<u8> {
         let count = max.min(self.ready.len());
-        let bytes: Vec<u8> = self.ready.drain(..count).collect();
+        let (front, back) = self.ready.as_slices();
+        let first = count.min(front.len());
+        let bytes = [&front[..first], &back[..count - first]].concat();
+        self.discard(count);
+        bytes
+    }
+
+    /// Throws up to `max` bytes away; gives how many.
+    pub fn discard(&mut self, max: usize) -> usize {
+        let count = max.min(self.ready.len());
+        self.ready.drain(..count);
         let mut rest = count;
         while let Some((len, memory)) = self.charged.front_mut() {
             if *len > rest {
@@ -60,7 +70,7 @@ impl ReceiveQueue {
             self.memory -= *memory;
             self.charged.pop_front();
         }
-        bytes
+        count
     }
 
     /// The first bytes, without taking them.

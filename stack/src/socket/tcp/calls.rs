@@ -134,6 +134,15 @@ impl Network {
         self.with_tcp(ns, id, |end| end.read(now, max))?
     }
 
+    /// Takes up to `max` bytes that arrived without giving them (`MSG_TRUNC`); gives how many there were.
+    ///
+    /// # Errors
+    /// As [`Network::recv_tcp`].
+    pub fn discard_tcp(&mut self, ns: NsId, id: SocketId, max: usize) -> Result<usize, Errno> {
+        let now = self.now();
+        self.with_tcp(ns, id, |end| end.discard(now, max))?
+    }
+
     /// No more will be sent (`shutdown(SHUT_WR)`).
     ///
     /// # Errors
