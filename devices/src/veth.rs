@@ -3,6 +3,8 @@
 //! A NIC at the end of a wire between two machines is one too (as in containerlab), with a [`Wire`] that delays,
 //! limits and loses frames.
 
+use std::collections::VecDeque;
+
 use hopwise_sim_core::{Duration, IfIndex, NsId, Rng, Time};
 
 use crate::hw::HwType;
@@ -11,6 +13,9 @@ use crate::link::{Link, OperState};
 
 /// How long a frame takes from one end to the other when there is no wire in between: the order of a softirq.
 pub const CROSSING: Duration = Duration::from_micros(10);
+
+/// How many frames wait for a wire or travel along it; what comes then is dropped (netem's `limit` where none is given).
+pub const WIRE_LIMIT: usize = 1000;
 
 /// The row of this kind.
 pub static OPS: KindOps = KindOps {
@@ -54,6 +59,8 @@ pub struct Wire {
     pub jitter: Duration,
     /// When the last bit of the last frame has been sent.
     pub busy_until: Time,
+    /// When each frame that is on the wire, or waits for it, has arrived: at most [`WIRE_LIMIT`].
+    pub queued: VecDeque<Time>,
     /// Draws losses and jitter.
     pub rng: Rng,
 }
@@ -65,14 +72,22 @@ pub enum Sent {
     After(Duration),
     /// It is lost.
     Lost,
+    /// Too many wait before it.
+    Full,
 }
 
 impl Wire {
     /// Sends a frame of `len` bytes at `now`: it waits for those before it, takes its time at the wire's rate, and
-    /// travels for the delay.
+    /// travels for the delay. Models `netem_enqueue`.
     pub fn send(&mut self, now: Time, len: usize) -> Sent {
         if self.loss_ppm > 0 && self.rng.below(1_000_000) < self.loss_ppm {
             return Sent::Lost;
+        }
+        while self.queued.front().is_some_and(|at| *at <= now) {
+            self.queued.pop_front();
+        }
+        if self.queued.len() >= WIRE_LIMIT {
+            return Sent::Full;
         }
         let mut done = now;
         if let Some(nanos) = (len as u64 * 8 * 1_000_000_000).checked_div(self.rate) {
@@ -81,6 +96,7 @@ impl Wire {
         }
         let jitter = u32::try_from(self.jitter.as_micros()).unwrap_or(u32::MAX);
         let arrival = done + self.delay + Duration::from_micros(u64::from(self.rng.below(jitter)));
+        self.queued.push_back(arrival);
         Sent::After(arrival.since(now).max(CROSSING))
     }
 }

@@ -27,6 +27,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("getent", Bin, "libc-bin", "look up a host, a user, a service", crate::getent::start),
         row("ifconfig", Sbin, "net-tools", "show interfaces and set them up", net_tools::ifconfig::start),
         row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
+        row("iperf3", Bin, "iperf3", "measure how fast a path is", crate::iperf3::start),
         row("ip6tables", Sbin, "iptables", "refused: there is no IPv6", netfilter::iptables::refuse),
         row("ipset", Sbin, "ipset", "sets of addresses, networks and ports", netfilter::ipset::start),
         row("iptables", Sbin, "iptables", "show and change the rules of netfilter", netfilter::iptables::start),

@@ -160,7 +160,10 @@ impl Endpoint {
         for &(sent_at, end, resent) in &arrived {
             self.rack_advance(now, sent_at, end, resent);
         }
-        self.changed |= self.wants_writer();
+        if self.nospace && self.wants_writer() {
+            self.nospace = false;
+            self.changed = true;
+        }
         newly
     }
 

@@ -36,6 +36,10 @@ pub struct Info {
     pub algorithm: &'static str,
     /// Segments out.
     pub unacked: u32,
+    /// Segments sent again since the connection began.
+    pub total_retrans: u64,
+    /// The other side's window.
+    pub snd_wnd: u32,
 }
 
 impl Endpoint {
@@ -51,6 +55,7 @@ impl Endpoint {
             return Err(Errno::EPIPE);
         }
         let count = data.len().min(self.room());
+        self.nospace |= count < data.len();
         if count == 0 && !data.is_empty() {
             return Err(Errno::EAGAIN);
         }
@@ -67,6 +72,9 @@ impl Endpoint {
 
     /// The send buffer grows with the congestion window (`tcp_sndbuf_expand`).
     fn send_buffer(&self) -> usize {
+        if let Some(set) = self.params.sndbuf {
+            return set as usize;
+        }
         let wanted = 2 * self.cong.cwnd as usize * super::receive::truesize(self.snd.mss as usize);
         wanted.max(SNDBUF_MIN).min(self.params.wmem_max as usize)
     }
@@ -120,7 +128,8 @@ impl Endpoint {
     /// The owner took `count` bytes: the buffer may grow, the window may have to be told.
     fn was_read(&mut self, now: Time, count: usize) {
         let round_trip = self.rtt.smoothed().unwrap_or_default().max(Duration::from_millis(1));
-        self.rcv.read(count, now, round_trip, self.advmss, self.params.rmem_max);
+        let most = if self.params.rcvbuf_locked { self.rcv.buffer } else { self.params.rmem_max };
+        self.rcv.read(count, now, round_trip, self.advmss, most);
         if !matches!(self.state, State::Close | State::TimeWait) {
             self.ack_after_read(now, count);
         }
@@ -314,6 +323,8 @@ impl Endpoint {
             options: (self.stamps.on, self.sack),
             algorithm: self.cong.algorithm().name(),
             unacked: self.queue.sent() as u32,
+            total_retrans: self.snd.total_retrans,
+            snd_wnd: self.snd.window,
         }
     }
 }

@@ -77,6 +77,8 @@ pub enum State {
 pub struct Params {
     /// The MSS told to the other side: the MTU of the route without headers.
     pub advmss: u16,
+    /// `TCP_MAXSEG`; 0: none was given.
+    pub user_mss: u16,
     /// The path MTU towards the other side.
     pub mtu: u32,
     /// `tcp_timestamps`
@@ -87,6 +89,10 @@ pub struct Params {
     pub window_scaling: bool,
     /// `tcp_rmem`, default
     pub rmem: u32,
+    /// The receive buffer was set by the owner and does not grow (`SOCK_RCVBUF_LOCK`).
+    pub rcvbuf_locked: bool,
+    /// The send buffer that the owner has set (`SOCK_SNDBUF_LOCK`).
+    pub sndbuf: Option<u32>,
     /// `tcp_rmem`, largest
     pub rmem_max: u32,
     /// `tcp_wmem`, largest
@@ -125,11 +131,14 @@ impl Default for Params {
     fn default() -> Self {
         Params {
             advmss: 1460,
+            user_mss: 0,
             mtu: 1500,
             timestamps: true,
             sack: true,
             window_scaling: true,
             rmem: 131_072,
+            rcvbuf_locked: false,
+            sndbuf: None,
             rmem_max: 33_554_432,
             wmem_max: 4_194_304,
             algorithm: Algorithm::Cubic,
@@ -248,6 +257,8 @@ struct Snd {
     mss: u32,
     /// End of the last segment sent that was not full (Minshall's form of Nagle's rule).
     small_end: u32,
+    /// Segments sent again since the connection began (`total_retrans`).
+    total_retrans: u64,
     /// When data was sent last.
     sent_at: Time,
     /// The most segments that were out in this round: whether the congestion window is what holds back.
@@ -336,6 +347,8 @@ pub struct Endpoint {
     /// The owner is gone.
     orphan: bool,
     nodelay: bool,
+    /// The owner has more to send than there was room for: it is told of room (`SOCK_NOSPACE`).
+    nospace: bool,
     keepalive: bool,
     /// When a challenge was answered last.
     challenged_at: Option<Time>,

@@ -31,6 +31,19 @@ pub struct Opening {
     pub now: Time,
 }
 
+impl Params {
+    /// The window of a SYN. A buffer that the owner has set never grows, so its window needs a smaller scale
+    /// (`tcp_select_initial_window`).
+    fn first_window(&self, mss: u32, scaling: bool) -> Window {
+        let most = if self.rcvbuf_locked { self.rmem / 2 } else { self.rmem_max.max(65_536) };
+        Window::initial(self.rmem, most, mss, scaling)
+    }
+
+    fn user_mss_or(&self, other: u32) -> u32 {
+        if self.user_mss == 0 { other } else { u32::from(self.user_mss) }
+    }
+}
+
 impl Endpoint {
     fn new(params: Params, opening: Opening, state: State, rcv: Window) -> Self {
         let Opening { iss, stamp_offset, now } = opening;
@@ -70,6 +83,7 @@ impl Endpoint {
             snd_shutdown: false,
             orphan: false,
             nodelay: false,
+            nospace: false,
             keepalive: false,
             challenged_at: None,
             heard_at: now,
@@ -83,8 +97,9 @@ impl Endpoint {
 
     /// Opens a connection: the SYN is ready to be sent (`tcp_connect`).
     pub fn connect(params: Params, opening: Opening) -> Self {
-        let rcv = Window::initial(params.rmem, params.rmem_max, u32::from(params.advmss), params.window_scaling);
+        let rcv = params.first_window(u32::from(params.advmss), params.window_scaling);
         let mut endpoint = Endpoint::new(params, opening, State::SynSent, rcv);
+        endpoint.snd.mss_clamp = endpoint.params.user_mss_or(endpoint.snd.mss_clamp);
         endpoint.snd.mss = endpoint.mss_for(endpoint.snd.mss_clamp);
         endpoint.send_new(opening.now);
         endpoint.rearm(opening.now);
@@ -96,7 +111,7 @@ impl Endpoint {
         let stamps = params.timestamps && syn.options.timestamp.is_some();
         let mss = u32::from(params.advmss) - if stamps { TSTAMP_ALIGNED } else { 0 };
         let scaling = params.window_scaling && syn.options.wscale.is_some();
-        let rcv = Window::initial(params.rmem, params.rmem_max, mss, scaling);
+        let rcv = params.first_window(mss, scaling);
         let mut endpoint = Endpoint::new(params, opening, State::SynRecv, rcv);
         endpoint.embryo = true;
         endpoint.agree(syn, opening.now);
@@ -112,7 +127,8 @@ impl Endpoint {
         self.rcv.next = syn.seq.wrapping_add(1);
         self.rcv.told_at = self.rcv.next;
         self.snd.wl1 = syn.seq;
-        self.snd.mss_clamp = options.mss.map_or(MSS_DEFAULT, u32::from).max(MSS_MIN);
+        let told = options.mss.map_or(MSS_DEFAULT, u32::from);
+        self.snd.mss_clamp = told.min(self.params.user_mss_or(told)).max(MSS_MIN);
         self.sack &= options.sack_permitted;
         match options.wscale.filter(|_| self.params.window_scaling) {
             Some(shift) => self.snd.shift = shift,

@@ -203,6 +203,7 @@ impl Endpoint {
             self.queue.cut(index, self.snd.mss);
         }
         self.counted.retrans_segs += 1;
+        self.snd.total_retrans += 1;
         self.counted.tcp_syn_retrans += u64::from(segment.syn);
         self.transmit(now, index);
         self.queue.note_resent(index, now);

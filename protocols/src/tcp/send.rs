@@ -204,6 +204,9 @@ impl SendQueue {
                 break;
             }
             gone(segment);
+            self.sacked = self.sacked.saturating_sub(u32::from(segment.sacked));
+            self.lost = self.lost.saturating_sub(u32::from(segment.lost));
+            self.resent = self.resent.saturating_sub(u32::from(segment.resent));
             self.segments.pop_front();
             self.sent -= 1;
         }
@@ -212,15 +215,19 @@ impl SendQueue {
             self.bytes.drain(..known);
             self.first = self.first.wrapping_add(known as u32);
         }
-        self.recount();
     }
 
     /// Writes the bytes from number `seq` on into `out`.
     pub fn copy(&self, seq: u32, out: &mut [u8]) {
         let at = seq.wrapping_sub(self.first) as usize;
-        for (to, from) in out.iter_mut().zip(self.bytes.iter().skip(at)) {
-            *to = *from;
-        }
+        let (front, back) = self.bytes.as_slices();
+        let first = front.get(at..).unwrap_or_default();
+        let first = &first[..first.len().min(out.len())];
+        let (head, tail) = out.split_at_mut(first.len());
+        head.copy_from_slice(first);
+        let rest = back.get(at.saturating_sub(front.len())..).unwrap_or_default();
+        let rest = &rest[..rest.len().min(tail.len())];
+        tail[..rest.len()].copy_from_slice(rest);
     }
 
     /// Forgets everything: nobody will read it.

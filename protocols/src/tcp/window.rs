@@ -42,7 +42,7 @@ impl Window {
     pub fn initial(buffer: u32, most: u32, mss: u32, scaling: bool) -> Self {
         let space = buffer / 2;
         let size = if mss > 0 && mss <= space { space / mss * mss } else { space };
-        let shift = if scaling { most.max(65_536).ilog2().saturating_sub(15).min(14) as u8 } else { 0 };
+        let shift = if scaling { most.max(1).ilog2().saturating_sub(15).min(14) as u8 } else { 0 };
         let size = size.min(65_535 << shift);
         Window { size, shift, threshold: size, clamp: space, buffer, ratio: 128, ..Window::default() }
     }

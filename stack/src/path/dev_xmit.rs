@@ -76,6 +76,7 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
                     Fate::Sent
                 }
                 Sent::Lost => cx.drop(packet, DropReason::WireLoss),
+                Sent::Full => cx.drop(packet, DropReason::Qdisc),
             }
         }
         Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),

@@ -75,6 +75,12 @@ pub struct SockOpts {
     pub mark: u32,
     /// `IP_MULTICAST_TTL`; `None`: 1.
     pub multicast_ttl: Option<u8>,
+    /// Memory for what is to be sent, once it was set (`SO_SNDBUF`).
+    pub sndbuf: Option<u32>,
+    /// Memory for what was received, once it was set (`SO_RCVBUF`).
+    pub rcvbuf: Option<u32>,
+    /// `TCP_MAXSEG`; 0: what the route says.
+    pub maxseg: u16,
     /// `IP_OPTIONS`: what follows the header, at most 40 bytes, padded to four.
     pub options: Option<([u8; 40], u8)>,
 }
@@ -150,7 +156,7 @@ pub struct Socket {
     pub errors: VecDeque<SockError>,
     /// The error that the next call returns (`sk_err`).
     pub pending: Option<Errno>,
-    /// `SO_REUSEADDR`, which TCP sockets have.
+    /// `SO_REUSEADDR`, of TCP and UDP sockets.
     pub reuse: bool,
     /// What a TCP socket does.
     pub tcp: tcp::Role,
@@ -159,9 +165,11 @@ pub struct Socket {
 impl Socket {
     /// Queues something for the reader; false if there is no room (`sock_queue_rcv_skb`).
     pub fn enqueue(&mut self, datagram: Datagram) -> bool {
-        if self.queued + datagram.bytes.len()
-            > RCVBUF * if matches!(self.kind, SocketKind::Packet { .. }) { 64 } else { 1 }
-        {
+        let room = match self.kind {
+            SocketKind::Packet { .. } => RCVBUF * 64,
+            _ => self.opts.rcvbuf.map_or(RCVBUF, |bytes| bytes as usize),
+        };
+        if self.queued + datagram.bytes.len() > room {
             self.dropped += 1;
             return false;
         }

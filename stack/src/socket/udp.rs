@@ -85,8 +85,8 @@ pub fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) -> Resu
         return Err(Errno::EADDRNOTAVAIL);
     }
     let port = match port {
-        0 => free_port(ns, addr)?,
-        port if in_use(ns, addr, port) => return Err(Errno::EADDRINUSE),
+        0 => free_port(ns, id, addr)?,
+        port if in_use(ns, id, addr, port) => return Err(Errno::EADDRINUSE),
         port => port,
     };
     let socket = ns.sockets.get_mut(id).ok_or(Errno::EBADF)?;
@@ -96,24 +96,28 @@ pub fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) -> Resu
     Ok(port)
 }
 
-fn in_use(ns: &Namespace, addr: Ipv4Addr, port: u16) -> bool {
+/// Whether a port cannot be had: sockets that all have `SO_REUSEADDR` share it (`inet_rcv_saddr_equal`, `udp_lib_lport_inuse`).
+fn in_use(ns: &Namespace, id: SocketId, addr: Ipv4Addr, port: u16) -> bool {
+    let reuse = ns.sockets.get(id).is_some_and(|socket| socket.reuse);
     ns.sockets
         .udp
         .get(&port)
         .into_iter()
         .flatten()
+        .filter(|other| **other != id)
         .filter_map(|&id| ns.sockets.get(id))
+        .filter(|s| !(reuse && s.reuse))
         .any(|s| s.local.0 == addr || s.local.0.is_unspecified() || addr.is_unspecified())
 }
 
 /// A free port of `ip_local_port_range`, beginning at a random one.
-fn free_port(ns: &mut Namespace, addr: Ipv4Addr) -> Result<u16, Errno> {
+fn free_port(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr) -> Result<u16, Errno> {
     let (low, high) = ns.sysctl.local_ports;
     let count = u32::from(high.saturating_sub(low)) + 1;
     let start = ns.rng.below(count);
     (0..count)
         .map(|i| low + ((start + i) % count) as u16)
-        .find(|&port| !in_use(ns, addr, port))
+        .find(|&port| !in_use(ns, id, addr, port))
         .ok_or(Errno::EADDRINUSE)
 }
 

@@ -5,7 +5,6 @@ mod live;
 mod options;
 mod ring;
 mod sink;
-mod stdio;
 
 use hopwise_capture::file::{self, Capture};
 use hopwise_capture::filter::{Filter, Source};

@@ -8,7 +8,7 @@ use hopwise_machine::{Open, Step, Sys};
 use hopwise_sim_core::Time;
 
 use super::options::{Options, Refusal, Rotation};
-use super::stdio::Stream;
+use crate::stdio::Stream;
 use crate::kernel::SimKernel;
 
 /// The printer, the file and the counters of a capture.

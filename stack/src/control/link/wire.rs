@@ -52,6 +52,7 @@ impl Network {
                     loss_ppm: wire.loss_ppm,
                     jitter: wire.jitter,
                     busy_until: Time::ZERO,
+                    queued: std::collections::VecDeque::new(),
                     rng: Rng::stream(seed, "wire", (u64::from(ns.0) << 32) | u64::from(link.0)),
                 }));
             }

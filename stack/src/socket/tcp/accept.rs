@@ -43,7 +43,7 @@ pub(crate) fn syn(
     let Ok(route) = route::route_output(ns, cx.now, &flow) else { return };
     let random = Opening { iss: ns.rng.next_u32(), stamp_offset: ns.rng.next_u32(), now: cx.now };
     let opening = Opening { iss: iss.unwrap_or(random.iss), ..random };
-    let end = Endpoint::accept(params(ns, &route), opening, segment);
+    let end = Endpoint::accept(params(ns, &route, &opts), opening, segment);
     let conn = Box::new(Conn {
         end,
         pair,

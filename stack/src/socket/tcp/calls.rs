@@ -189,7 +189,7 @@ fn connect(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Addr) -> Resul
         return Err(Errno::EADDRNOTAVAIL);
     }
     let opening = Opening { iss: ns.rng.next_u32(), stamp_offset: ns.rng.next_u32(), now: cx.now };
-    let end = Endpoint::connect(params(ns, &route), opening);
+    let end = Endpoint::connect(params(ns, &route, &opts), opening);
     let conn = Box::new(Conn {
         end,
         pair,

@@ -6,6 +6,7 @@ use hopwise_sim_core::Duration;
 
 use crate::namespace::Namespace;
 use crate::path::route::Route;
+use crate::socket::SockOpts;
 use crate::sysctl::SysctlKey;
 
 /// Bytes of the IPv4 and TCP headers.
@@ -15,8 +16,8 @@ const MIN_ADVMSS: u32 = 256;
 /// The largest: that of the largest IPv4 packet (`IPV4_MAX_PMTU`).
 const MAX_ADVMSS: u32 = 65_495;
 
-/// The parameters of a connection along `route`.
-pub(crate) fn params(ns: &Namespace, route: &Route) -> Params {
+/// The parameters of a connection along `route`, by the settings and by what its socket was told.
+pub(crate) fn params(ns: &Namespace, route: &Route, opts: &SockOpts) -> Params {
     let number = |key| ns.sysctl[key];
     let count = |key| u32::try_from(number(key)).unwrap_or(0);
     let millis = |key| Duration::from_millis(u64::try_from(number(key)).unwrap_or(0));
@@ -25,12 +26,15 @@ pub(crate) fn params(ns: &Namespace, route: &Route) -> Params {
     let rmem = triple(ns, "net.ipv4.tcp_rmem").unwrap_or([4096, defaults.rmem, defaults.rmem_max]);
     let wmem = triple(ns, "net.ipv4.tcp_wmem").unwrap_or([4096, 16_384, defaults.wmem_max]);
     Params {
-        advmss: route.mtu.saturating_sub(HEADERS).clamp(MIN_ADVMSS, MAX_ADVMSS) as u16,
+        advmss: clamped(route.mtu.saturating_sub(HEADERS).clamp(MIN_ADVMSS, MAX_ADVMSS) as u16, opts.maxseg),
+        user_mss: opts.maxseg,
         mtu: route.mtu,
         timestamps: number(SysctlKey::TcpTimestamps) != 0,
         sack: number(SysctlKey::TcpSack) != 0,
         window_scaling: number(SysctlKey::TcpWindowScaling) != 0,
-        rmem: rmem[1],
+        rmem: opts.rcvbuf.unwrap_or(rmem[1]),
+        rcvbuf_locked: opts.rcvbuf.is_some(),
+        sndbuf: opts.sndbuf,
         rmem_max: rmem[2],
         wmem_max: wmem[2],
         algorithm: match ns.sysctl.kept.get("net.ipv4.tcp_congestion_control").map(|name| &**name) {
@@ -54,6 +58,11 @@ pub(crate) fn params(ns: &Namespace, route: &Route) -> Params {
         slow_start_after_idle: number(SysctlKey::TcpSlowStartAfterIdle) != 0,
         invalid_ratelimit: millis(SysctlKey::TcpInvalidRatelimit),
     }
+}
+
+/// `tcp_mss_clamp`
+fn clamped(mss: u16, user: u16) -> u16 {
+    if user == 0 { mss } else { mss.min(user) }
 }
 
 /// A setting of three numbers, if it was set.

@@ -10,7 +10,7 @@ const BLOCK: usize = 4096;
 
 /// An output stream.
 #[derive(Clone, Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     fd: u32,
     held: Vec<u8>,
     /// Whether each line, or each packet, is written at once.
@@ -18,11 +18,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(fd: u32, unheld: bool) -> Stream {
+    pub(crate) fn new(fd: u32, unheld: bool) -> Stream {
         Stream { fd, held: Vec::new(), unheld }
     }
 
-    pub(super) fn put(&mut self, sys: &mut Sys<'_, SimKernel>, bytes: &[u8]) {
+    pub(crate) fn put(&mut self, sys: &mut Sys<'_, SimKernel>, bytes: &[u8]) {
         self.held.extend_from_slice(bytes);
         if self.unheld {
             self.flush(sys);
@@ -33,7 +33,7 @@ impl Stream {
         }
     }
 
-    pub(super) fn flush(&mut self, sys: &mut Sys<'_, SimKernel>) {
+    pub(crate) fn flush(&mut self, sys: &mut Sys<'_, SimKernel>) {
         if !self.held.is_empty() {
             // As tcpdump, which finds out about a full disk at the end only; nothing is full here.
             let _written = sys.write(self.fd, &core::mem::take(&mut self.held));
