@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use hopwise_netfilter::names::NoNames;
+use hopwise_netfilter::xtables::{Tool, command};
 use hopwise_sim_core::{Duration, NsId};
 use hopwise_stack::control::link::WireSpec;
 use hopwise_stack::network::Stop;
@@ -27,6 +29,7 @@ pub struct Bulk {
     server: NsId,
     listener: SocketId,
     block: Vec<u8>,
+    woken: Vec<u64>,
 }
 
 /// An open connection: the client's end and the server's.
@@ -53,13 +56,13 @@ impl Bulk {
             // What has ended does not stay for a minute: a measurement makes thousands of connections.
             set(&mut net, ns, "net.ipv4.tcp_fin_timeout", "1")?;
             if tracked {
-                net.with_conntrack(ns, |_, _| ());
+                track(&mut net, ns);
             }
         }
         let listener = net.open_socket(server, SERVER_OWNER, SocketKind::Tcp)?;
         net.bind_tcp(server, listener, SERVER.0, SERVER.1)?;
         net.listen_tcp(server, listener, 4096)?;
-        Ok(Bulk { net, client, server, listener, block: vec![0x5a; BLOCK] })
+        Ok(Bulk { net, client, server, listener, block: vec![0x5a; BLOCK], woken: Vec::new() })
     }
 
     /// Opens a connection.
@@ -133,7 +136,7 @@ impl Bulk {
     pub fn settle(&mut self) {
         let until = self.net.now() + Duration::from_secs(70);
         while self.net.run_until(until) == Stop::Woken {
-            self.net.take_wakeups();
+            self.net.swap_wakeups(&mut self.woken);
         }
     }
 
@@ -146,9 +149,18 @@ impl Bulk {
     fn go_on(&mut self) -> Result<(), Errno> {
         let until = self.net.now() + Duration::from_secs(10);
         let stop = self.net.run_until(until);
-        self.net.take_wakeups();
+        self.net.swap_wakeups(&mut self.woken);
         if stop == Stop::Woken { Ok(()) } else { Err(Errno::ETIMEDOUT) }
     }
+}
+
+/// A rule that asks for the state of connections: from then on they are tracked.
+fn track(net: &mut Network, ns: NsId) {
+    let words = ["-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT"];
+    let tool = Tool { name: "iptables", names: &NoNames };
+    let rules = net.ns_mut(ns).map(|space| space.rules.get_or_insert_default());
+    let answer = rules.map(|rules| command::run(rules, &words, tool));
+    debug_assert!(answer.is_some_and(|answer| answer.status == 0));
 }
 
 #[cfg(test)]
@@ -163,6 +175,9 @@ mod tests {
             assert_eq!(bulk.transfer(open, 3_000_000), Ok(3_000_000));
             assert_eq!(bulk.exchange(10_000), Ok(10_000));
             assert!(bulk.segments() > 2_000);
+            let connections = bulk.net.ns(bulk.server).unwrap().conntrack.iter();
+            let listed: usize = connections.map(|table| table.list_at(bulk.net.now()).count()).sum();
+            assert_eq!(listed, if tracked { 2 } else { 0 });
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use allocation_counter::measure;
 use hopwise_benches::hop::{Hop, datagram};
-use hopwise_benches::{Chain, ChainOptions, Crowd, Switch};
+use hopwise_benches::{Bulk, Chain, ChainOptions, Crowd, Switch};
 
 #[test]
 fn a_forwarded_packet_allocates_nothing() {
@@ -34,6 +34,21 @@ fn a_packet_of_a_known_connection_allocates_nothing() {
     packets.iter().for_each(|packet| assert!(hop.pass(packet)));
     let counted = measure(|| packets.iter().for_each(|packet| assert!(hop.pass(packet))));
     assert_eq!(counted.count_total, 0, "100 packets made {} allocations", counted.count_total);
+}
+
+#[test]
+fn a_segment_of_an_open_connection_allocates_nothing() {
+    for tracked in [false, true] {
+        let mut world = Bulk::new(0, tracked).unwrap();
+        let open = world.open().unwrap();
+        // The windows grow to their end, and with them the queues.
+        assert_eq!(world.transfer(open, 64 << 20), Ok(64 << 20));
+        let before = world.segments();
+        let counted = measure(|| assert_eq!(world.transfer(open, 4 << 20), Ok(4 << 20)));
+        let segments = world.segments() - before;
+        println!("{segments} segments made {} allocations", counted.count_total);
+        assert!(counted.count_total * 100 < segments, "{segments} segments made {} allocations", counted.count_total);
+    }
 }
 
 /// The budget for an idle namespace with a veth, an address and two routes is 2 KiB, at most 4 KiB; both ends of the

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
-use hopwise_benches::{Chain, ChainOptions, Crowd, SMALL_LAB, Switch, commands};
+use hopwise_benches::hop::{Hop, datagram};
+use hopwise_benches::services::{SERVICES, Services, flat, kube};
+use hopwise_benches::{Bulk, Chain, ChainOptions, Crowd, SMALL_LAB, Switch, commands};
 use hopwise_capture::LinkType;
 use hopwise_capture::file::PcapWriter;
 use hopwise_scenarios::document::read;
@@ -23,8 +25,18 @@ type Tell<'a> = &'a mut dyn FnMut(Figure);
 type Measure = fn(Tell<'_>) -> Result<(), NlError>;
 
 /// The benchmarks by their names.
-const BENCHES: &[(&str, Measure)] =
-    &[("chain", chain), ("bridge", bridge), ("setup", setup), ("start", start), ("fork", fork), ("pcap", pcap)];
+const BENCHES: &[(&str, Measure)] = &[
+    ("chain", chain),
+    ("bridge", bridge),
+    ("nat", nat),
+    ("first-packet", first_packet),
+    ("load-rules", load_rules),
+    ("tcp", tcp),
+    ("setup", setup),
+    ("start", start),
+    ("fork", fork),
+    ("pcap", pcap),
+];
 
 /// The names, for the command line.
 pub(super) fn names() -> PossibleValuesParser {
@@ -71,7 +83,7 @@ impl Figure {
             "bytes" => format!("{:>12.0} bytes", self.value),
             unit => format!("{:>12.1} {}", self.value, unit.replace('_', " ")),
         };
-        format!("{name:<8} {:<58} {value}", conditions.join(", ").replace('"', ""))
+        format!("{name:<12} {:<54} {value}", conditions.join(", ").replace('"', ""))
     }
 }
 
@@ -148,6 +160,72 @@ fn bridge(tell: Tell<'_>) -> Result<(), NlError> {
         let value = nanoseconds(|| switch.send_flood(8));
         tell(Figure::new(json!({ "ports": ports, "frames": "flood, per copy" }), "ns_per_packet", value));
     }
+    Ok(())
+}
+
+/// A hop of a router that masquerades: packets of a known flow, and the first one of a flow.
+fn nat(tell: Tell<'_>) -> Result<(), NlError> {
+    for rules in [0, 10] {
+        let mut hop = Hop::new(rules);
+        (0..10_000).for_each(|client| drop(hop.pass(&datagram(client, 5000))));
+        let packet = datagram(77, 5000);
+        let value = nanoseconds(|| (0..BURST).map(|_| u64::from(hop.pass(&packet))).sum());
+        tell(Figure::new(json!({ "rules": rules, "packets": "established" }), "ns_per_packet", value));
+        let mut hop = Hop::new(rules);
+        let packets: Vec<Vec<u8>> = (0..1000).map(|client| datagram(client, 5000)).collect();
+        let value = nanoseconds(|| {
+            hop.wait(hopwise_sim_core::Duration::from_secs(40));
+            packets.iter().map(|packet| u64::from(hop.pass(packet))).sum()
+        });
+        tell(Figure::new(json!({ "rules": rules, "packets": "first of its flow" }), "ns_per_packet", value));
+    }
+    Ok(())
+}
+
+fn first_packet(tell: Tell<'_>) -> Result<(), NlError> {
+    let mut services = Services::load(&flat());
+    for (way, indexed, burst) in [("indexed", true, 1_000), ("rule by rule", false, 10)] {
+        let value = nanoseconds(|| {
+            (0..burst).for_each(|_| services.first_packet(indexed));
+            burst
+        });
+        tell(Figure::new(json!({ "services": SERVICES, "way": way }), "ns_per_packet", value));
+    }
+    Ok(())
+}
+
+fn load_rules(tell: Tell<'_>) -> Result<(), NlError> {
+    for (form, text) in [("one rule each", flat()), ("as kube-proxy writes them", kube())] {
+        let value = seconds(5, || Ok(Services::load(&text)))?;
+        tell(Figure::new(json!({ "services": SERVICES, "form": form }), "seconds", value));
+    }
+    Ok(())
+}
+
+/// Bulk over an open connection, and an exchange with a server from SYN to FIN.
+fn tcp(tell: Tell<'_>) -> Result<(), NlError> {
+    const BYTES: usize = 4 << 20;
+    for (rate, tracked) in [(0, false), (0, true), (1_000_000_000, false)] {
+        let mut world = Bulk::new(rate, tracked)?;
+        let open = world.open()?;
+        world.transfer(open, BYTES)?;
+        let value = nanoseconds(|| {
+            let before = world.segments();
+            let done = world.transfer(open, BYTES);
+            debug_assert_eq!(done, Ok(BYTES));
+            world.segments() - before
+        });
+        tell(Figure::new(json!({ "rate": rate, "tracked": tracked, "what": "bulk" }), "ns_per_segment", value));
+        let value = nanoseconds(|| world.transfer(open, BYTES).unwrap_or(0) as u64 / 1000);
+        tell(Figure::new(json!({ "rate": rate, "tracked": tracked, "what": "bulk" }), "ns_per_1000_bytes", value));
+    }
+    let mut world = Bulk::new(0, false)?;
+    let value = nanoseconds(|| {
+        let arrived = world.exchange(2_000);
+        world.settle();
+        u64::from(arrived.is_ok())
+    });
+    tell(Figure::new(json!({ "what": "an exchange of 2,000 bytes" }), "ns_per_connection", value));
     Ok(())
 }
 

@@ -414,10 +414,17 @@ impl Network {
 
     /// The owners of sockets that got something since the last call.
     pub fn take_wakeups(&mut self) -> Vec<u64> {
-        let mut woken = core::mem::take(&mut self.wakeups);
+        let mut woken = Vec::new();
+        self.swap_wakeups(&mut woken);
+        woken
+    }
+
+    /// The same into a list that is used again and again: whoever is woken by each segment allocates nothing for it.
+    pub fn swap_wakeups(&mut self, woken: &mut Vec<u64>) {
+        woken.clear();
+        core::mem::swap(woken, &mut self.wakeups);
         woken.sort_unstable();
         woken.dedup();
-        woken
     }
 
     /// Counts of packets.

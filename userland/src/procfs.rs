@@ -3,6 +3,7 @@
 pub mod net;
 mod netstat;
 mod rules;
+mod sockets;
 
 use std::collections::BTreeSet;
 

@@ -61,15 +61,21 @@ pub struct Row {
     pub user: Option<(u64, u32)>,
     /// The timer that runs.
     pub timer: Option<Timer>,
+    /// How many datagrams did not fit into its buffer.
+    pub drops: u64,
     /// The connection's place.
     pub conn: Option<hopwise_stack::socket::tcp::ConnId>,
 }
 
 /// All sockets of the caller's namespace: packet, raw, UDP, TCP; listeners before connections.
 pub fn rows(sys: &Sys<'_, SimKernel>) -> Vec<Row> {
-    let Some(space) = sys.kernel.net.ns(sys.ns()) else { return Vec::new() };
+    sys.kernel.net.ns(sys.ns()).map_or_else(Vec::new, |space| of_namespace(space, sys.now()))
+}
+
+/// The same of a namespace.
+pub fn of_namespace(space: &Namespace, now: Time) -> Vec<Row> {
     let mut rows: Vec<Row> = space.sockets.iter().filter_map(|(id, socket)| of_socket(space, id, socket)).collect();
-    rows.extend(space.sockets.tcp.iter().filter_map(|(id, conn)| of_conn(space, sys.now(), id, conn)));
+    rows.extend(space.sockets.tcp.iter().filter_map(|(id, conn)| of_conn(space, now, id, conn)));
     rows.sort_by_key(|row| {
         let listens = row.state == State::Listen;
         (row.kind, !listens, if row.conn.is_some() { 0 } else { row.local.1 }, row.inode)
@@ -97,6 +103,7 @@ fn of_socket(space: &Namespace, id: SocketId, socket: &Socket) -> Option<Row> {
         inode: inode(id),
         user: Some(user(space, id, socket)),
         timer: None,
+        drops: socket.dropped,
         conn: None,
     };
     match socket.kind {
@@ -143,6 +150,7 @@ fn of_conn(space: &Namespace, now: Time, id: hopwise_stack::socket::tcp::ConnId,
         inode: socket.map_or(0, |(id, _)| inode(id)),
         user: socket.map(|(id, socket)| user(space, id, socket)),
         timer: timer.map(|timer| Timer { kind: if waits { 3 } else { timer.kind }, ..timer }),
+        drops: 0,
         conn: Some(id),
     })
 }

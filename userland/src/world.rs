@@ -48,6 +48,8 @@ pub struct World {
     pub machines: Machines<SimKernel>,
     /// The names of captured links.
     pub(crate) labels: BTreeMap<(NsId, IfIndex), LinkLabel>,
+    /// The owners of sockets that were woken last.
+    woken: Vec<u64>,
 }
 
 impl World {
@@ -57,6 +59,7 @@ impl World {
             kernel: SimKernel::new(seed),
             machines: Machines::new(programs::table(), seed),
             labels: BTreeMap::new(),
+            woken: Vec::new(),
         }
     }
 
@@ -178,8 +181,9 @@ impl World {
     }
 
     fn wake_up(&mut self) {
-        for owner in self.kernel.net.take_wakeups() {
-            self.machines.wake(SimKernel::pid_of(owner));
+        self.kernel.net.swap_wakeups(&mut self.woken);
+        for owner in &self.woken {
+            self.machines.wake(SimKernel::pid_of(*owner));
         }
     }
 

@@ -221,3 +221,35 @@ fn wget_fetches_and_complains() {
          0K                                                       100% SPEED\n\nDATE (SPEED) - ‘small’ saved [6/6]\n\n"
     );
 }
+
+#[test]
+fn proc_net_shows_sockets_as_the_kernel_does() {
+    let mut lab = Lab::new();
+    lab.on_server("nc -l -k -p 5000 >/dev/null & nc -u -l -p 5001 & sleep 0.1");
+    lab.on_client("(echo hello; sleep 100) | nc 10.0.0.2 5000 & sleep 1");
+    let tcp = lab.on_server("cat /proc/net/tcp");
+    let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+    let lines: Vec<&str> = tcp.lines().collect();
+    assert_eq!(lines[0], format!("{head:149}"));
+    assert!(lines.iter().all(|line| line.len() == 149), "{tcp}");
+    assert!(
+        lines[1].starts_with(
+            "   0: 00000000:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2"
+        )
+    );
+    assert!(lines[1].trim_end().ends_with(" 1 0000000000000000 100 0 0 10 0"), "{tcp}");
+    assert!(lines[2].starts_with("   1: 0200000A:1388 0100000A:"), "{tcp}");
+    assert!(lines[2].contains(" 01 00000000:00000000 00:00000000 00000000     0        0 2"), "{tcp}");
+    assert!(lines[2].trim_end().ends_with(" 1 0000000000000000 20 4 30 10 -1"), "{tcp}");
+    let udp = lab.on_server("cat /proc/net/udp");
+    let head = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
+    assert_eq!(udp.lines().next(), Some(&*format!("{head:127}")));
+    assert!(
+        udp.lines().nth(1).is_some_and(|line| line.len() == 127
+            && line.starts_with(
+                " 5001: 00000000:1389 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 2"
+            )),
+        "{udp}"
+    );
+    assert_eq!(lab.on_server("cat /proc/net/raw | wc -l"), "1\n");
+}

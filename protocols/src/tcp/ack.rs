@@ -1,8 +1,9 @@
 //! What an acknowledgment says (`tcp_ack`).
 
-use hopwise_sim_core::Time;
+use hopwise_sim_core::{Duration, Time};
 
 use super::congestion::Phase;
+use super::hystart::Sample;
 use super::seq::{after, before};
 use super::{Arrived, Endpoint, Xmit};
 
@@ -34,6 +35,7 @@ impl Endpoint {
         if after(ack, self.snd.next) {
             return Taken::Unsent;
         }
+        self.traffic.acked_at = now;
         let in_flight_before = self.in_flight();
         let advanced = after(ack, self.snd.una);
         let window_moved = self.update_window(segment);
@@ -88,7 +90,9 @@ impl Endpoint {
             self.snd.window = window;
             self.snd.max_window = self.snd.max_window.max(window);
         }
-        self.snd.una = super::seq::max(self.snd.una, segment.ack);
+        let una = super::seq::max(self.snd.una, segment.ack);
+        self.traffic.bytes_acked += u64::from(una.wrapping_sub(self.snd.una));
+        self.snd.una = una;
         moved
     }
 
@@ -143,15 +147,20 @@ impl Endpoint {
             return 0;
         }
         self.counted.tcp_delivered += u64::from(newly);
+        self.traffic.delivered += u64::from(newly);
         let (una, next) = (self.snd.una, self.snd.next);
         match clean_sample.filter(|_| !any_resent) {
-            Some(sent_at) => self.rtt.sample(now.since(sent_at), &self.params, una, next),
+            Some(sent_at) => {
+                self.rtt.sample(now.since(sent_at), &self.params, una, next);
+                let sample = self.delay_sample(now, now.since(sent_at));
+                self.cong.sampled(&sample);
+            }
             // The echoed time stamp tells which sending was answered (RFC 7323, section 4.1).
             None => {
                 if let Some((_, echo)) = segment.options.timestamp.filter(|(_, echo)| self.stamps.on && *echo != 0) {
                     let millis = self.stamp(now).wrapping_sub(echo);
                     if millis < 1 << 24 {
-                        let took = hopwise_sim_core::Duration::from_millis(u64::from(millis.max(1)));
+                        let took = Duration::from_millis(u64::from(millis.max(1)));
                         self.rtt.sample(took, &self.params, una, next);
                     }
                 }
@@ -165,6 +174,13 @@ impl Endpoint {
             self.changed = true;
         }
         newly
+    }
+
+    fn delay_sample(&self, now: Time, delay: Duration) -> Sample {
+        let rtt = self.rtt.smoothed().map_or(0, |rtt| rtt.as_micros() as u64);
+        let window = u64::from(self.cong.cwnd.max(self.queue.sent() as u32)) * u64::from(self.snd.mss);
+        let pacing = (2 * window * 1_000_000).checked_div(rtt).unwrap_or(0);
+        Sample { now, delay, una: self.snd.una, next: self.snd.next, cwnd: self.cong.cwnd, pacing }
     }
 
     /// The congestion window grows while it is what holds back (`tcp_cong_avoid`, `tcp_is_cwnd_limited`).

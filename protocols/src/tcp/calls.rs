@@ -4,7 +4,7 @@ use hopwise_sim_core::{Duration, Errno, Time};
 
 use super::congestion::Congestion;
 use super::seq::before;
-use super::{Endpoint, Params, State};
+use super::{Endpoint, Params, State, Traffic};
 
 /// The least that a sender may have in its queue (what `ss -m` shows as `tb` of a fresh connection).
 const SNDBUF_MIN: usize = 87_040;
@@ -36,10 +36,24 @@ pub struct Info {
     pub algorithm: &'static str,
     /// Segments out.
     pub unacked: u32,
+    /// How many more acknowledgments go out at once, and whether data flows both ways.
+    pub acks: (u32, bool),
     /// Segments sent again since the connection began.
     pub total_retrans: u64,
     /// The other side's window.
     pub snd_wnd: u32,
+    /// What has passed.
+    pub traffic: Traffic,
+    /// When data was sent and received last.
+    pub last_data: (Time, Time),
+    /// Segments sent again and not acknowledged, taken for lost, known to lie beyond a gap.
+    pub marked: (u32, u32, u32),
+    /// Bytes that were not sent yet.
+    pub notsent: u32,
+    /// The shortest round trip.
+    pub min_rtt: Option<Duration>,
+    /// The round trip as the receiver sees it, bytes that are read in one, and the most that is told as a window.
+    pub receiver: (Option<Duration>, u64, u32),
 }
 
 impl Endpoint {
@@ -127,7 +141,8 @@ impl Endpoint {
 
     /// The owner took `count` bytes: the buffer may grow, the window may have to be told.
     fn was_read(&mut self, now: Time, count: usize) {
-        let round_trip = self.rtt.smoothed().unwrap_or_default().max(Duration::from_millis(1));
+        let known = self.rcv.round_trip().or(self.rtt.smoothed());
+        let round_trip = known.unwrap_or_default().max(Duration::from_millis(1));
         let most = if self.params.rcvbuf_locked { self.rcv.buffer } else { self.params.rmem_max };
         self.rcv.read(count, now, round_trip, self.advmss, most);
         if !matches!(self.state, State::Close | State::TimeWait) {
@@ -323,8 +338,15 @@ impl Endpoint {
             options: (self.stamps.on, self.sack),
             algorithm: self.cong.algorithm().name(),
             unacked: self.queue.sent() as u32,
+            acks: (self.acks.quick, self.acks.pingpong),
             total_retrans: self.snd.total_retrans,
             snd_wnd: self.snd.window,
+            traffic: self.traffic,
+            last_data: (self.snd.sent_at, self.acks.received_at),
+            marked: (self.queue.resent, self.queue.lost, self.queue.sacked),
+            notsent: self.snd.write.wrapping_sub(self.snd.next),
+            min_rtt: self.rtt.min(),
+            receiver: (self.rcv.round_trip(), self.rcv.space_read(self.advmss), self.rcv.threshold),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use hopwise_sim_core::{Duration, Time};
 
+use super::hystart::{Hystart, Sample};
+
 /// The window that a connection begins with (RFC 6928).
 pub const INITIAL_WINDOW: u32 = 10;
 
@@ -53,6 +55,7 @@ pub struct Congestion {
     /// Segments acknowledged since the window last grew.
     credit: u32,
     cubic: Cubic,
+    hystart: Hystart,
     prr: Reduction,
     /// When this is acknowledged, recovery is over.
     pub high_seq: u32,
@@ -96,6 +99,7 @@ impl Congestion {
             ssthresh: u32::MAX / 2,
             credit: 0,
             cubic: Cubic::default(),
+            hystart: Hystart::default(),
             prr: Reduction::default(),
             high_seq: 0,
         }
@@ -134,6 +138,18 @@ impl Congestion {
         if self.credit >= per_step {
             self.cwnd += self.credit / per_step;
             self.credit %= per_step;
+        }
+    }
+
+    /// The delay of a segment that was acknowledged: CUBIC ends slow start when the path is full (`cubictcp_acked`).
+    pub(super) fn sampled(&mut self, sample: &Sample) {
+        let fresh =
+            self.cubic.epoch.as_ref().is_some_and(|epoch| sample.now.since(epoch.start) < Duration::from_secs(1));
+        if self.algorithm != Algorithm::Cubic || fresh {
+            return;
+        }
+        if self.hystart.is_full(sample, self.in_slow_start()) {
+            self.ssthresh = self.cwnd;
         }
     }
 

@@ -26,6 +26,8 @@ pub enum Reaction {
 impl Endpoint {
     /// A segment of this connection arrived.
     pub fn on_segment(&mut self, now: Time, segment: &Arrived<'_>) -> Reaction {
+        self.traffic.segs_in += 1;
+        self.traffic.data_segs_in += u64::from(!segment.payload.is_empty());
         match self.state {
             State::SynSent => self.syn_sent(now, segment),
             State::SynRecv if self.embryo => self.embryo(now, segment),
@@ -254,7 +256,9 @@ impl Endpoint {
         self.changed = true;
         let fin = segment.flags.contains(Flags::FIN);
         if self.incoming.has_early() && !fin {
-            self.rcv.next = self.incoming.join(self.rcv.next);
+            let next = self.incoming.join(self.rcv.next);
+            self.traffic.bytes_received += u64::from(next.wrapping_sub(self.rcv.next));
+            self.rcv.next = next;
             // The gap is filled: the sender wants to know at once (RFC 5681, section 4.2).
             self.acks.now |= !self.incoming.has_early();
         }
@@ -270,8 +274,12 @@ impl Endpoint {
         }
         let len = new.len() as u32;
         let full_size = len > self.acks.rcv_mss;
+        if let Some((_, echo)) = segment.options.timestamp.filter(|_| self.stamps.on && len >= self.acks.rcv_mss) {
+            self.rcv.measure(echo, self.stamp(now).wrapping_sub(echo));
+        }
         self.incoming.append(new);
         self.rcv.next = self.rcv.next.wrapping_add(len);
+        self.traffic.bytes_received += u64::from(len);
         let header = if self.stamps.on { 32 } else { 20 };
         let psh = segment.flags.contains(Flags::PSH);
         let rto = self.rtt.rto(&self.params);
@@ -307,6 +315,7 @@ impl Endpoint {
     /// `tcp_fin`
     fn fin_arrived(&mut self, now: Time) {
         self.rcv.next = self.rcv.next.wrapping_add(1);
+        self.traffic.bytes_received += 1;
         self.acks.scheduled = true;
         self.rcv_shutdown = true;
         self.changed = true;

@@ -9,6 +9,7 @@ mod ack;
 pub mod acks;
 mod calls;
 pub mod congestion;
+mod hystart;
 mod input;
 mod open;
 mod output;
@@ -234,6 +235,31 @@ pub struct Counted {
     pub tw: u64,
 }
 
+/// What has passed since the connection began, as `TCP_INFO` tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Bytes of data sent, those sent again too.
+    pub bytes_sent: u64,
+    /// Of these, sent again.
+    pub bytes_retrans: u64,
+    /// Numbers acknowledged, SYN and FIN too.
+    pub bytes_acked: u64,
+    /// Numbers received in order, FIN too.
+    pub bytes_received: u64,
+    /// Segments sent and received, and those of them with data.
+    pub segs_out: u64,
+    /// Received.
+    pub segs_in: u64,
+    /// Sent with data.
+    pub data_segs_out: u64,
+    /// Received with data.
+    pub data_segs_in: u64,
+    /// Segments that are known to have arrived.
+    pub delivered: u64,
+    /// When the last acknowledgment came.
+    pub acked_at: Time,
+}
+
 /// The sender's numbers.
 #[derive(Clone, Debug, Default)]
 struct Snd {
@@ -356,6 +382,7 @@ pub struct Endpoint {
     out: VecDeque<Outgoing>,
     changed: bool,
     counted: Counted,
+    traffic: Traffic,
 }
 
 impl Endpoint {

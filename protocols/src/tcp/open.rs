@@ -9,7 +9,7 @@ use super::recovery::Rack;
 use super::rtt::Rtt;
 use super::send::SendQueue;
 use super::window::Window;
-use super::{Arrived, Counted, Endpoint, Params, Snd, Stamps, State, Tries};
+use super::{Arrived, Counted, Endpoint, Params, Snd, Stamps, State, Traffic, Tries};
 
 /// The MSS of who tells none (RFC 9293, section 3.7.1).
 const MSS_DEFAULT: u32 = 536;
@@ -90,6 +90,7 @@ impl Endpoint {
             out: std::collections::VecDeque::new(),
             changed: false,
             counted: Counted::default(),
+            traffic: Traffic { acked_at: now, ..Traffic::default() },
             params,
             rcv,
         }

@@ -81,6 +81,9 @@ impl Endpoint {
             self.stamps.last_ack_sent = ack;
             self.acks.sent();
         }
+        self.traffic.segs_out += 1;
+        self.traffic.data_segs_out += u64::from(len > 0);
+        self.traffic.bytes_sent += u64::from(len);
         let full_socket = !self.embryo && self.state != State::TimeWait;
         self.out.push_back(Outgoing { seq, ack, flags, window, options, len, full_socket });
     }
@@ -204,6 +207,7 @@ impl Endpoint {
         }
         self.counted.retrans_segs += 1;
         self.snd.total_retrans += 1;
+        self.traffic.bytes_retrans += u64::from(segment.len.min(self.snd.mss));
         self.counted.tcp_syn_retrans += u64::from(segment.syn);
         self.transmit(now, index);
         self.queue.note_resent(index, now);

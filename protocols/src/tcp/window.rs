@@ -27,6 +27,10 @@ pub struct Window {
     /// Bytes read by the owner since the connection began.
     pub copied: u64,
     round: Option<Round>,
+    /// The round trip as the receiver sees it, eight times, in microseconds; 0: not known (`rcv_rtt_est`).
+    rtt8: u64,
+    /// The echoed time stamp it was measured with last.
+    last_echo: Option<u32>,
 }
 
 /// One round of the measurement by which the buffer grows (`rcvq_space`).
@@ -121,6 +125,25 @@ impl Window {
         if self.space(cost) <= len {
             self.threshold += room.min((2 * advmss).max(2 * len));
         }
+    }
+
+    /// A segment of data echoes a time stamp that was sent `millis` ago (`tcp_rcv_rtt_measure_ts`, `tcp_rcv_rtt_update`).
+    pub fn measure(&mut self, echo: u32, millis: u32) {
+        if self.last_echo.replace(echo) == Some(echo) || millis >= 1 << 24 {
+            return;
+        }
+        let sample = 1000 * u64::from(millis.max(1));
+        self.rtt8 = if self.rtt8 == 0 { sample << 3 } else { self.rtt8 - (self.rtt8 >> 3) + sample };
+    }
+
+    /// The round trip as the receiver sees it.
+    pub fn round_trip(&self) -> Option<Duration> {
+        (self.rtt8 > 0).then(|| Duration::from_micros(self.rtt8 >> 3))
+    }
+
+    /// Bytes that the owner reads in a round trip (`rcvq_space.space`).
+    pub fn space_read(&self, advmss: u32) -> u64 {
+        self.round.as_ref().map_or(u64::from(self.threshold.min(10 * advmss)), |round| round.space)
     }
 
     /// The owner read: after each round trip the buffer grows to twice what was read in it (`tcp_rcv_space_adjust`).

@@ -24,7 +24,10 @@ const HELLO_PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 enum Phase {
     Begin,
-    Connecting { stream: Stream, until: Option<Time> },
+    Connecting {
+        stream: Stream,
+        until: Option<Time>,
+    },
     /// The server is listened to.
     Listening,
     /// The streams are opened one after the other.
@@ -272,7 +275,9 @@ impl Client {
         let conduit = match attempt {
             Attempt::Tcp(stream) if stream.is_open(sys).map_err(why)? => {
                 let cookie = format!("{}\0", self.cookie);
-                stream.send(sys, cookie.as_bytes()).map_err(|errno| Failure::of("unable to send cookie to server", errno))?;
+                stream
+                    .send(sys, cookie.as_bytes())
+                    .map_err(|errno| Failure::of("unable to send cookie to server", errno))?;
                 Some(Conduit::Tcp(stream))
             }
             Attempt::Tcp(_) => None,

@@ -298,12 +298,8 @@ impl Flow {
     pub(super) fn omit(&mut self, sys: &Sys<'_, SimKernel>) {
         let now = sys.now();
         (self.start, self.end) = (now, now);
-        self.omitted = Omitted {
-            sent: self.sent,
-            packets: self.packets,
-            errors: self.errors,
-            out_of_order: self.out_of_order,
-        };
+        self.omitted =
+            Omitted { sent: self.sent, packets: self.packets, errors: self.errors, out_of_order: self.out_of_order };
         (self.received, self.in_interval, self.retransmits, self.jitter) = (0, 0, 0, 0.0);
         let total = self.info(sys).map_or(0, |info| info.total_retrans);
         self.seen = Seen { packets: self.packets, errors: self.errors, retransmits: total };

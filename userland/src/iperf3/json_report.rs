@@ -129,14 +129,14 @@ impl JsonReport {
     pub(super) fn finish(self, error: Option<String>) -> String {
         let mut start = vec![("connected", Json::from(self.connected))];
         start.extend(self.start);
-        let mut all = object! { "start": Json::Object(start), "intervals": self.intervals, "end": Json::Object(self.end) };
+        let mut all =
+            object! { "start": Json::Object(start), "intervals": self.intervals, "end": Json::Object(self.end) };
         if let Some(error) = error {
             all.add("error", error);
         }
         all.pretty() + "\n"
     }
 }
-
 
 /// What is known of a side: a server prints before it learns what the client has counted.
 fn known(test: &Test, flow: &Flow, sender: bool) -> Ending {

@@ -118,8 +118,7 @@ fn stream(flow: &Flow) -> Json {
 /// The other side's results. False: they are not about this test.
 pub(super) fn read_results(test: &mut Test, json: &Value) -> bool {
     let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-    test.remote_cpu =
-        (number(json, "cpu_util_total"), number(json, "cpu_util_user"), number(json, "cpu_util_system"));
+    test.remote_cpu = (number(json, "cpu_util_total"), number(json, "cpu_util_user"), number(json, "cpu_util_system"));
     test.remote_congestion = json.get("congestion_used").and_then(Value::as_str).map(str::to_owned);
     test.remote_has_retransmits = json.get("sender_has_retransmits").and_then(Value::as_u64) == Some(1);
     test.server_output = json.get("server_output_text").and_then(Value::as_str).map(str::to_owned);

@@ -298,7 +298,10 @@ impl Report {
         let out_of_order = flow.out_of_order - flow.omitted.out_of_order;
         if test.settings.udp && !flow.sender && out_of_order > 0 {
             let end = flow.seconds();
-            text.push_str(&format!("{} 0.00-{end:4.2} sec  {out_of_order} datagrams received out-of-order\n", label(flow)));
+            text.push_str(&format!(
+                "{} 0.00-{end:4.2} sec  {out_of_order} datagrams received out-of-order\n",
+                label(flow)
+            ));
         }
         text
     }

@@ -190,7 +190,8 @@ impl Server {
         let Some(control) = &mut self.control else { return Ok(Some(Wait::event())) };
         match self.phase {
             Phase::Cookie => {
-                let Some(cookie) = control.take(sys, COOKIE).map_err(unheard("unable to receive cookie at server"))? else {
+                let Some(cookie) = control.take(sys, COOKIE).map_err(unheard("unable to receive cookie at server"))?
+                else {
                     return Ok(Some(Wait::event()));
                 };
                 self.cookie = cookie;

@@ -120,11 +120,7 @@ impl Test {
     }
 
     /// Goes on: what is due is done, data moved. Gives what to wait for; `None`: the test is over.
-    pub(super) fn run(
-        &mut self,
-        sys: &mut Sys<'_, SimKernel>,
-        report: &mut Report,
-    ) -> Result<Option<Wait>, Failure> {
+    pub(super) fn run(&mut self, sys: &mut Sys<'_, SimKernel>, report: &mut Report) -> Result<Option<Wait>, Failure> {
         let now = sys.now();
         self.tick(sys, report);
         if self.is_over(now) {

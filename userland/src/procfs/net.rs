@@ -29,11 +29,14 @@ pub const FILES: &[File] = &[
     // The tables of nf_tables are not told here.
     File { name: "ip_tables_names", read: |_, _| String::new() },
     File { name: "ip_tables_targets", read: |_, _| super::rules::target_names() },
-    File { name: "nf_conntrack", read: conntrack },
     File { name: "netstat", read: |space, _| super::netstat::read(space) },
+    File { name: "nf_conntrack", read: conntrack },
+    File { name: "raw", read: super::sockets::raw },
     File { name: "route", read: route },
     File { name: "snmp", read: snmp },
     File { name: "sockstat", read: sockstat },
+    File { name: "tcp", read: super::sockets::tcp },
+    File { name: "udp", read: super::sockets::udp },
 ];
 
 /// `ct_seq_show`.

@@ -264,7 +264,8 @@ fn details(sys: &Sys<'_, SimKernel>, options: &Options, row: &Row) -> String {
     {
         text.push_str(if options.has('O') { " " } else { "\n\t " });
         if let Some(conn) = row.conn.and_then(|id| ns.sockets.tcp.get(id)) {
-            text.push_str(&info::text(&conn.end, options.has('o')));
+            let shown = info::Shown { options: options.has('o'), numeric: options.has('n') };
+            text.push_str(&info::text(&conn.end, sys.now(), shown));
         } else {
             text.push_str("cubic cwnd:10");
         }

@@ -8,8 +8,8 @@ use hopwise_machine::{Open, Step, Sys};
 use hopwise_sim_core::Time;
 
 use super::options::{Options, Refusal, Rotation};
-use crate::stdio::Stream;
 use crate::kernel::SimKernel;
+use crate::stdio::Stream;
 
 /// The printer, the file and the counters of a capture.
 #[derive(Clone)]

@@ -1,0 +1,90 @@
+//! The rules of a cluster of many services, as iptables-restore reads them, and what a first packet meets in them.
+
+use hopwise_netfilter::env::Nowhere;
+use hopwise_netfilter::hook::{Hook, TableId};
+use hopwise_netfilter::names::NoNames;
+use hopwise_netfilter::rules::{Ruleset, Way};
+use hopwise_netfilter::skb::{LinkRef, Skb};
+use hopwise_netfilter::xtables::restore::{self, Restore};
+use hopwise_netfilter::xtables::{Tool, command};
+use hopwise_sim_core::{IfIndex, Pool};
+
+/// How many services there are.
+pub const SERVICES: u32 = 10_000;
+
+const TOOL: Tool<'static> = Tool { name: "iptables", names: &NoNames };
+
+fn address(n: u32) -> String {
+    format!("10.96.{}.{}", n / 250, n % 250 + 1)
+}
+
+/// One rule for each service, in one chain.
+pub fn flat() -> String {
+    let mut text =
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -j KUBE-SERVICES\n".to_owned();
+    for n in 0..SERVICES {
+        let addr = address(n);
+        text.push_str(&format!("-A KUBE-SERVICES -d {addr}/32 -p tcp -m comment --comment \"ns/svc-{n} cluster IP\" -m tcp --dport 80 -j DNAT --to-destination 10.244.1.9:8080\n"));
+    }
+    text + "COMMIT\n"
+}
+
+/// As kube-proxy writes them: for each service a rule, a chain and an endpoint's chain.
+pub fn kube() -> String {
+    let mut text = "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n".to_owned();
+    for n in 0..SERVICES {
+        text.push_str(&format!(":KUBE-SVC-{n:016X} - [0:0]\n:KUBE-SEP-{n:016X} - [0:0]\n"));
+    }
+    text.push_str("-A PREROUTING -j KUBE-SERVICES\n-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n");
+    for n in 0..SERVICES {
+        let addr = address(n);
+        text.push_str(&format!("-A KUBE-SERVICES -d {addr}/32 -p tcp -m comment --comment \"ns/svc-{n} cluster IP\" -m tcp --dport 80 -j KUBE-SVC-{n:016X}\n"));
+        text.push_str(&format!(
+            "-A KUBE-SVC-{n:016X} -m comment --comment \"ns/svc-{n} -> 10.244.1.9:8080\" -j KUBE-SEP-{n:016X}\n"
+        ));
+        text.push_str(&format!(
+            "-A KUBE-SEP-{n:016X} -s 10.244.1.9/32 -m comment --comment ns/svc-{n} -j KUBE-MARK-MASQ\n"
+        ));
+        text.push_str(&format!("-A KUBE-SEP-{n:016X} -p tcp -m comment --comment ns/svc-{n} -m tcp -j DNAT --to-destination 10.244.1.9:8080\n"));
+    }
+    text + "COMMIT\n"
+}
+
+/// Loaded rules, and the first packet of a connection to one of the last services.
+pub struct Services {
+    rules: Ruleset,
+    env: Nowhere,
+    pool: Pool,
+    packet: Vec<u8>,
+}
+
+impl Services {
+    /// Loads rules (`iptables-restore`).
+    ///
+    /// # Panics
+    /// If they are not well-formed.
+    pub fn load(text: &str) -> Services {
+        let mut rules = Ruleset::default();
+        let answer = restore::run(&mut rules, text, Restore::default(), TOOL);
+        assert_eq!(answer.status, 0, "{}", answer.err);
+        let mut packet = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 96, 39, 200, 0x80, 0, 0, 80];
+        packet.resize(40, 0);
+        Services { rules, env: Nowhere::default(), pool: Pool::default(), packet }
+    }
+
+    /// Adds a rule (`iptables -A`). False: it was refused.
+    pub fn append(&mut self) -> bool {
+        let words =
+            ["-t", "nat", "-A", "KUBE-SERVICES", "-d", "10.9.9.9", "-p", "tcp", "--dport", "81", "-j", "RETURN"];
+        command::run(&mut self.rules, &words, TOOL).status == 0
+    }
+
+    /// The first packet walks along the rules, by their index or one by one.
+    pub fn first_packet(&mut self, indexed: bool) {
+        let way = if indexed { Way::Indexed } else { Way::Plain };
+        let mut packet = self.pool.alloc_from(&self.packet);
+        let mut skb = Skb::new(&mut packet, LinkRef::new(IfIndex(2), "eth0"), LinkRef::NONE);
+        std::hint::black_box(self.rules.run_by(way, TableId::Nat, Hook::PreRouting, &mut skb, &mut self.env));
+        self.pool.consumed(packet);
+    }
+}
