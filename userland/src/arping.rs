@@ -12,8 +12,8 @@ use hopwise_stack::capture::Direction;
 use hopwise_stack::path::route::OutputFlow;
 use hopwise_stack::socket::{Datagram, LinkDest, SocketKind};
 
-use crate::getopt;
 use crate::dns::Lookup;
+use crate::getopt;
 use crate::kernel::SimKernel;
 use crate::resolve::{self, Family, GaiError, Host};
 use crate::sock::{Sock, link_named};

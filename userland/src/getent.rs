@@ -128,7 +128,9 @@ impl Run {
         match (self.database, key.parse::<Ipv4Addr>()) {
             (Database::Hosts, Ok(addr)) => Asking::Address(addr, Box::new(Reverse::begin(sys, addr))),
             // A machine without IPv6 is not told of such addresses (AI_ADDRCONFIG).
-            (Database::Ahosts(Family::Unspec | Family::V4), _) => Asking::Name(Box::new(Lookup::begin(sys, key, Family::V4))),
+            (Database::Ahosts(Family::Unspec | Family::V4), _) => {
+                Asking::Name(Box::new(Lookup::begin(sys, key, Family::V4)))
+            }
             (Database::Ahosts(family), _) => Asking::Name(Box::new(Lookup::begin(sys, key, family))),
             // gethostbyname2(3): IPv6 first, then IPv4.
             (Database::Hosts, Err(_)) => Asking::Name(Box::new(Lookup::begin(sys, key, Family::Unspec))),
@@ -217,7 +219,8 @@ impl File {
         let (name, number) = (words.next(), words.next().unwrap_or_default());
         let (key, protocol) = key.split_once('/').map_or((key, None), |(key, protocol)| (key, Some(protocol)));
         let (value, its) = number.split_once('/').map_or((number, None), |(value, its)| (value, Some(its)));
-        (protocol.is_none() || protocol == its) && (name == Some(key) || value == key || words.any(|alias| alias == key))
+        (protocol.is_none() || protocol == its)
+            && (name == Some(key) || value == key || words.any(|alias| alias == key))
     }
 
     fn shown(self, line: &str) -> String {

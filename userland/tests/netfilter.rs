@@ -190,7 +190,9 @@ fn a_bridged_packet_that_waits_for_arp_meets_a_connection_of_its_own_flow() {
     lab.run("sysctl -qw net.ipv4.ip_forward=1");
     for (every, to) in [("-m statistic --mode nth --every 2 --packet 0", 3), ("", 4)] {
         for protocol in ["udp --dport 53", "tcp --dport 80"] {
-            lab.run(&format!("iptables -t nat -A PREROUTING -d 10.96.0.10 -p {protocol} {every} -j DNAT --to 10.0.0.{to}"));
+            lab.run(&format!(
+                "iptables -t nat -A PREROUTING -d 10.96.0.10 -p {protocol} {every} -j DNAT --to 10.0.0.{to}"
+            ));
         }
     }
     lab.run("mkdir -p /etc/netns/a; echo nameserver 10.96.0.10 > /etc/netns/a/resolv.conf");
@@ -200,14 +202,17 @@ fn a_bridged_packet_that_waits_for_arp_meets_a_connection_of_its_own_flow() {
     }
     lab.text("ping -q -c 1 10.0.0.2; ping -q -c 1 10.0.0.4");
     lab.run("ip link set pb down; (sleep 0.4; ip link set pb up) &");
-    let text = lab.text("ip netns exec a curl -s -o /dev/null -w '%{http_code} %{time_namelookup}' web.test | cut -c 1-7");
+    let text =
+        lab.text("ip netns exec a curl -s -o /dev/null -w '%{http_code} %{time_namelookup}' web.test | cut -c 1-7");
     assert_eq!(text, "200 1.0\n");
-    let counted = "conntrack -S | grep -o 'insert_failed=. drop=. \\|clash_resolve=.*'; conntrack -L -p udp 2>/dev/null | wc -l";
+    let counted =
+        "conntrack -S | grep -o 'insert_failed=. drop=. \\|clash_resolve=.*'; conntrack -L -p udp 2>/dev/null | wc -l";
     assert_eq!(lab.text(counted), "insert_failed=0 drop=0 \nclash_resolve=1 chaintoolong=0 \n1\n");
     // The first SYN loses against the one that is sent a second later.
     lab.text("ip neigh flush all; ping -q -c 1 10.0.0.2; ping -q -c 1 10.0.0.4");
     lab.run("ip link set pb down; (sleep 1.4; ip link set pb up) &");
-    let text = lab.text("ip netns exec a curl -s -o /dev/null -w '%{http_code} %{time_connect}' 10.96.0.10 | cut -c 1-7");
+    let text =
+        lab.text("ip netns exec a curl -s -o /dev/null -w '%{http_code} %{time_connect}' 10.96.0.10 | cut -c 1-7");
     assert_eq!(text, "200 1.0\n");
     lab.run("sleep 2");
     assert_eq!(lab.text(counted), "insert_failed=1 drop=1 \nclash_resolve=1 chaintoolong=0 \n1\n");

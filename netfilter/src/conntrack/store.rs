@@ -178,8 +178,7 @@ impl Store {
 
     /// Moves a connection that is not confirmed from those of this instant to those that wait, or back.
     fn move_waiting(&mut self, slot: u32, holds: bool) {
-        let (from, to) =
-            if holds { (&mut self.limbo, &mut self.held) } else { (&mut self.held, &mut self.limbo) };
+        let (from, to) = if holds { (&mut self.limbo, &mut self.held) } else { (&mut self.held, &mut self.limbo) };
         if let Some(at) = from.iter().position(|&one| one == slot) {
             to.push(from.remove(at));
         }

@@ -106,7 +106,9 @@ impl Ping {
                 Err(refusal) => return Ok(Err(refusal)),
             }
         }
-        let Some((options, lookup)) = self.resolving.as_deref_mut() else { return Ok(Err(Refusal::usage(String::new()))) };
+        let Some((options, lookup)) = self.resolving.as_deref_mut() else {
+            return Ok(Err(Refusal::usage(String::new())));
+        };
         let host = lookup.wait(sys)?.map_err(|why| {
             // A name that has addresses of the other family only.
             let other = why == GaiError::NoData && options.family != Family::Unspec;
