@@ -8,6 +8,7 @@ mod chain;
 mod crowd;
 pub mod frames;
 pub mod hop;
+pub mod kubernetes;
 pub mod services;
 
 pub use bridge::Switch;

@@ -4,10 +4,11 @@ use hopwise_netfilter::env::Nowhere;
 use hopwise_netfilter::hook::{Hook, TableId};
 use hopwise_netfilter::names::NoNames;
 use hopwise_netfilter::rules::{Ruleset, Way};
+use hopwise_netfilter::sets::command::{self as ipset, Place};
 use hopwise_netfilter::skb::{LinkRef, Skb};
 use hopwise_netfilter::xtables::restore::{self, Restore};
 use hopwise_netfilter::xtables::{Tool, command};
-use hopwise_sim_core::{IfIndex, Pool};
+use hopwise_sim_core::{IfIndex, Pool, Time};
 
 /// How many services there are.
 pub const SERVICES: u32 = 10_000;
@@ -64,7 +65,17 @@ impl Services {
     /// # Panics
     /// If they are not well-formed.
     pub fn load(text: &str) -> Services {
+        Services::load_with_sets("", text)
+    }
+
+    /// Loads sets and rules that refer to them (`ipset restore`, `iptables-restore`).
+    ///
+    /// # Panics
+    /// If they are not well-formed.
+    pub fn load_with_sets(sets: &str, text: &str) -> Services {
         let mut rules = Ruleset::default();
+        let mut place = Place { rules: &mut rules, names: &NoNames, now: Time::ZERO };
+        assert_eq!(ipset::restore(&mut place, sets, false).err, "");
         let answer = restore::run(&mut rules, text, Restore::default(), TOOL);
         assert_eq!(answer.status, 0, "{}", answer.err);
         let mut packet = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 96, 39, 200, 0x80, 0, 0, 80];

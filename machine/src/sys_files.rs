@@ -344,7 +344,8 @@ impl<K: Kernel> Sys<'_, K> {
             entries.into_iter().find(|e| e.name == name)
         });
         if listed.is_some() || self.kernel.proc_read(machine, ns, path).is_some() {
-            let writable = path.starts_with("/proc/sys/") || path.starts_with("/sys/");
+            let writable =
+                path.starts_with("/proc/sys/") || path.starts_with("/sys/") || path.contains("/net/xt_recent/");
             return Some(made_up(listed.map_or(FileKind::File, |e| e.kind), if writable { 0o644 } else { 0o444 }));
         }
         None

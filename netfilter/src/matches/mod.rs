@@ -243,6 +243,17 @@ macro_rules! registry {
     };
 }
 
+impl Match {
+    /// Takes up what another match of ports and flags demands, if the two are told as one: `-m tcp --dport 1 -m tcp --sport 2`.
+    pub(crate) fn absorb(&mut self, other: &Match) -> bool {
+        match (self, other) {
+            (Match::Tcp(this), Match::Tcp(other)) => this.absorb(other),
+            (Match::Udp(this), Match::Udp(other)) => this.absorb(other),
+            _ => false,
+        }
+    }
+}
+
 /// The kind of match of that name.
 pub fn find(name: &str) -> Option<&'static Kind> {
     REGISTRY.iter().find(|kind| kind.name == name)

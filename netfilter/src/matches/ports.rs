@@ -26,7 +26,16 @@ impl Ports {
         if self.from == self.to && !self.inv { Some(self.from) } else { None }
     }
 
-    fn is_all(self) -> bool {
+    /// What both demand; `None`: each demands something.
+    pub(super) fn joined(self, other: Ports) -> Option<Ports> {
+        match (self.is_all(), other.is_all()) {
+            (true, _) => Some(other),
+            (_, true) => Some(self),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_all(self) -> bool {
         self == Ports::ALL
     }
 

@@ -70,6 +70,32 @@ fn put_flags(out: &mut String, flags: u8) {
     out.push_str(&names.join(","));
 }
 
+impl Tcp {
+    /// Whether nf_tables asks it by its own means: ports and flags, and something of them.
+    fn is_native(&self) -> bool {
+        self.option.is_none() && !(self.sport.is_all() && self.dport.is_all() && !self.asks_flags())
+    }
+
+    const fn asks_flags(&self) -> bool {
+        self.flags.0 != 0 || self.flags_inv
+    }
+
+    /// Takes up the demands of another match, if they are about something else.
+    pub(super) fn absorb(&mut self, other: &Tcp) -> bool {
+        if !self.is_native() || !other.is_native() || (self.asks_flags() && other.asks_flags()) {
+            return false;
+        }
+        let Some((sport, dport)) = self.sport.joined(other.sport).zip(self.dport.joined(other.dport)) else {
+            return false;
+        };
+        (self.sport, self.dport) = (sport, dport);
+        if other.asks_flags() {
+            (self.flags, self.flags_inv) = (other.flags, other.flags_inv);
+        }
+        true
+    }
+}
+
 impl Extension for Tcp {
     const OPTIONS: &'static [Opt] = OPTIONS;
 

@@ -21,6 +21,21 @@ static OPTIONS: &[Opt] = &[
     Opt::arg("dport", 1).inv(),
 ];
 
+impl Udp {
+    /// Takes up the demands of another match, if they are about other ports.
+    pub(super) fn absorb(&mut self, other: &Udp) -> bool {
+        let nothing = |udp: &Udp| udp.sport.is_all() && udp.dport.is_all();
+        let joined = self.sport.joined(other.sport).zip(self.dport.joined(other.dport));
+        match joined.filter(|_| !nothing(self) && !nothing(other)) {
+            Some((sport, dport)) => {
+                *self = Udp { sport, dport };
+                true
+            }
+            None => false,
+        }
+    }
+}
+
 impl Extension for Udp {
     const OPTIONS: &'static [Opt] = OPTIONS;
 

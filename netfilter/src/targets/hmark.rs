@@ -227,7 +227,7 @@ impl Extension for Hmark {
     fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         let Some((src, dst, ports, protocol)) = self.ends(skb) else { return Outcome::Continue };
         let (src, dst) = (src & self.masks.0, dst & self.masks.1);
-        let hash = jhash2(&[src.max(dst), src.min(dst), ports], self.seed);
+        let hash = jhash2(&[src.min(dst), src.max(dst), ports], self.seed);
         let hash = hash ^ u32::from(u16::from(protocol) & self.proto_mask);
         let scaled = (u64::from(hash) * u64::from(self.modulus)) >> 32;
         skb.packet.mark = (scaled as u32).wrapping_add(self.offset.unwrap_or(0));
@@ -243,5 +243,38 @@ impl Extension for Hmark {
             "--hmark-tuple dst,spi --hmark-offset 0",
         ];
         format!("-j HMARK {} --hmark-rnd {} --hmark-mod {}", parts[rng.below(5) as usize], rng.below(9), 1 + rng.below(8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Nowhere;
+    use crate::hook::Hook;
+    use crate::rules::Shared;
+    use crate::skb::LinkRef;
+    use crate::testing::{echo, udp};
+    use hopwise_sim_core::Pool;
+
+    /// The mark that `--hmark-tuple src,dst,sport,dport,proto --hmark-rnd 0x5eed --hmark-mod 8` gives.
+    fn mark(bytes: &[u8]) -> u32 {
+        let mut target = Hmark { seed: 0x5eed, modulus: 8, ..Hmark::new() };
+        target.tuple("src,dst,sport,dport,proto").unwrap();
+        let (mut pool, mut env, mut shared) = (Pool::default(), Nowhere::default(), Shared::default());
+        let mut packet = pool.alloc_from(bytes);
+        let mut cx = Cx { env: &mut env, shared: &mut shared, hook: Hook::Forward, hotdrop: false };
+        target.act(&mut Skb::new(&mut packet, LinkRef::NONE, LinkRef::NONE), &mut cx);
+        packet.mark
+    }
+
+    /// As Linux 6.18 marked them.
+    #[test]
+    fn marks_are_those_of_the_kernel() {
+        assert_eq!(mark(&echo("10.0.1.1", "10.0.2.1", 8, 7)), 0);
+        assert_eq!(mark(&echo("10.0.2.1", "10.0.1.1", 0, 7)), 0);
+        assert_eq!(mark(&echo("10.0.1.5", "10.0.2.1", 8, 7)), 5);
+        let sent = udp(("10.0.1.1", 4000), ("10.0.2.1", 5000), b"hello\n");
+        let answered = udp(("10.0.2.1", 5000), ("10.0.1.1", 4000), b"");
+        assert_eq!(mark(&sent), mark(&answered));
     }
 }

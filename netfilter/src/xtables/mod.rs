@@ -1,12 +1,15 @@
 //! How the options of matches and targets are read: what libxtables does for its extensions (`xtoptions.c`), with its words.
 
 mod answer;
+mod check;
 pub mod command;
 mod getopt;
+mod given;
 mod help;
 mod hosts;
 mod known;
 mod list;
+mod load;
 pub mod number;
 mod read;
 pub mod restore;

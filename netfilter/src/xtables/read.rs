@@ -1,75 +1,22 @@
 //! The command line of `iptables` (`do_parse` of xshared.c): what shall be done, and the rule that it is done with.
 
-use bitflags::bitflags;
 use smallvec::SmallVec;
 
+use super::check::{check_chain, check_target_name, problem};
 use super::getopt::{Token, Words};
 use super::hosts::{self, Hosts};
-use super::{Call, Done, MAX_NAME, Opt, Refusal, check_together, number};
-use crate::matches::{self, Match};
-use crate::names::{Names, protocol, protocol_name};
+use super::load::{Ext, Found, Loaded};
+use super::{Done, Opt, Refusal, number};
+use crate::matches;
+use crate::names::{Names, protocol};
 use crate::rules::{Counters, Draft, Inverted, IpMatch, LinkMatch, Rule, Target};
-use crate::targets::{self, TargetKind};
+use crate::targets;
 
+pub use super::given::Given;
 pub use super::verb::Verb;
 
 /// Names of links are shorter than this (`IFNAMSIZ`).
 const MAX_LINK: usize = 16;
-
-bitflags! {
-    /// Options that were given (`OPT_*`).
-    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub struct Given: u16 {
-        /// `-n`.
-        const NUMERIC = 1 << 0;
-        /// `-s`.
-        const SOURCE = 1 << 1;
-        /// `-d`.
-        const DESTINATION = 1 << 2;
-        /// `-p`.
-        const PROTOCOL = 1 << 3;
-        /// `-j`, `-g`.
-        const JUMP = 1 << 4;
-        /// `-v`.
-        const VERBOSE = 1 << 5;
-        /// `-x`.
-        const EXACT = 1 << 6;
-        /// `-i`.
-        const INPUT = 1 << 7;
-        /// `-o`.
-        const OUTPUT = 1 << 8;
-        /// `--line-numbers`.
-        const LINE_NUMBERS = 1 << 9;
-        /// `-c`.
-        const COUNTERS = 1 << 10;
-        /// `-f`.
-        const FRAGMENT = 1 << 11;
-    }
-}
-
-impl Given {
-    /// The letter of one option.
-    pub(super) fn letter(self) -> char {
-        char::from(b"nsdpjvxio0cf"[self.bits().trailing_zeros() as usize])
-    }
-
-    fn of(letter: u8) -> Given {
-        Given::all().iter().find(|one| one.letter() as u8 == letter).unwrap_or_default()
-    }
-
-    /// What of a rule an option negates.
-    fn inverted(self) -> Option<Inverted> {
-        Some(match self {
-            Given::SOURCE => Inverted::SRC,
-            Given::DESTINATION => Inverted::DST,
-            Given::PROTOCOL => Inverted::PROTOCOL,
-            Given::INPUT => Inverted::INPUT,
-            Given::OUTPUT => Inverted::OUTPUT,
-            Given::FRAGMENT => Inverted::FRAGMENT,
-            _ => return None,
-        })
-    }
-}
 
 /// What a command line asks for.
 #[derive(Clone, Debug)]
@@ -116,61 +63,27 @@ pub struct Reading<'n> {
     pub restore: Option<&'n str>,
 }
 
-/// An extension that was named.
-enum Ext {
-    Match(Match),
-    Target(TargetKind),
-}
-
-impl Ext {
-    fn name(&self) -> &'static str {
-        match self {
-            Ext::Match(m) => m.name(),
-            Ext::Target(t) => t.name(),
-        }
-    }
-
-    fn options(&self) -> &'static [Opt] {
-        match self {
-            Ext::Match(m) => m.options(),
-            Ext::Target(t) => t.options(),
-        }
-    }
-
-    fn wants_second(&self, opt: &Opt) -> Option<&'static str> {
-        match self {
-            Ext::Match(m) => m.wants_second(opt),
-            Ext::Target(t) => t.wants_second(opt),
-        }
-    }
-}
-
 /// The state of reading.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     how: Reading<'a>,
-    words: Words<'a>,
-    exts: SmallVec<[Ext; 3]>,
-    options: SmallVec<[&'static [Opt]; 3]>,
-    /// Bits of the options that each extension was given.
-    seen: SmallVec<[u32; 3]>,
+    pub(super) words: Words<'a>,
+    exts: Loaded,
     ip: IpMatch,
     src: Option<&'a str>,
     dst: Option<&'a str>,
     protocol: Option<&'a str>,
-    /// The protocol's match was loaded because of an option.
-    proto_used: bool,
     jump: Option<(&'a str, bool)>,
     counters: Counters,
-    verb: Option<Verb>,
-    and_zero: bool,
-    chain: Option<&'a str>,
-    number: Option<u32>,
-    second: Option<&'a str>,
+    pub(super) verb: Option<Verb>,
+    pub(super) and_zero: bool,
+    pub(super) chain: Option<&'a str>,
+    pub(super) number: Option<u32>,
+    pub(super) second: Option<&'a str>,
     table: &'a str,
     table_set: bool,
     given: Given,
     verbose: u8,
-    inv: bool,
+    pub(super) inv: bool,
 }
 
 /// Reads a command line (without the program's name). Rules go to `table` if none is named.
@@ -181,14 +94,11 @@ pub fn read<'a>(words: &'a [&'a str], table: &'a str, how: Reading<'a>) -> Done<
     let mut reader = Reader {
         how,
         words: Words::new(words),
-        exts: SmallVec::new(),
-        options: SmallVec::new(),
-        seen: SmallVec::new(),
+        exts: Loaded::default(),
         ip: IpMatch::default(),
         src: None,
         dst: None,
         protocol: None,
-        proto_used: false,
         jump: None,
         counters: Counters::default(),
         verb: None,
@@ -204,7 +114,7 @@ pub fn read<'a>(words: &'a [&'a str], table: &'a str, how: Reading<'a>) -> Done<
     };
     loop {
         let place = reader.words.place();
-        let Some(token) = reader.words.next(&reader.options) else { break };
+        let Some(token) = reader.words.next(&reader.exts.options) else { break };
         match token {
             Token::Main(letter, arg) => {
                 if let Some(wish) = reader.main(letter, arg)? {
@@ -231,10 +141,6 @@ pub fn read<'a>(words: &'a [&'a str], table: &'a str, how: Reading<'a>) -> Done<
     reader.finish().map(|parsed| Wish::Do(Box::new(parsed)))
 }
 
-fn problem<T>(text: impl Into<String>) -> Done<T> {
-    Err(Refusal::new(text))
-}
-
 impl<'a> Reader<'a> {
     fn main(&mut self, letter: u8, arg: Option<&'a str>) -> Done<Option<Wish<'a>>> {
         let word = arg.unwrap_or_default();
@@ -256,7 +162,7 @@ impl<'a> Reader<'a> {
                 }
                 let kind = matches::find(word)
                     .ok_or_else(|| Refusal::new(format!("Couldn't load match `{word}':No such file or directory\n")))?;
-                self.load(Ext::Match((kind.make)()));
+                self.exts.load(Ext::Match((kind.make)()));
             }
             b't' => self.table(word)?,
             b'c' => self.counters(word)?,
@@ -331,7 +237,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         if let Some(kind) = targets::find(name) {
-            self.load(Ext::Target((kind.make)()));
+            self.exts.load(Ext::Target((kind.make)()));
         } else if targets::is_absent(name) {
             return problem(format!("Couldn't load target `{name}':No such file or directory\n"));
         }
@@ -377,53 +283,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn load(&mut self, ext: Ext) {
-        self.options.push(ext.options());
-        self.seen.push(0);
-        self.exts.push(ext);
-    }
-
-    /// An unknown option may be one of the protocol's match, which is loaded then (`load_proto`).
-    fn load_protocol(&mut self) -> bool {
-        let Some(word) = self.protocol else { return false };
-        let name = match number::within(word, 0, 255) {
-            Some(number) => protocol_name(self.how.names, number as u8).unwrap_or_default(),
-            None => word.to_ascii_lowercase(),
-        };
-        let Some(kind) = matches::find(&name) else { return false };
-        let loaded = self.exts.iter().any(|ext| matches!(ext, Ext::Match(_)) && ext.name() == kind.name);
-        if loaded && self.proto_used {
-            return false;
-        }
-        self.proto_used = true;
-        self.load(Ext::Match((kind.make)()));
-        true
-    }
-
+    /// An option of an extension.
     fn extension(&mut self, at: usize, opt: &'static Opt, arg: Option<&'a str>) -> Done {
-        let ext = &mut self.exts[at];
-        // Of options that mean the same, errors name the first.
-        let opt = ext.options().iter().find(|first| first.bit == opt.bit).unwrap_or(opt);
-        let mut call = Call {
-            ext: ext.name(),
-            opt,
-            arg: arg.unwrap_or_default(),
-            second: "",
-            inv: self.inv,
-            seen: self.seen[at],
-            ip: &self.ip,
-            names: self.how.names,
-        };
-        call.admit()?;
-        if let Some(missing) = ext.wants_second(opt) {
-            call.second = self.words.argument().ok_or_else(|| Refusal::new(missing))?;
-        }
-        match ext {
-            Ext::Match(m) => m.option(&call)?,
-            Ext::Target(t) => t.option(&call)?,
-        }
-        self.seen[at] |= 1 << opt.bit;
-        Ok(())
+        let found = Found { at, opt, arg, inv: self.inv };
+        self.exts.option(&found, &self.ip, self.how.names, || self.words.argument())
+    }
+
+    fn load_protocol(&mut self) -> bool {
+        self.protocol.is_some_and(|word| self.exts.load_protocol(word, self.how.names))
     }
 
     fn finish(mut self) -> Done<Parsed<'a>> {
@@ -432,13 +299,7 @@ impl<'a> Reader<'a> {
             let text = "\nThe \"nat\" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n";
             return problem(text);
         }
-        for targets in [false, true] {
-            for (ext, seen) in self.exts.iter_mut().zip(&self.seen) {
-                if matches!(ext, Ext::Target(_)) == targets {
-                    finish_ext(ext, *seen, &self.ip)?;
-                }
-            }
-        }
+        self.exts.finish(&self.ip)?;
         if self.words.is_left() {
             return problem("unknown arguments found on commandline");
         }
@@ -466,16 +327,7 @@ impl<'a> Reader<'a> {
 
     fn drafts(&mut self, src: &Hosts, dst: &Hosts) -> SmallVec<[Draft; 1]> {
         let mut rule = Rule { ip: self.ip, counters: self.counters, ..Rule::new() };
-        let mut named = false;
-        for ext in self.exts.drain(..) {
-            match ext {
-                Ext::Match(m) => rule.matches.push(m),
-                Ext::Target(t) => {
-                    rule.target = Target::Ext(t);
-                    named = true;
-                }
-            }
-        }
+        let named = self.exts.put_into(&mut rule);
         let jump = match self.jump {
             None => None,
             Some(_) if named => None,
@@ -495,118 +347,4 @@ impl<'a> Reader<'a> {
         drafts.insert(0, of(rule, first, jump));
         drafts
     }
-
-    /// A command (`add_command`), with the words that follow it.
-    fn verb(&mut self, letter: u8, arg: Option<&'a str>) -> Done {
-        let Some(verb) = Verb::of_letter(letter) else { return Ok(()) };
-        if matches!(verb, Verb::NewChain | Verb::RenameChain) {
-            check_chain_name(arg.unwrap_or_default())?;
-        }
-        if self.inv {
-            return problem("unexpected '!' flag");
-        }
-        self.add_verb(verb)?;
-        if let Some(chain) = arg.or_else(|| if verb.wants_chain() { None } else { self.words.argument() }) {
-            self.chain = Some(chain);
-        }
-        match verb {
-            Verb::Delete | Verb::Zero | Verb::List | Verb::ListRules => {
-                if let Some(number) = self.words.argument().map(rule_number).transpose()? {
-                    self.number = Some(number);
-                    match verb {
-                        Verb::Delete => self.verb = Some(Verb::DeleteNumber),
-                        Verb::Zero => (self.verb, self.and_zero) = (Some(Verb::ZeroNumber), false),
-                        _ => {}
-                    }
-                }
-            }
-            Verb::Replace => {
-                let word = self.words.argument().ok_or_else(|| Refusal::new("-R requires a rule number"))?;
-                self.number = Some(rule_number(word)?);
-            }
-            Verb::Insert => self.number = Some(self.words.argument().map_or(Ok(1), rule_number)?),
-            Verb::RenameChain => {
-                let text = "-E requires old-chain-name and new-chain-name";
-                self.second = Some(self.words.argument().ok_or_else(|| Refusal::new(text))?);
-            }
-            Verb::SetPolicy => {
-                let word = self.words.argument().ok_or_else(|| Refusal::new("-P requires a chain and a policy"))?;
-                self.second = Some(word);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// `-Z` goes with `-L` and `-S`; no other two commands go together.
-    fn add_verb(&mut self, verb: Verb) -> Done {
-        let lists = |verb| matches!(verb, Verb::List | Verb::ListRules);
-        match self.verb {
-            None => self.verb = Some(verb),
-            Some(first) if lists(first) && verb == Verb::Zero => self.and_zero = true,
-            Some(Verb::Zero) if lists(verb) => (self.verb, self.and_zero) = (Some(verb), true),
-            Some(first) => {
-                return problem(format!("Cannot use -{} with -{}", verb.letter(), first.letter()));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn finish_ext(ext: &mut Ext, seen: u32, ip: &IpMatch) -> Done {
-    check_together(ext.name(), ext.options(), seen)?;
-    match ext {
-        Ext::Match(m) => m.finish(seen, ip),
-        Ext::Target(t) => t.finish(seen, ip),
-    }
-}
-
-fn rule_number(word: &str) -> Done<u32> {
-    let bad = || Refusal::new(format!("Invalid rule number `{word}'"));
-    number::within(word, 1, i32::MAX as u64).map(|n| n as u32).ok_or_else(bad)
-}
-
-fn check_target_name(name: &str) -> Done {
-    if name.is_empty() {
-        return problem("Invalid target name (too short)");
-    }
-    if name.len() >= MAX_NAME {
-        return problem(format!("Invalid target name `{name}' ({} chars max)", MAX_NAME - 1));
-    }
-    if name.contains(|c: char| c.is_ascii_whitespace()) {
-        return problem(format!("Invalid target name `{name}'"));
-    }
-    Ok(())
-}
-
-fn check_chain_name(name: &str) -> Done {
-    if name.len() >= MAX_NAME {
-        return problem(format!("chain name `{name}' too long (must be under {MAX_NAME} chars)"));
-    }
-    if let Some(first) = name.chars().next().filter(|c| "-!".contains(*c)) {
-        return problem(format!("chain name not allowed to start with `{first}'"));
-    }
-    if Target::standard(name).is_some() || targets::find(name).is_some() || targets::is_absent(name) {
-        return problem("chain name may not clash with target name");
-    }
-    if name.contains(|c: char| c.is_ascii_whitespace()) {
-        return problem(format!("Invalid chain name `{name}'"));
-    }
-    Ok(())
-}
-
-fn check_chain(chain: &str, verb: Verb, given: Given) -> Done {
-    if chain.len() >= MAX_NAME {
-        return problem(format!("chain name `{chain}' too long (must be under {MAX_NAME} chars)"));
-    }
-    if !verb.has_rule() && verb != Verb::DeleteNumber {
-        return Ok(());
-    }
-    if given.contains(Given::OUTPUT) && matches!(chain, "PREROUTING" | "INPUT") {
-        return problem(format!("Can't use -o with {chain}\n"));
-    }
-    if given.contains(Given::INPUT) && matches!(chain, "POSTROUTING" | "OUTPUT") {
-        return problem(format!("Can't use -i with {chain}\n"));
-    }
-    Ok(())
 }

@@ -1,7 +1,8 @@
 //! The commands of `iptables`, and which options go with them.
 
-use super::{Done, Refusal};
-use crate::xtables::Given;
+use super::check::{check_chain_name, problem, rule_number};
+use super::read::Reader;
+use super::{Done, Given, Refusal};
 
 /// What shall be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,5 +97,63 @@ impl Verb {
             None => Ok(()),
             Some(one) => Err(Refusal::new(format!("Illegal option `-{}' with this command", one.letter()))),
         }
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// A command (`add_command`), with the words that follow it.
+    pub(super) fn verb(&mut self, letter: u8, arg: Option<&'a str>) -> Done {
+        let Some(verb) = Verb::of_letter(letter) else { return Ok(()) };
+        if matches!(verb, Verb::NewChain | Verb::RenameChain) {
+            check_chain_name(arg.unwrap_or_default())?;
+        }
+        if self.inv {
+            return problem("unexpected '!' flag");
+        }
+        self.add_verb(verb)?;
+        if let Some(chain) = arg.or_else(|| if verb.wants_chain() { None } else { self.words.argument() }) {
+            self.chain = Some(chain);
+        }
+        match verb {
+            Verb::Delete | Verb::Zero | Verb::List | Verb::ListRules => {
+                if let Some(number) = self.words.argument().map(rule_number).transpose()? {
+                    self.number = Some(number);
+                    match verb {
+                        Verb::Delete => self.verb = Some(Verb::DeleteNumber),
+                        Verb::Zero => (self.verb, self.and_zero) = (Some(Verb::ZeroNumber), false),
+                        _ => {}
+                    }
+                }
+            }
+            Verb::Replace => {
+                let word = self.words.argument().ok_or_else(|| Refusal::new("-R requires a rule number"))?;
+                self.number = Some(rule_number(word)?);
+            }
+            Verb::Insert => self.number = Some(self.words.argument().map_or(Ok(1), rule_number)?),
+            Verb::RenameChain => {
+                let text = "-E requires old-chain-name and new-chain-name";
+                self.second = Some(self.words.argument().ok_or_else(|| Refusal::new(text))?);
+            }
+            Verb::SetPolicy => {
+                let word = self.words.argument().ok_or_else(|| Refusal::new("-P requires a chain and a policy"))?;
+                self.second = Some(word);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `-Z` goes with `-L` and `-S`; no other two commands go together.
+    fn add_verb(&mut self, verb: Verb) -> Done {
+        let lists = |verb| matches!(verb, Verb::List | Verb::ListRules);
+        match self.verb {
+            None => self.verb = Some(verb),
+            Some(first) if lists(first) && verb == Verb::Zero => self.and_zero = true,
+            Some(Verb::Zero) if lists(verb) => (self.verb, self.and_zero) = (Some(verb), true),
+            Some(first) => {
+                return problem(format!("Cannot use -{} with -{}", verb.letter(), first.letter()));
+            }
+        }
+        Ok(())
     }
 }

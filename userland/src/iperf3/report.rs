@@ -110,7 +110,7 @@ impl Report {
         self.time(sys);
         if let Some(json) = &mut self.json {
             let (text, seconds) = (date(sys), sys.now().unix_nanos() / 1_000_000_000);
-            json.met(test, (&text, seconds as u64), cookie, peer, mss);
+            json.met(test, (&text, seconds), cookie, peer, mss);
             return;
         }
         if test.is_server {

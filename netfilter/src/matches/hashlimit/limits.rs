@@ -37,7 +37,10 @@ pub(super) const fn cost_of_bytes(bytes: u64) -> u64 {
 
 /// And back (`cost_to_bytes`).
 pub(super) const fn bytes_of_cost(cost: u64) -> u64 {
-    let chunks = if cost == 0 { u32::MAX as u64 } else { u32::MAX as u64 / cost };
+    let chunks = match (u32::MAX as u64).checked_div(cost) {
+        Some(chunks) => chunks,
+        None => u32::MAX as u64,
+    };
     (chunks - 1) << SHIFT
 }
 
@@ -187,10 +190,11 @@ impl Entry {
 const fn rate(config: &Config) -> u64 {
     if config.bytes {
         bytes_of_cost(config.avg)
-    } else if config.avg == 0 {
-        0
     } else {
-        SCALE / config.avg
+        match SCALE.checked_div(config.avg) {
+            Some(rate) => rate,
+            None => 0,
+        }
     }
 }
 
