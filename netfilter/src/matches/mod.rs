@@ -143,6 +143,7 @@ pub struct Kind {
     pub sample: fn(&mut Rng) -> String,
 }
 
+mod marked;
 mod ports;
 mod rate;
 mod spi;

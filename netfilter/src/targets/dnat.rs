@@ -1,57 +1,31 @@
 //! `-j DNAT`: another destination for the connection (`net/netfilter/xt_nat.c`).
 
-use super::{Extension, Outcome, nat};
+use super::nat::{Mapped, Maps, Takes};
 use crate::hook::Hook;
-use crate::matches::How;
 use crate::nat::{Manip, Range};
-use crate::rules::{Cx, Place, Verdict};
+use crate::rules::{Cx, Verdict};
 use crate::skb::Skb;
-use crate::xtables::{Call, Done, Opt};
+use crate::xtables::Opt;
 use hopwise_sim_core::Rng;
 
 /// The range that the new destination is taken from.
+pub(super) type Dnat = Mapped<Destination>;
+
+/// `--to-destination`.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Dnat(Range);
+pub enum Destination {}
 
-static OPTIONS: &[Opt] = &[Opt::arg("to-destination", 0).must(), Opt::flag("random", 1), Opt::flag("persistent", 2)];
+impl Maps for Destination {
+    const OPTIONS: &'static [Opt] = {
+        static OPTIONS: &[Opt] = &[Opt::arg("to-destination", 0).must(), Opt::flag("random", 1), Opt::flag("persistent", 2)];
+        OPTIONS
+    };
+    const TAKES: Takes = Takes::Addrs { base: true };
+    const LISTED: &'static str = " to:";
+    const HOOKS: &'static [Hook] = &[Hook::PreRouting, Hook::LocalOut];
 
-impl Extension for Dnat {
-    const OPTIONS: &'static [Opt] = OPTIONS;
-
-    fn new() -> Self {
-        Dnat(Range::ANY)
-    }
-
-    fn option(&mut self, call: &Call<'_>) -> Done {
-        if call.opt.arg {
-            return nat::to(&mut self.0, call, true);
-        }
-        self.0.flags |= nat::flag(call.opt.name);
-        Ok(())
-    }
-
-    fn save(&self, out: &mut String) {
-        out.push_str(" --to-destination ");
-        nat::put_to(out, &self.0);
-        nat::put_flags(out, self.0.flags, "--");
-    }
-
-    fn list(&self, out: &mut String, _: &How<'_>) {
-        out.push_str(" to:");
-        nat::put_to(out, &self.0);
-        nat::put_flags(out, self.0.flags, "");
-    }
-
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        nat::may_stand(place, &[Hook::PreRouting, Hook::LocalOut])
-    }
-
-    fn tracks(&self) -> bool {
-        true
-    }
-
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
-        Outcome::Verdict(Verdict::Nat(Manip::Destination, self.0))
+    fn map(range: &Range, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Verdict {
+        Verdict::Nat(Manip::Destination, *range)
     }
 
     fn sample(rng: &mut Rng) -> String {

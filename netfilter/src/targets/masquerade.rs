@@ -1,76 +1,42 @@
 //! `-j MASQUERADE`: the address of the link it leaves by as source of the connection (`nf_nat_masquerade_ipv4`).
 
-use super::{Extension, Outcome, nat};
+use super::nat::{Mapped, Maps, Takes, at};
 use crate::hook::Hook;
-use crate::matches::How;
-use crate::nat::{Manip, Range, RangeFlags};
-use crate::rules::{Cx, Place, Verdict};
+use crate::nat::{Manip, Range};
+use crate::rules::{Cx, Verdict};
 use crate::skb::Skb;
-use crate::xtables::{Call, Done, Opt};
+use crate::xtables::Opt;
 use hopwise_sim_core::Rng;
 
-/// The ports that the new source may have.
+/// The range that the new ports of the source are taken from.
+pub(super) type Masquerade = Mapped<OfLink>;
+
+/// `--to-ports` with the address of the link.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Masquerade(Range);
+pub enum OfLink {}
 
-static OPTIONS: &[Opt] = &[Opt::arg("to-ports", 0), Opt::flag("random", 1), Opt::flag("random-fully", 2)];
+impl Maps for OfLink {
+    const OPTIONS: &'static [Opt] = {
+        static OPTIONS: &[Opt] = &[Opt::arg("to-ports", 0), Opt::flag("random", 1), Opt::flag("random-fully", 2)];
+        OPTIONS
+    };
+    const TAKES: Takes = Takes::Ports;
+    const LISTED: &'static str = " masq ports: ";
+    const HOOKS: &'static [Hook] = &[Hook::PostRouting];
 
-impl Extension for Masquerade {
-    const OPTIONS: &'static [Opt] = OPTIONS;
-
-    fn new() -> Self {
-        Masquerade(Range::ANY)
-    }
-
-    fn option(&mut self, call: &Call<'_>) -> Done {
-        if call.opt.arg {
-            return nat::ports(&mut self.0, call.arg, call, false);
-        }
-        self.0.flags |= nat::flag(call.opt.name);
-        Ok(())
-    }
-
-    fn save(&self, out: &mut String) {
-        if self.0.flags.contains(RangeFlags::PROTO_SPECIFIED) {
-            out.push_str(" --to-ports ");
-            nat::put_ports(out, &self.0);
-        }
-        nat::put_flags(out, self.0.flags, "--");
-    }
-
-    fn list(&self, out: &mut String, _: &How<'_>) {
-        if self.0.flags.contains(RangeFlags::PROTO_SPECIFIED) {
-            out.push_str(" masq ports: ");
-            nat::put_ports(out, &self.0);
-        }
-        nat::put_flags(out, self.0.flags, "");
-    }
-
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        nat::may_stand(place, &[Hook::PostRouting])
-    }
-
-    fn tracks(&self) -> bool {
-        true
-    }
-
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn map(range: &Range, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Verdict {
         // What has no address yet (a DHCP client) is not meant to be masqueraded.
         if skb.head.src == 0 {
-            return Outcome::Verdict(Verdict::Accept);
+            return Verdict::Accept;
         }
-        Outcome::Verdict(match cx.env.primary_addr(skb.output.index, skb.dst()) {
-            Some(addr) => {
-                if let Some(conn) = &mut skb.conn {
-                    conn.masq = skb.output.index;
-                }
-                Verdict::Nat(Manip::Source, nat::at(&self.0, addr))
-            }
-            None => {
-                cx.env.log(format!("{} ate my IP address", skb.output.name()));
-                Verdict::Drop
-            }
-        })
+        let Some(addr) = cx.env.primary_addr(skb.output.index, skb.dst()) else {
+            cx.env.log(format!("{} ate my IP address", skb.output.name()));
+            return Verdict::Drop;
+        };
+        if let Some(conn) = &mut skb.conn {
+            conn.masq = skb.output.index;
+        }
+        Verdict::Nat(Manip::Source, at(range, addr))
     }
 
     fn sample(rng: &mut Rng) -> String {

@@ -1,12 +1,104 @@
-//! What the targets of the nat table share: their ranges of addresses and ports (libxt_NAT).
+//! What the targets of the nat table share: their ranges of addresses and ports (libxt_NAT), and how these are read and told.
 
+use core::marker::PhantomData;
 use core::net::Ipv4Addr;
 
+use super::{Extension, Outcome};
 use crate::hook::{Hook, TableId};
+use crate::matches::How;
 use crate::names::Names;
 use crate::nat::{Range, RangeFlags};
-use crate::rules::{IpMatch, Place};
-use crate::xtables::{Call, Done, Refusal, dotted, number, port_of};
+use crate::rules::{Cx, IpMatch, Place, Verdict};
+use crate::skb::Skb;
+use crate::xtables::{Call, Done, Opt, Refusal, dotted, number, port_of};
+use hopwise_sim_core::Rng;
+
+/// What a range is told as.
+pub(super) enum Takes {
+    /// `ADDR[-ADDR][:PORTS]`; behind the ports there may be the port from which their distance is kept.
+    Addrs { base: bool },
+    /// `PORT[-PORT]`: the address follows from elsewhere.
+    Ports,
+}
+
+/// One of the targets that take a range.
+pub(super) trait Maps: Clone + PartialEq + core::fmt::Debug {
+    /// The options: first the one for the range.
+    const OPTIONS: &'static [Opt];
+    /// What it is told as.
+    const TAKES: Takes;
+    /// What `-L` writes in front of it.
+    const LISTED: &'static str;
+    /// Where the target may stand.
+    const HOOKS: &'static [Hook];
+    /// What becomes of the first packet of a connection.
+    fn map(range: &Range, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Verdict;
+    /// Made-up options.
+    fn sample(rng: &mut Rng) -> String;
+}
+
+/// The range that the new end is taken from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Mapped<K>(Range, PhantomData<K>);
+
+impl<K> Mapped<K> {
+    fn put_range(&self, out: &mut String, before: &str, takes: &Takes) {
+        match takes {
+            Takes::Addrs { .. } => {
+                out.push_str(before);
+                put_to(out, &self.0);
+            }
+            Takes::Ports if self.0.flags.contains(RangeFlags::PROTO_SPECIFIED) => {
+                out.push_str(before);
+                put_ports(out, &self.0);
+            }
+            Takes::Ports => {}
+        }
+    }
+}
+
+impl<K: Maps> Extension for Mapped<K> {
+    const OPTIONS: &'static [Opt] = K::OPTIONS;
+
+    fn new() -> Self {
+        Mapped(Range::ANY, PhantomData)
+    }
+
+    fn option(&mut self, call: &Call<'_>) -> Done {
+        match K::TAKES {
+            _ if !call.opt.arg => self.0.flags |= flag(call.opt.name),
+            Takes::Addrs { base } => to(&mut self.0, call, base)?,
+            Takes::Ports => ports(&mut self.0, call.arg, call, false)?,
+        }
+        Ok(())
+    }
+
+    fn save(&self, out: &mut String) {
+        self.put_range(out, &format!(" --{} ", K::OPTIONS[0].name), &K::TAKES);
+        put_flags(out, self.0.flags, "--");
+    }
+
+    fn list(&self, out: &mut String, _: &How<'_>) {
+        self.put_range(out, K::LISTED, &K::TAKES);
+        put_flags(out, self.0.flags, "");
+    }
+
+    fn may_stand(&self, place: &Place<'_>) -> bool {
+        may_stand(place, K::HOOKS)
+    }
+
+    fn tracks(&self) -> bool {
+        true
+    }
+
+    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+        Outcome::Verdict(K::map(&self.0, skb, cx))
+    }
+
+    fn sample(rng: &mut Rng) -> String {
+        K::sample(rng)
+    }
+}
 
 fn problem<T>(text: String) -> Done<T> {
     Err(Refusal::new(text))
@@ -18,7 +110,7 @@ fn may_name_ports(ip: &IpMatch) -> bool {
 }
 
 /// `PORT[-PORT[/BASE]]`; a base only if `offset` says so.
-pub(super) fn ports(range: &mut Range, word: &str, call: &Call<'_>, offset: bool) -> Done {
+fn ports(range: &mut Range, word: &str, call: &Call<'_>, offset: bool) -> Done {
     if !may_name_ports(call.ip) {
         return Err(Refusal::new("Need TCP, UDP, SCTP or DCCP with port specification"));
     }
@@ -66,7 +158,7 @@ fn first_port<'a>(word: &'a str, names: &dyn Names) -> Done<(u16, &'a str)> {
 }
 
 /// `[ADDR[-ADDR]][:PORTS]`.
-pub(super) fn to(range: &mut Range, call: &Call<'_>, offset: bool) -> Done {
+fn to(range: &mut Range, call: &Call<'_>, offset: bool) -> Done {
     let (addrs, behind) = call.arg.split_once(':').map_or((call.arg, None), |(addrs, ports)| (addrs, Some(ports)));
     if let Some(word) = behind {
         ports(range, word, call, offset)?;
@@ -82,7 +174,7 @@ pub(super) fn to(range: &mut Range, call: &Call<'_>, offset: bool) -> Done {
 }
 
 /// `PORT[-PORT[/BASE]]`, as it is printed.
-pub(super) fn put_ports(out: &mut String, range: &Range) {
+fn put_ports(out: &mut String, range: &Range) {
     let (from, last) = range.ports;
     out.push_str(&from.to_string());
     if from != last {
@@ -94,7 +186,7 @@ pub(super) fn put_ports(out: &mut String, range: &Range) {
 }
 
 /// Addresses and ports, as they are printed.
-pub(super) fn put_to(out: &mut String, range: &Range) {
+fn put_to(out: &mut String, range: &Range) {
     if range.flags.contains(RangeFlags::MAP_IPS) {
         out.push_str(&range.addrs.0.to_string());
         if range.addrs.0 != range.addrs.1 {
@@ -108,7 +200,7 @@ pub(super) fn put_to(out: &mut String, range: &Range) {
 }
 
 /// The flags, each behind a space and `dashes`.
-pub(super) fn put_flags(out: &mut String, flags: RangeFlags, dashes: &str) {
+fn put_flags(out: &mut String, flags: RangeFlags, dashes: &str) {
     let names = [
         (RangeFlags::PROTO_RANDOM, "random"),
         (RangeFlags::PROTO_RANDOM_FULLY, "random-fully"),
@@ -120,7 +212,7 @@ pub(super) fn put_flags(out: &mut String, flags: RangeFlags, dashes: &str) {
 }
 
 /// The flag of an option.
-pub(super) fn flag(name: &str) -> RangeFlags {
+fn flag(name: &str) -> RangeFlags {
     match name {
         "random" => RangeFlags::PROTO_RANDOM,
         "random-fully" => RangeFlags::PROTO_RANDOM_FULLY,

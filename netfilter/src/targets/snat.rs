@@ -1,63 +1,31 @@
 //! `-j SNAT`: another source for the connection (`net/netfilter/xt_nat.c`).
 
-use super::{Extension, Outcome, nat};
+use super::nat::{Mapped, Maps, Takes};
 use crate::hook::Hook;
-use crate::matches::How;
 use crate::nat::{Manip, Range};
-use crate::rules::{Cx, Place, Verdict};
+use crate::rules::{Cx, Verdict};
 use crate::skb::Skb;
-use crate::xtables::{Call, Done, Opt};
+use crate::xtables::Opt;
 use hopwise_sim_core::Rng;
 
 /// The range that the new source is taken from.
+pub(super) type Snat = Mapped<Source>;
+
+/// `--to-source`. Linux reads a base port here, loses it and prints 0: a rule that cannot be read back. It is refused.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Snat(Range);
+pub enum Source {}
 
-static OPTIONS: &[Opt] = &[
-    Opt::arg("to-source", 0).must(),
-    Opt::flag("random", 1),
-    Opt::flag("random-fully", 2),
-    Opt::flag("persistent", 3),
-];
+impl Maps for Source {
+    const OPTIONS: &'static [Opt] = {
+        static OPTIONS: &[Opt] = &[Opt::arg("to-source", 0).must(), Opt::flag("random", 1), Opt::flag("random-fully", 2), Opt::flag("persistent", 3)];
+        OPTIONS
+    };
+    const TAKES: Takes = Takes::Addrs { base: false };
+    const LISTED: &'static str = " to:";
+    const HOOKS: &'static [Hook] = &[Hook::PostRouting, Hook::LocalIn];
 
-impl Extension for Snat {
-    const OPTIONS: &'static [Opt] = OPTIONS;
-
-    fn new() -> Self {
-        Snat(Range::ANY)
-    }
-
-    fn option(&mut self, call: &Call<'_>) -> Done {
-        if call.opt.arg {
-            // Linux reads a base port here, loses it and prints 0: a rule that cannot be read back. It is refused.
-            return nat::to(&mut self.0, call, false);
-        }
-        self.0.flags |= nat::flag(call.opt.name);
-        Ok(())
-    }
-
-    fn save(&self, out: &mut String) {
-        out.push_str(" --to-source ");
-        nat::put_to(out, &self.0);
-        nat::put_flags(out, self.0.flags, "--");
-    }
-
-    fn list(&self, out: &mut String, _: &How<'_>) {
-        out.push_str(" to:");
-        nat::put_to(out, &self.0);
-        nat::put_flags(out, self.0.flags, "");
-    }
-
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        nat::may_stand(place, &[Hook::PostRouting, Hook::LocalIn])
-    }
-
-    fn tracks(&self) -> bool {
-        true
-    }
-
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
-        Outcome::Verdict(Verdict::Nat(Manip::Source, self.0))
+    fn map(range: &Range, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Verdict {
+        Verdict::Nat(Manip::Source, *range)
     }
 
     fn sample(rng: &mut Rng) -> String {
