@@ -44,6 +44,21 @@ pub fn protocol_of(name: &str) -> Option<u8> {
     PROTOCOLS.iter().find(|row| row.1 == name || row.2 == name).map(|row| row.0)
 }
 
+/// The table as a file, in the form of `services(5)`.
+pub fn services_file() -> String {
+    let mut text = String::new();
+    for (name, port, transports, others) in SERVICES {
+        for (transport, word) in [(Transport::Tcp, "tcp"), (Transport::Udp, "udp"), (Transport::Sctp, "sctp")] {
+            if transports & transport as u8 != 0 {
+                let line = format!("{name}\t\t{port}/{word}\t{others}");
+                text.push_str(line.trim_end());
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
 /// Looks up host names: the loopback names every `/etc/hosts` has. There is no DNS here.
 pub fn host_of(name: &str) -> Vec<IpAddr> {
     match name {

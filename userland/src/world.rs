@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hopwise_capture::services::services_file;
 use hopwise_machine::{CommandId, MachineId, Machines, Signal};
 use hopwise_sim_core::{Duration, HostId, IfIndex, NsId, Time};
 use hopwise_stack::control::link::WireSpec;
@@ -69,6 +70,8 @@ impl World {
         let root = self.kernel.net.host(host).map_or(NsId(0), |h| h.root);
         self.kernel.names.push(IndexMap::new());
         let machine = self.machines.add_machine(name, root);
+        let written = self.machines.write_file(machine, "/etc/services", services_file().as_bytes());
+        debug_assert_eq!(written, Ok(()), "/etc of a new machine is empty");
         debug_assert_eq!(SimKernel::host_of(machine), host, "machines and hosts are added together");
         machine
     }

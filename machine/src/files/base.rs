@@ -72,10 +72,6 @@ VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n";
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nnogroup:x:65534:\n";
 
-const SERVICES: &str = "ftp\t\t21/tcp\nssh\t\t22/tcp\ntelnet\t\t23/tcp\nsmtp\t\t25/tcp\ndomain\t\t53/tcp\ndomain\t\t53/udp\n\
-bootps\t\t67/udp\nbootpc\t\t68/udp\ntftp\t\t69/udp\nhttp\t\t80/tcp\nntp\t\t123/udp\nsnmp\t\t161/udp\nbgp\t\t179/tcp\n\
-https\t\t443/tcp\n";
-
 const PROTOCOLS: &str = "ip\t0\tIP\nicmp\t1\tICMP\nigmp\t2\tIGMP\nipencap\t4\tIP-ENCAP\ntcp\t6\tTCP\nudp\t17\tUDP\n\
 ipv6\t41\tIPv6\ngre\t47\tGRE\nesp\t50\tIPSEC-ESP\nah\t51\tIPSEC-AH\nospf\t89\tOSPFIGP\nsctp\t132\tSCTP\n";
 
@@ -98,14 +94,13 @@ impl FileTree {
         tree.install("/proc", Node::Mount, 0o555);
         tree.install("/sys", Node::Mount, 0o555);
         let hosts = format!("127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n");
-        let texts: [(&str, &str); 11] = [
+        let texts: [(&str, &str); 10] = [
             ("/etc/hostname", &format!("{hostname}\n")),
             ("/etc/hosts", &hosts),
             ("/etc/resolv.conf", ""),
             ("/etc/os-release", OS_RELEASE),
             ("/etc/passwd", PASSWD),
             ("/etc/group", GROUP),
-            ("/etc/services", SERVICES),
             ("/etc/protocols", PROTOCOLS),
             ("/etc/iproute2/rt_tables", RT_TABLES),
             ("/etc/sysctl.conf", ""),

@@ -7,7 +7,7 @@ use hopwise_machine::Sys;
 use hopwise_sim_core::Time;
 use hopwise_stack::socket::SocketKind;
 
-use super::config::Config;
+use super::config::{Config, MAX_SERVERS};
 use super::message::{Message, NXDOMAIN};
 use crate::kernel::SimKernel;
 use crate::sock::Sock;
@@ -19,7 +19,8 @@ pub(super) struct Asking {
     config: Config,
     server: usize,
     attempt: u32,
-    sock: Option<Sock>,
+    /// One for each server, until one of them fails.
+    socks: [Option<Sock>; MAX_SERVERS],
     /// The questions: kind, number, and what was answered.
     asked: Vec<(u16, u16, Option<Message>)>,
     until: Time,
@@ -37,8 +38,8 @@ impl Asking {
             config: config.clone(),
             server: 0,
             attempt: 0,
-            sock: None,
-            asked: kinds.iter().map(|kind| (*kind, 0, None)).collect(),
+            socks: [None; MAX_SERVERS],
+            asked: kinds.iter().map(|kind| (*kind, sys.random_u32() as u16, None)).collect(),
             until: sys.now(),
         };
         asking.ask(sys);
@@ -61,8 +62,14 @@ impl Asking {
                 // Perhaps the server, or a box on the way, cannot do two at once.
                 self.config.reopen = self.config.single;
                 self.config.single = true;
+                if self.config.reopen {
+                    self.hang_up(sys);
+                }
                 self.ask(sys);
                 continue;
+            }
+            if failed {
+                self.hang_up(sys);
             }
             if !self.next_server(sys) {
                 return Some(Err(Nobody));
@@ -78,33 +85,41 @@ impl Asking {
     /// Asks the present server. If it cannot be asked, there is nothing to wait for.
     fn ask(&mut self, sys: &mut Sys<'_, SimKernel>) {
         self.until = sys.now() + self.config.patience(self.server);
-        for (_, id, answer) in &mut self.asked {
-            (*id, *answer) = (sys.random_u32() as u16, None);
-        }
+        self.asked.iter_mut().for_each(|(_, _, answer)| *answer = None);
         let count = if self.config.single { 1 } else { self.asked.len() };
-        if !self.dial(sys) || !(0..count).all(|index| self.send(sys, index)) {
+        if self.dial(sys).is_none() || !(0..count).all(|index| self.send(sys, index)) {
+            self.hang_up(sys);
             self.until = sys.now();
         }
     }
 
-    /// A new socket, connected to the present server.
-    fn dial(&mut self, sys: &mut Sys<'_, SimKernel>) -> bool {
-        self.hang_up(sys);
-        let Some(&server) = self.config.servers.get(self.server) else { return false };
-        let Ok(sock) = Sock::open(sys, SocketKind::Udp) else { return false };
-        self.sock = Some(sock);
-        sys.kernel.net.connect_udp(sock.ns, sock.id, server).is_ok()
+    /// The socket that is connected to the present server.
+    fn dial(&mut self, sys: &mut Sys<'_, SimKernel>) -> Option<Sock> {
+        if let Some(sock) = self.sock() {
+            return Some(sock);
+        }
+        let server = *self.config.servers.get(self.server)?;
+        let sock = Sock::open(sys, SocketKind::Udp).ok()?;
+        *self.socks.get_mut(self.server)? = Some(sock);
+        // __res_enable_icmp: every unreachable counts, not only that of the port.
+        sock.get(sys).ok()?.opts.recverr = true;
+        sys.kernel.net.connect_udp(sock.ns, sock.id, server).ok()?;
+        Some(sock)
+    }
+
+    fn sock(&self) -> Option<Sock> {
+        self.socks.get(self.server).copied().flatten()
     }
 
     fn send(&self, sys: &mut Sys<'_, SimKernel>, index: usize) -> bool {
-        let (Some(sock), Some((kind, id, _))) = (self.sock, self.asked.get(index)) else { return false };
+        let (Some(sock), Some((kind, id, _))) = (self.sock(), self.asked.get(index)) else { return false };
         let query = Message::query(*id, &self.name, *kind).build();
         sys.kernel.net.send_udp(sock.ns, sock.id, None, &query).is_ok()
     }
 
     /// Takes what has come; true if there is nobody at the other end.
     fn receive(&mut self, sys: &mut Sys<'_, SimKernel>) -> bool {
-        while let Some(sock) = self.sock {
+        while let Some(sock) = self.sock() {
             let Some(datagram) = sock.recv(sys) else { return sock.take_pending(sys).is_some() };
             let Some(answer) = Message::parse(&datagram.bytes).filter(|m| m.response) else { continue };
             let Some(place) = self.asked.iter().position(|(_, id, got)| *id == answer.id && got.is_none()) else {
@@ -113,11 +128,12 @@ impl Asking {
             self.asked[place].2 = Some(answer);
             let next = place + 1;
             if self.config.single && next < self.asked.len() {
-                let until = self.until;
-                if (self.config.reopen && !self.dial(sys)) || !self.send(sys, next) {
+                if self.config.reopen {
+                    self.hang_up(sys);
+                }
+                if self.dial(sys).is_none() || !self.send(sys, next) {
                     return true;
                 }
-                self.until = until;
             }
         }
         false
@@ -140,7 +156,7 @@ impl Asking {
     }
 
     fn hang_up(&mut self, sys: &mut Sys<'_, SimKernel>) {
-        if let Some(sock) = self.sock.take() {
+        for sock in self.socks.iter_mut().filter_map(Option::take) {
             sock.close(sys);
         }
     }

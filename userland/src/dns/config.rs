@@ -9,7 +9,7 @@ use hopwise_stack::socket::tcp::Addr;
 use crate::kernel::SimKernel;
 
 /// Servers that are listened to (`MAXNS`).
-const MAX_SERVERS: usize = 3;
+pub(super) const MAX_SERVERS: usize = 3;
 
 /// `resolv.conf(5)`
 #[derive(Clone, PartialEq, Eq, Debug)]

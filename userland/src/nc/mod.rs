@@ -13,7 +13,7 @@ use hopwise_stack::socket::tcp::Addr;
 use crate::dns::Lookup;
 use crate::kernel::SimKernel;
 use crate::resolve::{self, Family, GaiError, Host};
-use crate::sock::{PROBE_COST, Sock};
+use crate::sock::Sock;
 use crate::sockets::service;
 use crate::stream::{self, From, Stream};
 use options::Options;
@@ -31,8 +31,12 @@ struct Netcat {
     run: Option<Box<Run>>,
 }
 
-/// How many datagrams a scan sends.
-const PROBES: u32 = 4;
+/// For how many seconds a scan waits for a refusal, if `-w` does not say (`UDP_SCAN_TIMEOUT`).
+const UDP_SCAN_TIMEOUT: u64 = 3;
+
+/// From the first datagram of a scan to the second one: as long as a refusal needs over a few links without delay, for on Linux a
+/// packet arrives there before the call that sends it returns.
+const SECOND_PROBE: Duration = Duration::from_micros(100);
 
 /// Exit status and error output.
 type Refusal = (i32, String);
@@ -112,7 +116,7 @@ enum Phase {
     /// Datagrams are sent to see whether somebody refuses them.
     Probing {
         sock: Sock,
-        left: u32,
+        sent: u64,
         next: Time,
     },
     /// Somebody is waited for.
@@ -168,12 +172,12 @@ impl Run {
                         }
                     }
                 }
-                Phase::Probing { sock, left, next } => {
+                Phase::Probing { sock, sent, next } => {
                     if *next > sys.now() {
                         return Ok(Step::Block(Wait::until(*next)));
                     }
-                    let (sock, left) = (*sock, *left);
-                    self.probe(sys, sock, left);
+                    let (sock, sent) = (*sock, *sent);
+                    self.probe(sys, sock, sent);
                 }
                 Phase::Listening(sock) => {
                     let sock = *sock;
@@ -271,23 +275,25 @@ impl Run {
 
     fn connect_udp(&mut self, sys: &mut Sys<'_, SimKernel>, sock: Sock, to: Addr) {
         if self.options.scan {
-            self.phase = Phase::Probing { sock, left: PROBES, next: sys.now() };
+            self.phase = Phase::Probing { sock, sent: 0, next: sys.now() };
         } else {
             self.connected(sys, Peer::Datagrams { sock, to: Some(to) });
         }
     }
 
-    /// Sends the next datagram of a scan; the last one tells whether the one before it was refused. `udptest`
-    fn probe(&mut self, sys: &mut Sys<'_, SimKernel>, sock: Sock, left: u32) {
-        let to = (self.addr, self.port);
-        let sent = sys.kernel.net.send_udp(sock.ns, sock.id, None, b"X").is_ok();
-        if left > 1 {
-            self.phase = Phase::Probing { sock, left: left - 1, next: sys.now() + PROBE_COST };
-        } else if sent {
-            self.connected(sys, Peer::Datagrams { sock, to: Some(to) });
-        } else {
+    /// Sends the next datagram of a scan: two in a row, and one after each second that is waited. A refusal shows when the one behind is
+    /// sent (`udptest`).
+    fn probe(&mut self, sys: &mut Sys<'_, SimKernel>, sock: Sock, sent: u64) {
+        let seconds = self.options.timeout.map_or(UDP_SCAN_TIMEOUT, |limit| limit.as_secs());
+        let answer = sys.kernel.net.send_udp(sock.ns, sock.id, None, b"X");
+        if answer == Err(Errno::ECONNREFUSED) || (sent == 0 && answer.is_err()) {
             sock.close(sys);
             self.phase = Phase::Next;
+        } else if sent > seconds {
+            self.connected(sys, Peer::Datagrams { sock, to: Some((self.addr, self.port)) });
+        } else {
+            let pause = if sent == 0 { SECOND_PROBE } else { Duration::from_secs(1) };
+            self.phase = Phase::Probing { sock, sent: sent + 1, next: sys.now() + pause };
         }
     }
 

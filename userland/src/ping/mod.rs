@@ -147,6 +147,8 @@ struct Run {
     /// Until when the current wait lasts; `None`: the next round begins.
     waiting: Option<Time>,
     names: Names,
+    /// Why the last probe could not be sent, if nobody was told.
+    refused: Option<Errno>,
 }
 
 /// What `pinger` decided.
@@ -280,6 +282,7 @@ impl Run {
     fn send_probe(&mut self, sys: &mut Sys<'_, SimKernel>) -> Next {
         let seq = (self.stats.transmitted + 1) as u16;
         self.stats.forget(seq);
+        self.refused = None;
         let errno = match self.transmit(sys, seq) {
             Ok(_) => {
                 self.stats.advance();
@@ -293,14 +296,14 @@ impl Run {
             Err(errno) => errno,
         };
         match self.read_error(sys) {
-            // An ICMP error came in between: once more, soon.
-            Some(Told::ByNetwork) => {
-                self.tokens += self.interval;
-                Next::After(MIN_INTERVAL)
+            Some(Told::ByNetwork | Told::NotOurs) => self.pretend_sent(sys, Some(errno)),
+            // An empty queue counts as an error that was told: what is dropped on the way out is lost in silence. But an ICMP error
+            // about it may be on its way from this host itself: then the call's own error is told as well (REJECT).
+            Some(Told::ByThisHost) => self.pretend_sent(sys, None),
+            None => {
+                self.refused = Some(errno);
+                self.pretend_sent(sys, None)
             }
-            Some(Told::NotOurs) => self.pretend_sent(sys, Some(errno)),
-            // An empty queue counts as an error that was told: what is dropped on the way out is lost in silence.
-            Some(Told::ByThisHost) | None => self.pretend_sent(sys, None),
         }
     }
 
@@ -319,8 +322,7 @@ impl Run {
     /// A probe that this host refused to send counts as sent.
     fn pretend_sent(&mut self, sys: &mut Sys<'_, SimKernel>, errno: Option<Errno>) -> Next {
         self.stats.advance();
-        // What a netfilter rule dropped on its way out is not told of (seen on Linux with iputils 20221126).
-        if let Some(errno) = errno.filter(|errno| !self.options.quiet && *errno != Errno::EPERM) {
+        if let Some(errno) = errno.filter(|_| !self.options.quiet) {
             if self.options.flood { sys.out("E") } else { sys.err(&format!("ping: sendmsg: {errno}\n")) }
         }
         self.tokens = 0;

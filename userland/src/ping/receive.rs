@@ -85,6 +85,9 @@ impl Run {
             let (from, seq) = (self.name(sys, from), header.echo_seq());
             let what = text::icmp(error.icmp.0, error.icmp.1, error.info);
             sys.out(&format!("From {from} icmp_seq={seq} {what}"));
+            if let Some(errno) = self.refused.take() {
+                sys.err(&format!("ping: sendmsg: {errno}\n"));
+            }
         }
         Some(Told::ByNetwork)
     }

@@ -98,6 +98,7 @@ pub(super) fn begin(sys: &mut Sys<'_, SimKernel>, mut options: Options, host: Ho
         interrupted: false,
         waiting: None,
         names: Names::default(),
+        refused: None,
         options,
     })
 }
