@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(general(0.37, 2), "0.37");
         assert_eq!(general(100.0, 2), "1e+02");
         assert_eq!(general(12.4, 2), "12");
-        assert_eq!(general(94_079_897.051490337, 17), "94079897.051490337");
+        assert_eq!(general(94_079_897.051_490_34, 17), "94079897.051490337");
         assert_eq!(general(9.47048011116991e-06, 15), "9.47048011116991e-06");
     }
 }
