@@ -139,7 +139,7 @@ impl Interface {
             text.push('\n');
         }
         let (name, address, title) = self.hardware_words();
-        let _ = writeln!(text, "        {name} {address}  txqueuelen {}  ({title})", self.txqlen);
+        let _ = writeln!(text, "        {name}{address}  txqueuelen {}  ({title})", self.txqlen);
         if let Some(s) = &self.stats {
             let _ = writeln!(text, "        RX packets {}  bytes {} ({})", s.rx_packets, s.rx_bytes, human(s.rx_bytes));
             let _ = writeln!(text, "        RX errors {}  dropped {}  overruns 0  frame 0", s.rx_errors, s.rx_dropped);
@@ -155,12 +155,12 @@ impl Interface {
     }
 
     /// Name, address and title of the hardware type (`struct hwtype` of net-tools' `lib/hw.c`).
-    fn hardware_words(&self) -> (&'static str, &str, &'static str) {
+    fn hardware_words(&self) -> (&'static str, String, &'static str) {
         match self.hw {
-            HwType::Ether => ("ether", &self.hardware, "Ethernet"),
-            HwType::Loopback => ("loop", "", "Local Loopback"),
-            HwType::Tunnel => ("tunnel", "", "IPIP Tunnel"),
-            HwType::None => ("unspec", "00-00-00-00-00-00-00-00-00-00-00-00-00-00-00-00", "UNSPEC"),
+            HwType::Ether => ("ether", format!(" {}", self.hardware), "Ethernet"),
+            HwType::Loopback => ("loop", String::new(), "Local Loopback"),
+            HwType::Tunnel => ("tunnel", " ".into(), "IPIP Tunnel"),
+            HwType::None => ("unspec", " 00-00-00-00-00-00-00-00-00-00-00-00-00-00-00-00".into(), "UNSPEC"),
         }
     }
 
