@@ -119,6 +119,13 @@ impl<K: Kernel> Machine<K> {
         }
     }
 
+    /// The kernel has something for a process, which it looks at once it has computed what it computes.
+    pub(crate) fn wake(&mut self, number: u32) {
+        if self.processes.get(&number).is_some_and(|process| !process.wait.computing || process.deadline.is_none()) {
+            self.make_ready(number);
+        }
+    }
+
     pub(crate) fn set_deadline(&mut self, number: u32, deadline: Option<Time>) {
         let Some(process) = self.processes.get_mut(&number) else { return };
         if let Some(old) = std::mem::replace(&mut process.deadline, deadline) {
@@ -213,7 +220,12 @@ impl<K: Kernel> Machine<K> {
                     self.terminate(number, ExitStatus::Code(126));
                 }
             }
-            Step::Block(wait) => self.block(number, wait, now),
+            Step::Block(wait) => {
+                if wait.computing && wait.until.is_some_and(|until| until > now) {
+                    self.work.give_back(work::STEP);
+                }
+                self.block(number, wait, now);
+            }
         }
     }
 

@@ -269,7 +269,7 @@ impl<K: Kernel> Machines<K> {
     /// The network side has something for this process: it is stepped again.
     pub fn wake(&mut self, pid: Pid) {
         if let Ok(machine) = self.machine_mut(pid.machine) {
-            machine.make_ready(pid.number);
+            machine.wake(pid.number);
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Wait {
     pub until: Option<Time>,
     /// Descriptors with something to read (or their end).
     pub readable: Vec<u32>,
+    /// It computes until then: what the kernel has for it meanwhile does not concern it.
+    pub computing: bool,
 }
 
 impl Wait {
@@ -57,6 +59,11 @@ impl Wait {
     /// For a point in time.
     pub fn until(time: Time) -> Self {
         Wait { until: Some(time), ..Wait::default() }
+    }
+    /// For the end of what it computes. That takes virtual time, so it is not what makes time stand still: the step costs the
+    /// machine nothing, however many there are.
+    pub fn computing(until: Time) -> Self {
+        Wait { computing: true, ..Wait::until(until) }
     }
     /// For something to read.
     pub fn readable(fd: u32) -> Self {

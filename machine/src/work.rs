@@ -56,6 +56,11 @@ impl Work {
         self.left = self.left.saturating_sub(operations);
     }
 
+    /// Gives back what was used for something that pays with its time.
+    pub(crate) fn give_back(&mut self, operations: u64) {
+        self.left = self.left.saturating_add(operations).min(WORK_MAX);
+    }
+
     /// Whether all is used.
     pub(crate) fn is_over(&self) -> bool {
         self.left == 0

@@ -1,6 +1,9 @@
 //! Scripts that would run for ever, or take all memory there is, end with a diagnosis, and the session goes on.
 
-use hopwise_machine::{MachineId, Machines, NoNetwork, ProgramTable, run_until_idle};
+use hopwise_machine::{
+    MachineId, Machines, NoNetwork, Place, Program, ProgramEntry, ProgramTable, Step, Sys, Wait, run_until_idle,
+};
+use hopwise_sim_core::Duration;
 
 fn world() -> (Machines<NoNetwork>, MachineId) {
     let mut machines: Machines<NoNetwork> = Machines::new(ProgramTable::default(), 7);
@@ -104,4 +107,39 @@ fn honest_work_is_not_stopped() {
     assert_eq!(run(&mut m, host, "for i in $(seq 300); do sleep 0.1; done; echo done").0, "done\n");
     assert_eq!(run(&mut m, host, "head -c 3000000 /dev/zero | wc -c").0, "3000000\n");
     assert_eq!(run(&mut m, host, "for i in $(seq 500); do (exit 0); done; echo done").0, "done\n");
+}
+
+/// A program of many short steps, between which it waits, or computes.
+#[derive(Clone)]
+struct Busy {
+    left: u32,
+    computes: bool,
+}
+
+impl Program<NoNetwork> for Busy {
+    fn step(&mut self, sys: &mut Sys<'_, NoNetwork>) -> Step {
+        self.left -= 1;
+        let next = sys.now() + Duration::from_micros(2);
+        match (self.left, self.computes) {
+            (0, _) => Step::Exit(0),
+            (_, true) => Step::Block(Wait::computing(next)),
+            (_, false) => Step::Block(Wait::until(next)),
+        }
+    }
+}
+
+#[test]
+fn who_pays_with_time_is_not_stopped() {
+    let mut table: ProgramTable<NoNetwork> = ProgramTable::default();
+    for name in ["computes", "waits"] {
+        let about = "is busy";
+        let start = |args: &[String]| -> Box<dyn Program<NoNetwork>> {
+            Box::new(Busy { left: 700_000, computes: args.is_empty() })
+        };
+        table.add(ProgramEntry { name, place: Place::Bin, package: "test", about, start });
+    }
+    let mut m = Machines::new(table, 7);
+    let host = m.add_machine("host", ());
+    assert_eq!(run(&mut m, host, "computes"), (String::new(), Some(0)));
+    assert!(stopped(&mut m, host, "waits -").contains("endless"));
 }

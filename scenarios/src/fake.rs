@@ -101,7 +101,7 @@ impl LabWorld for FakeWorld {
         };
         let links: Vec<Capture> = ends.map(capture).filter(|c| self.options.capture.takes(&c.label())).collect();
         let all = (!links.is_empty()).then(|| links.iter().flat_map(|c| c.pcap.clone()).collect());
-        Captures { links, all }
+        Captures { links, all, missed: 0 }
     }
 
     fn digest(&self) -> u128 {

@@ -39,15 +39,28 @@ pub struct Captured {
 pub struct CaptureLog {
     frames: Vec<Captured>,
     bytes: Vec<u8>,
+    missed: u64,
 }
+
+/// How many bytes of frames are kept: a third of a million full ones. A second of an unlimited wire has as many.
+pub const CAPTURE_MAX: usize = 512 << 20;
 
 impl CaptureLog {
     /// Writes a frame down that passes `link` in `ns`.
     pub fn record(&mut self, at: Time, ns: NsId, link: &Link, direction: Direction, packet: &Packet) {
         let (start, data) = (self.bytes.len(), packet.data());
+        if start + data.len() > CAPTURE_MAX {
+            self.missed += 1;
+            return;
+        }
         self.bytes.extend_from_slice(data);
         let (link, hw) = (link.index, link.hw);
         self.frames.push(Captured { at, ns, link, hw, direction, packet: packet.id, start, len: data.len() });
+    }
+
+    /// How many frames were not kept, as they were too many.
+    pub const fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// The frames.
@@ -64,5 +77,6 @@ impl CaptureLog {
     pub fn clear(&mut self) {
         self.frames.clear();
         self.bytes.clear();
+        self.missed = 0;
     }
 }

@@ -285,3 +285,11 @@ fn nonsense_on_the_control_connection_is_borne() {
     });
     ran.unwrap();
 }
+
+#[test]
+fn a_wire_without_a_limit_is_limited_by_the_machines() {
+    let (client, _) = Lab::over(WireSpec::default()).measure("-1", "-t 1");
+    assert_near(rate(&client, "receiver"), 4e9, 5.0);
+    let (client, _) = Lab::over(WireSpec::default()).measure("-1", "-u -b 0 -t 1");
+    assert_near(rate(&client, "receiver"), 2.4e9, 5.0);
+}

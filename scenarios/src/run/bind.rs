@@ -112,7 +112,8 @@ impl LabWorld for SimWorld {
             link: label.link,
             pcap,
         });
-        Captures { links: links.collect(), all: Some(self.world.pcapng(takes)) }
+        let missed = self.world.net().captures.missed();
+        Captures { links: links.collect(), all: Some(self.world.pcapng(takes)), missed }
     }
 
     fn digest(&self) -> u128 {

@@ -43,7 +43,11 @@ pub fn components(path: &str) -> Result<Vec<&str>, String> {
 /// All files of a finished world, and a sentence for each that cannot be written.
 pub(super) fn world_files<W: LabWorld>(world: &W, problems: &mut Vec<String>) -> Vec<OutputFile> {
     let mut files = machine_files(world.files(), problems);
-    files.extend(captures(world.captures()));
+    let seen = world.captures();
+    if seen.missed > 0 {
+        problems.push(format!("{} frames more than captures hold were not kept: `--capture` chooses links", seen.missed));
+    }
+    files.extend(captures(seen));
     files
 }
 
@@ -129,6 +133,7 @@ mod tests {
         let all = Captures {
             links: vec![link(None, "eth0"), link(Some("../x"), "a\\b"), link(Some("..?x"), "a*b")],
             all: Some(vec![]),
+            missed: 0,
         };
         let names: Vec<String> = captures(all).into_iter().map(|f| f.path.join("/")).collect();
         assert_eq!(

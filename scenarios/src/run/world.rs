@@ -88,4 +88,6 @@ pub struct Captures {
     pub links: Vec<Capture>,
     /// One pcapng file with all of them; `None` if nothing was to be captured.
     pub all: Option<Vec<u8>>,
+    /// How many frames were not kept, as they were too many.
+    pub missed: u64,
 }

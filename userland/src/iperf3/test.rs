@@ -116,7 +116,7 @@ impl Test {
 
     /// Until when the process is busy with what it has moved, if it is.
     pub(super) fn rest(&self, now: Time) -> Option<Wait> {
-        (now < self.busy).then(|| Wait::until(self.busy))
+        (now < self.busy).then(|| Wait::computing(self.busy))
     }
 
     /// Goes on: what is due is done, data moved. Gives what to wait for; `None`: the test is over.
@@ -128,7 +128,7 @@ impl Test {
         }
         let moved = self.receive(sys)? + self.send(sys)?;
         if moved > 0 {
-            return Ok(Some(Wait::until(self.busy)));
+            return Ok(Some(Wait::computing(self.busy)));
         }
         let due = [self.omit_at, self.stats_at, self.end_at, self.look_at.filter(|_| self.waits_for_rate())];
         Ok(Some(due.into_iter().flatten().fold(Wait::event(), |wait, at| wait.or_until(Some(at)))))
