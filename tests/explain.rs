@@ -1,4 +1,5 @@
-//! What the journey of a packet tells of netfilter: the rule that decided, the connection, the bytes that were changed.
+//! What the journey of a packet tells: of netfilter the rule that decided, the connection, the bytes that were changed; of
+//! tunnels both headers.
 
 use hopwise::World;
 use hopwise::journey::Journeys;
@@ -37,4 +38,87 @@ fn a_journey_names_the_rule_the_connection_and_the_changed_bytes() {
     let text = journeys.tell(large);
     assert!(text.contains("FORWARD, rule 1: DROP (-A FORWARD -m length --length 1000:65535 -j DROP)"), "{text}");
     assert!(text.contains("DROP      NETFILTER_DROP"), "{text}");
+}
+
+/// Two bridges joined by VXLAN links, with a router in between: all in one machine.
+fn overlay(world: &mut World) -> hopwise::MachineId {
+    let host = world.add_machine("host");
+    world.record_everything();
+    for command in [
+        "ip netns add r; ip -n r link set lo up; ip netns exec r sysctl -qw net.ipv4.ip_forward=1",
+        "for n in 1 2; do ip netns add n$n; ip link add eth0 netns n$n type veth peer name e$n netns r; \
+         ip -n r addr add 10.0.$n.1/24 dev e$n; ip -n r link set e$n up; ip -n n$n addr add 10.0.$n.2/24 dev eth0; \
+         ip -n n$n link set eth0 up; ip -n n$n route add default via 10.0.$n.1; done",
+        "ip -n n1 link add vx address 02:00:00:00:00:0a type vxlan id 7 dstport 4789 remote 10.0.2.2",
+        "ip -n n2 link add vx address 02:00:00:00:00:0b type vxlan id 7 dstport 4789 remote 10.0.1.2",
+        "for n in 1 2; do ip -n n$n addr add 172.16.0.$n/24 dev vx; ip -n n$n link set vx up; done",
+    ] {
+        world.run(host, command).expect_ok();
+    }
+    host
+}
+
+/// Where `words` stand in a text, one after the other.
+fn in_order(text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let Some((_, after)) = rest.split_once(word) else { panic!("{word} is missing, or too early, in:\n{text}") };
+        rest = after;
+    }
+}
+
+#[test]
+fn one_journey_leads_through_encapsulation_underlay_and_decapsulation() {
+    let mut world = World::new(1);
+    let host = overlay(&mut world);
+    world.run(host, "ip netns exec n1 ping -c 1 172.16.0.2").expect_ok();
+    world.run(host, "ip netns exec n1 ping -c 1 172.16.0.2").expect_ok();
+    let journeys = Journeys::of(&world);
+    // Inside a VXLAN packet: outer headers of 50 bytes, then an echo request.
+    let requests = journeys
+        .matching(|_, f| f.get(36..38) == Some(&[0x12, 0xb5]) && f.get(73) == Some(&1) && f.get(84) == Some(&8));
+    let [_, second] = requests[..] else { panic!("{requests:?}") };
+    let text = journeys.tell(second);
+    in_order(
+        &text,
+        &[
+            "host/n1",
+            "172.16.0.2 is unicast",
+            "172.16.0.2 dev vx 02:00:00:00:00:0b",
+            "out       vx",
+            "10.0.2.2 is unicast: table main, 0.0.0.0/0 via 10.0.1.1 dev eth0",
+            "encap     vx: outer [10.0.1.2:",
+            " > 10.0.2.2:4789 udp, ttl 64, tos 0x0, vni 7] inner [02:00:00:00:00:0a > 02:00:00:00:00:0b, \
+             172.16.0.1 > 172.16.0.2 icmp, ttl 64, tos 0x0, DF]",
+            "out       eth0",
+            "host/r",
+            "forward   ttl is now 63",
+            "host/n2",
+            "for this host, protocol udp",
+            "decap     vx: outer [10.0.1.2:",
+            "ttl 63, tos 0x0, vni 7] inner [02:00:00:00:00:0a",
+            "in        vx",
+            "for this host, protocol icmp",
+        ],
+    );
+}
+
+#[test]
+fn a_journey_tells_what_a_tunnel_does_not_know() {
+    let mut world = World::new(1);
+    let host = overlay(&mut world);
+    world.run(host, "ip -n n1 link set vx type vxlan remote 0.0.0.0; ip -n n1 link del vx").expect_ok();
+    world.run(host, "ip -n n1 link add vx type vxlan id 7 dstport 4789 l2miss l3miss proxy").expect_ok();
+    // The link's own neighbour table is asked, which has nothing for what a bridge sends.
+    world
+        .run(host, "ip -n n1 link add br0 type bridge; ip -n n1 link set vx master br0; ip -n n1 link set vx up")
+        .expect_ok();
+    world.run(host, "ip -n n1 link set br0 up; ip -n n1 addr add 172.16.0.1/24 dev br0").expect_ok();
+    world.run(host, "ip netns exec n1 ping -c 1 -W 1 172.16.0.9");
+    world.run(host, "ip -n n1 neigh add 172.16.0.8 lladdr 02:00:00:00:00:08 dev br0").expect_ok();
+    world.run(host, "ip netns exec n1 ping -c 1 -W 1 172.16.0.8");
+    let journeys = Journeys::of(&world);
+    let all: String = journeys.packets().map(|p| journeys.tell(p)).collect();
+    assert!(all.contains("miss      vx does not know the MAC address of 172.16.0.9"), "{all}");
+    in_order(&all, &["miss      vx does not know which host 02:00:00:00:00:08 is behind", "DROP      NO_TX_TARGET"]);
 }

@@ -1,7 +1,7 @@
 //! Encapsulation by itself: headers on and off, and the hash that chooses a flow's path.
 
-use criterion::{BenchmarkId, Criterion};
-use hopwise_benches::frames;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use hopwise_benches::{Tunnel, frames};
 use hopwise_protocols::encap::{Outer, flow, ipip, vxlan};
 use hopwise_protocols::fib::Flow;
 use hopwise_protocols::fib::multipath::{self, HashPolicy};
@@ -42,6 +42,21 @@ pub(crate) fn tunnels(c: &mut Criterion) {
             });
         });
         pool.consumed(packet);
+    }
+    group.finish();
+}
+
+/// A packet's way to another host, over a wire alone and through a tunnel: the difference is what the tunnel adds.
+pub(crate) fn way(c: &mut Criterion) {
+    const BURST: u32 = 64;
+    let mut group = c.benchmark_group("tunnel");
+    group.throughput(Throughput::Elements(u64::from(BURST)));
+    for size in [64, 1400] {
+        for (name, vxlan) in [("wire", false), ("vxlan", true)] {
+            let mut tunnel = Tunnel::new(vxlan, size).unwrap();
+            assert_eq!(tunnel.send(BURST), u64::from(BURST));
+            group.bench_function(BenchmarkId::new(name, size), |b| b.iter(|| tunnel.send(BURST)));
+        }
     }
     group.finish();
 }

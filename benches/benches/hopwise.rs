@@ -26,6 +26,7 @@ criterion_group!(
     rules::all,
     conntrack::conntrack,
     encap::tunnels,
+    encap::way,
     encap::hashes,
     tcp::bulk,
     tcp::exchange,

@@ -10,11 +10,13 @@ pub mod frames;
 pub mod hop;
 pub mod kubernetes;
 pub mod services;
+mod tunnel;
 
 pub use bridge::Switch;
 pub use bulk::{Bulk, Open};
 pub use chain::{Chain, ChainOptions};
 pub use crowd::{Crowd, commands};
+pub use tunnel::Tunnel;
 
 use std::net::Ipv4Addr;
 

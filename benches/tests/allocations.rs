@@ -3,7 +3,7 @@
 
 use allocation_counter::measure;
 use hopwise_benches::hop::{Hop, datagram};
-use hopwise_benches::{Bulk, Chain, ChainOptions, Crowd, Switch};
+use hopwise_benches::{Bulk, Chain, ChainOptions, Crowd, Switch, Tunnel};
 
 #[test]
 fn a_forwarded_packet_allocates_nothing() {
@@ -25,6 +25,14 @@ fn a_frame_through_a_bridge_allocates_nothing() {
         switch.send_flood(100);
     });
     assert_eq!(counted.count_total, 0, "200 frames made {} allocations", counted.count_total);
+}
+
+#[test]
+fn a_packet_through_a_tunnel_allocates_nothing() {
+    let mut tunnel = Tunnel::new(true, 1400).unwrap();
+    tunnel.send(512);
+    let counted = measure(|| assert_eq!(tunnel.send(500), 500));
+    assert_eq!(counted.count_total, 0, "500 packets made {} allocations", counted.count_total);
 }
 
 #[test]

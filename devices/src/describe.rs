@@ -15,6 +15,8 @@ pub enum Value {
     Decimal(String),
     /// A link of the namespace below, printed by its name.
     Link(IfIndex),
+    /// Two numbers, in JSON an object of `low` and `high`.
+    Range(u16, u16),
 }
 
 /// One attribute: its JSON key and value, and the text that `ip -d` prints for it (empty: only in JSON).

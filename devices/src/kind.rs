@@ -10,6 +10,7 @@ use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
 use crate::link::Link;
 use crate::veth::{self, Veth};
+use crate::vxlan::{self, Vxlan};
 use crate::{dummy, lo};
 
 /// What kind a link is, with the state of that kind.
@@ -25,6 +26,8 @@ pub enum Kind {
     Bridge(Box<Bridge>),
     /// A tunnel of IPv4 in IPv4.
     Ipip(Box<Ipip>),
+    /// A tunnel for Ethernet frames.
+    Vxlan(Box<Vxlan>),
 }
 
 /// What there is to know about one kind: one such row per kind stands in the [`registry`](crate::registry).
@@ -61,6 +64,7 @@ impl Kind {
             Kind::Veth(_) => &veth::OPS,
             Kind::Bridge(_) => &bridge::OPS,
             Kind::Ipip(_) => &ipip::OPS,
+            Kind::Vxlan(_) => &vxlan::OPS,
         }
     }
 
@@ -68,7 +72,7 @@ impl Kind {
     /// [`IfIndex::NONE`]: it could stand on one and does not, which `ip link` prints as `@NONE`.
     pub fn below(&self) -> Option<(NsId, IfIndex)> {
         match self {
-            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) => None,
+            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
         }
@@ -125,6 +129,24 @@ impl Kind {
     pub fn bridge_mut(&mut self) -> Option<&mut Bridge> {
         match self {
             Kind::Bridge(bridge) => Some(bridge),
+            _ => None,
+        }
+    }
+
+    /// The state of a VXLAN link, if it is one.
+    #[inline]
+    pub fn vxlan(&self) -> Option<&Vxlan> {
+        match self {
+            Kind::Vxlan(vxlan) => Some(vxlan),
+            _ => None,
+        }
+    }
+
+    /// The state of a VXLAN link to be changed, if it is one.
+    #[inline]
+    pub fn vxlan_mut(&mut self) -> Option<&mut Vxlan> {
+        match self {
+            Kind::Vxlan(vxlan) => Some(vxlan),
             _ => None,
         }
     }

@@ -15,6 +15,7 @@ pub mod link;
 pub mod lo;
 pub mod registry;
 pub mod veth;
+pub mod vxlan;
 
 pub use hw::HwType;
 pub use kind::{Kind, KindOps};

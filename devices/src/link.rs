@@ -108,6 +108,8 @@ pub struct LinkStats {
     pub rx_packets: u64,
     /// Packets received in error.
     pub rx_errors: u64,
+    /// Of these, malformed ones.
+    pub rx_frame_errors: u64,
     /// Packets received and dropped by the link.
     pub rx_dropped: u64,
     /// Group packets received.

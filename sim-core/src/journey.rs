@@ -123,6 +123,17 @@ pub enum Detail {
     Connection(Box<str>),
     /// A hook of netfilter: the packet was changed.
     Rewritten(Box<Rewrite>),
+    /// A tunnel put the packet into another one.
+    Encapsulated(Box<TunnelNote>),
+    /// A tunnel took the packet out of another one.
+    Decapsulated(Box<TunnelNote>),
+    /// A tunnel knows nothing about where the packet goes.
+    Miss {
+        /// The tunnel.
+        link: IfIndex,
+        /// What it was asked for.
+        what: Miss,
+    },
     /// It died.
     Dropped {
         /// Why.
@@ -145,6 +156,28 @@ pub struct RuleNote {
     pub text: String,
     /// What came of it: `ACCEPT`, `jump KUBE-SVC-X`, `continue`...
     pub verdict: String,
+}
+
+/// A packet in another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunnelNote {
+    /// The tunnel, and the namespace it is in.
+    pub link: (NsId, IfIndex),
+    /// Its kind: `vxlan`.
+    pub kind: &'static str,
+    /// The first bytes of what is outside, from its IPv4 header on.
+    pub outer: Vec<u8>,
+    /// The first bytes of what is inside: from the Ethernet header on if the tunnel carries frames.
+    pub inner: Vec<u8>,
+}
+
+/// What a tunnel does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// Which host a MAC address is behind (`l2miss`).
+    Mac([u8; 6]),
+    /// The MAC address of an IP address (`l3miss`).
+    Ip(Ipv4Addr),
 }
 
 /// How a packet was changed.

@@ -102,7 +102,7 @@ pub struct Fields {
     /// Whether a program's socket made it (`skb->sk`).
     pub from_socket: bool,
     /// The next hop, on the way through a link without link-layer addresses: a tunnel without a far end of its own asks
-    /// for it (`rt_nexthop`).
+    /// for it (`rt_nexthop`). On the way in through a tunnel that learns: the host it came from.
     pub next_hop: [u8; 4],
     /// How many virtual devices handed it on without a queue in between; bounds recursion (`XMIT_RECURSION_LIMIT`).
     pub depth: u8,

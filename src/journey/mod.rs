@@ -5,13 +5,14 @@
 //! JSON.
 
 mod rewrite;
+mod tunnel;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use hopwise_capture::print::{PrintOptions, Printer};
 use hopwise_capture::{Frame, LinkType, Meta};
-use hopwise_sim_core::{BridgeVerdict, Detail, IfIndex, NsId, PacketId, Record, Time};
+use hopwise_sim_core::{BridgeVerdict, Detail, IfIndex, Miss, NsId, PacketId, Record, Time};
 use hopwise_userland::World;
 use hopwise_userland::captures::link_type;
 use serde_json::{Value, json};
@@ -189,6 +190,14 @@ impl<'w> Journeys<'w> {
                 let text = rewrite::words(&rewrite.before, &rewrite.after);
                 (rewrite.by, format!("{}: {text}", rewrite.hook))
             }
+            Detail::Encapsulated(note) => ("encap", tunnel::words(self.link(note.link.0, note.link.1), note)),
+            Detail::Decapsulated(note) => ("decap", tunnel::words(self.link(note.link.0, note.link.1), note)),
+            Detail::Miss { link: l, what: Miss::Mac(addr) } => {
+                ("miss", format!("{} does not know which host {} is behind", link(*l), mac(addr)))
+            }
+            Detail::Miss { link: l, what: Miss::Ip(addr) } => {
+                ("miss", format!("{} does not know the MAC address of {addr}", link(*l)))
+            }
             Detail::Dropped { reason } => ("DROP", format!("{}: {}", reason.name(), reason.text())),
             _ => ("?", format!("{:?}", record.detail)),
         }
@@ -221,6 +230,7 @@ fn protocol_name(protocol: u8) -> String {
     match protocol {
         1 => "icmp".into(),
         2 => "igmp".into(),
+        4 => "ipip".into(),
         6 => "tcp".into(),
         17 => "udp".into(),
         n => n.to_string(),

@@ -59,6 +59,13 @@ pub enum EventKind {
         /// The packet without the outer header.
         packet: Packet,
     },
+    /// An outer packet of a VXLAN link that was moved goes out here, where the link was made.
+    IpOut {
+        /// The link that it must leave through, or [`IfIndex::NONE`].
+        oif: IfIndex,
+        /// The packet, from its IPv4 header on.
+        packet: Packet,
+    },
     /// A timer runs out.
     Timer(TimerKind),
 }
@@ -70,6 +77,7 @@ impl EventKind {
             EventKind::LinkRx { packet, .. }
             | EventKind::Xmit { packet, .. }
             | EventKind::Outer { packet, .. }
+            | EventKind::IpOut { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
             EventKind::Timer(_) => None,
         }
@@ -82,7 +90,7 @@ impl EventKind {
             | EventKind::Xmit { link, .. }
             | EventKind::Outer { tunnel: (_, link), .. }
             | EventKind::TunnelFailed { link, .. } => Some(*link),
-            EventKind::Timer(_) => None,
+            EventKind::IpOut { .. } | EventKind::Timer(_) => None,
         }
     }
 
@@ -92,6 +100,7 @@ impl EventKind {
             EventKind::LinkRx { packet, .. }
             | EventKind::Xmit { packet, .. }
             | EventKind::Outer { packet, .. }
+            | EventKind::IpOut { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
             EventKind::Timer(_) => None,
         }

@@ -20,6 +20,7 @@ pub mod snmp;
 pub mod socket;
 pub mod sysctl;
 pub mod tunnels;
+pub mod vxlan;
 
 pub use capture::{CaptureLog, Captured, Direction};
 pub use cx::{Cx, Event, TimerKind};

@@ -20,6 +20,7 @@ use crate::snmp::LazySnmp;
 use crate::socket::SocketTable;
 use crate::sysctl::Sysctl;
 use crate::tunnels::Tunnels;
+use crate::vxlan::VxlanNet;
 
 /// At most this many lines of kernel log are kept.
 const MAX_LOG: usize = 10_000;
@@ -96,6 +97,8 @@ pub struct Namespace {
     pub conntrack: Option<Box<Conntrack>>,
     /// The tunnels whose outer packets travel here; there is a table once the module is loaded.
     pub tunnels: Option<Box<Tunnels>>,
+    /// The VXLAN links that were made in it, if there ever were any.
+    pub vxlan: Option<Box<VxlanNet>>,
     /// When the timer for garbage collection was set; `None`: not running.
     pub neigh_gc_at: Option<Time>,
 }
@@ -133,6 +136,7 @@ impl Namespace {
             rules: None,
             conntrack: None,
             tunnels: None,
+            vxlan: None,
             neigh_gc_at: None,
         }
     }

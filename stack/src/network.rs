@@ -319,6 +319,9 @@ impl Network {
             EventKind::TunnelFailed { link, why, packet } => {
                 self.take_over(event.ns, packet, |ns, cx, p| path::ipip::failed(ns, cx, link, why, p));
             }
+            EventKind::IpOut { oif, packet } => {
+                self.take_over(event.ns, packet, |ns, cx, packet| path::vxlan::send_for(ns, cx, oif, packet));
+            }
             EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
             EventKind::Timer(timer) => self.timer(event.ns, timer),
         }

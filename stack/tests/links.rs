@@ -334,15 +334,8 @@ fn entries_of_the_forwarding_database() {
     let br = add(&mut net, root, LinkSpec::bridge("br0"));
     let (v1, v2) = (find(&net, root, "v1"), find(&net, root, "v2"));
     net.set_link_master(root, v1, Some(br)).unwrap();
-    let change = |addr, state| FdbChange {
-        addr,
-        state,
-        sticky: false,
-        create: true,
-        exclusive: true,
-        at_master: true,
-        at_self: false,
-    };
+    let change =
+        |addr, state| FdbChange { addr, state, create: true, exclusive: true, at_master: true, ..FdbChange::default() };
     // The bridge is down, so its port does not learn: no dynamic entries.
     let dynamic = change(mac(2), FdbState::Reachable);
     assert_eq!(net.fdb_add(root, v1, &dynamic).unwrap_err().errno, Errno::EPERM);
@@ -360,8 +353,9 @@ fn entries_of_the_forwarding_database() {
     assert_eq!(rows(&mut net), [(mac(3), s), (mac(2), d), (own, p)]);
     wait(&mut net, 301_000);
     assert_eq!(rows(&mut net), [(mac(3), s), (own, p)]);
-    net.fdb_del(root, v1, mac(3), true, false).unwrap();
-    assert_eq!(net.fdb_del(root, v1, mac(3), true, false).unwrap_err().errno, Errno::ENOENT);
+    let gone = change(mac(3), FdbState::Static);
+    net.fdb_del(root, v1, &gone).unwrap();
+    assert_eq!(net.fdb_del(root, v1, &gone).unwrap_err().errno, Errno::ENOENT);
     net.set_link_addr(root, v1, mac(9)).unwrap();
     assert_eq!(rows(&mut net), [(mac(9), p)]);
 }

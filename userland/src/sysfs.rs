@@ -67,7 +67,7 @@ static STATISTICS: &[Counter] = &[
     ("rx_dropped", |d| d.stats.rx_dropped),
     ("rx_errors", |d| d.stats.rx_errors),
     ("rx_fifo_errors", |_| 0),
-    ("rx_frame_errors", |_| 0),
+    ("rx_frame_errors", |d| d.stats.rx_frame_errors),
     ("rx_length_errors", |_| 0),
     ("rx_missed_errors", |_| 0),
     ("rx_nohandler", |_| 0),

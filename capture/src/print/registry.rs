@@ -59,6 +59,7 @@ const UDP_PORTS: &[(&[u16], Application)] = &[
     (&[67, 68], bootp::print),
     (&[123], ntp::print),
     (&[5353], dns::multicast),
+    (&[8472], tunnel::otv),
     (&[4789], tunnel::vxlan),
     (&[6081], tunnel::geneve),
 ];

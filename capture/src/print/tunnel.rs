@@ -1,4 +1,4 @@
-//! What carries packets of its own: VXLAN (RFC 7348), Geneve (RFC 8926), GRE (RFC 2784, 2890), and the outsides of
+//! What carries packets of its own: VXLAN (RFC 7348), OTV, Geneve (RFC 8926), GRE (RFC 2784, 2890), and the outsides of
 //! IPsec (RFC 4302, 4303).
 
 use super::cx::{Bytes, Cx, Done, Row, bits, hex_colon, name_or, put};
@@ -20,6 +20,26 @@ pub(super) fn vxlan(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Ports) -> Don
     put!(cx, "VXLAN, flags [{}] (0x{flags:02x}), vni {}", bits(VXLAN_FLAGS, flags, ", ", "invalid"), bp.u24(4)?);
     cx.out.push('\n');
     ether::print(cx, bp.from(VXLAN_HEADER), length - VXLAN_HEADER)?;
+    Ok(())
+}
+
+const OTV_HEADER: usize = 8;
+
+/// Overlay Transport Virtualization, whose port is also the one that Linux takes for VXLAN if nobody names one.
+pub(super) fn otv(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Ports) -> Done {
+    cx.protocol = "otv";
+    cx.out.push_str("OTV, ");
+    if length < OTV_HEADER {
+        put!(cx, "[length {length} < {OTV_HEADER}]");
+        cx.invalid();
+        return Ok(());
+    }
+    let flags = bp.u8(0)?;
+    put!(cx, "flags [{}] (0x{flags:02x}), ", if flags & 0x08 != 0 { "I" } else { "." });
+    put!(cx, "overlay {}, ", bp.u24(1)?);
+    put!(cx, "instance {}\n", bp.u24(4)?);
+    bp.take(7, 1)?;
+    ether::print(cx, bp.from(OTV_HEADER), length - OTV_HEADER)?;
     Ok(())
 }
 

@@ -55,6 +55,14 @@ fn of_packet(ip: &ipv4::Ipv4<'_>, key: u64) -> u32 {
     {
         (flow.sport, flow.dport) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     }
+    // __flow_hash_consistentify: addresses and ports are put in order each for itself, so that a tunnel inside this one,
+    // whose ports are not those of two ends, hashes alike in both directions too.
+    if flow.dst < flow.src {
+        (flow.src, flow.dst) = (flow.dst, flow.src);
+    }
+    if flow.dport < flow.sport {
+        (flow.sport, flow.dport) = (flow.dport, flow.sport);
+    }
     multipath::hash(&flow, HashPolicy::Layer4, key)
 }
 

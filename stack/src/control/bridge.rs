@@ -262,14 +262,16 @@ fn may_join(kind: &Kind, addr: MacAddr) -> Result<(), NlError> {
     match kind {
         Kind::Loopback | Kind::Ipip(_) => Err(Errno::EINVAL.into()),
         Kind::Bridge(_) => Err(NlError::with(Errno::ELOOP, "Can not enslave a bridge to a bridge")),
-        Kind::Dummy | Kind::Veth(_) if addr.is_valid() => Ok(()),
-        Kind::Dummy | Kind::Veth(_) => Err(Errno::EINVAL.into()),
+        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) if addr.is_valid() => Ok(()),
+        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) => Err(Errno::EINVAL.into()),
     }
 }
 
 /// `port_cost`: by speed.
 fn cost(kind: &Kind) -> u32 {
     match kind.ops().speed {
+        // Its speed is that of the link below.
+        _ if kind.vxlan().is_some_and(|v| v.config.dev == IfIndex::NONE) => COST_UNKNOWN,
         Some(10_000) => 2,
         Some(1_000) => 4,
         Some(100) => 19,

@@ -14,6 +14,7 @@ use hopwise_devices::{Kind, Link};
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{IfIndex, NsId};
 
+use crate::control::vxlan::VxlanSpec;
 use crate::error::{Errno, NlError};
 use crate::linkwatch;
 use crate::network::Network;
@@ -70,6 +71,8 @@ pub enum KindSpec {
     Bridge(Vec<(&'static OptionRow, u64)>),
     /// A tunnel of IPv4 in IPv4.
     Ipip(TunnelParams),
+    /// A tunnel for Ethernet frames.
+    Vxlan(Box<VxlanSpec>),
 }
 
 /// The other end of a new veth.
@@ -98,6 +101,8 @@ impl KindSpec {
             KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
             KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
             KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
+            // Made of its settings: see Network::vxlan_new.
+            KindSpec::Vxlan(_) => Kind::Dummy,
         }
     }
 
@@ -108,6 +113,7 @@ impl KindSpec {
             KindSpec::Veth(_) => "veth%d",
             KindSpec::Bridge(_) => "bridge%d",
             KindSpec::Ipip(_) => "ipip%d",
+            KindSpec::Vxlan(_) => "vxlan%d",
         }
     }
 }
@@ -181,14 +187,16 @@ impl Network {
             }
             _ => None,
         };
-        let wanted = Wanted {
-            name: spec.name.as_deref(),
-            index: spec.index,
-            addr: spec.addr,
-            mtu: spec.mtu,
-            txqlen: spec.txqlen,
+        let (kind, mtu) = match &spec.kind {
+            KindSpec::Vxlan(vxlan) => {
+                let (vxlan, mtu) = self.vxlan_new(ns, vxlan, spec.mtu)?;
+                (Kind::Vxlan(vxlan), mtu)
+            }
+            other => (other.kind(ns), spec.mtu),
         };
-        let link = match self.register_link(ns, spec.kind.kind(ns), pattern, &wanted) {
+        let wanted =
+            Wanted { name: spec.name.as_deref(), index: spec.index, addr: spec.addr, mtu, txqlen: spec.txqlen };
+        let link = match self.register_link(ns, kind, pattern, &wanted) {
             Ok(link) => link,
             Err(error) => {
                 if let Some((peer_ns, peer)) = peer {
@@ -197,6 +205,7 @@ impl Network {
                 return Err(error);
             }
         };
+        self.vxlan_added(ns, link);
         if let Some(peer) = peer {
             self.join_veths((ns, link), peer);
         }
@@ -270,7 +279,7 @@ impl Network {
             self.change_flag(ns, link, *flag, *on);
         }
         if spec.up {
-            self.open(ns, link);
+            self.open(ns, link)?;
         }
         match spec.master {
             Some(master) => self.change_master(ns, link, Some(master)),
@@ -345,12 +354,16 @@ impl Network {
         if let Some(underlay) = self.underlay_of(ns, link) {
             self.tunnel_moved(underlay, (ns, link), None);
         }
+        let home = self.ns(ns).and_then(|n| n.devs.get(link)?.kind.vxlan()).map(|vxlan| vxlan.home);
         let Some(space) = self.ns_mut(ns) else { return };
         space.devs.remove(link);
         // Who listens on the link hears of its end (packet_notifier).
         let bound = space.sockets.packet.iter().filter_map(|&id| space.sockets.get(id)).filter(|s| s.bound_dev == link);
         let owners: Vec<u64> = bound.map(|socket| socket.owner).collect();
         self.wakeups.extend(owners);
+        if let Some(home) = home {
+            self.vxlan_gone(home, (ns, link));
+        }
     }
 
     /// `NETDEV_UNREGISTER`: everybody lets go of the link.
@@ -359,6 +372,7 @@ impl Network {
             self.leave_bridge(ns, port);
         }
         self.leave_bridge(ns, link);
+        self.vxlan_lower_gone(ns, link);
         self.inet_link_gone(ns, link);
     }
 

@@ -12,3 +12,4 @@ pub mod route;
 pub mod rule;
 pub mod sysctl;
 pub mod tunnel;
+pub mod vxlan;

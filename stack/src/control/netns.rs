@@ -19,6 +19,7 @@ impl Network {
             return Err(Errno::EBUSY.into());
         }
         self.return_nics(ns);
+        self.vxlan_home_gone(ns);
         let Some(space) = self.ns(ns) else { return Ok(()) };
         let mut links = space.devs.indices();
         // default_device_exit_batch: the last one first, lo at the end.

@@ -10,7 +10,7 @@ use crate::capture::Direction;
 use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::ipip;
+use crate::path::{ipip, vxlan};
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -44,8 +44,11 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
 fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     let len = packet.len();
-    dev.stats.tx_packets += 1;
-    dev.stats.tx_bytes += len as u64;
+    // A tunnel counts once it knows that there is a way.
+    if !matches!(dev.kind, Kind::Vxlan(_)) {
+        dev.stats.tx_packets += 1;
+        dev.stats.tx_bytes += len as u64;
+    }
     match &mut dev.link.kind {
         Kind::Loopback => {
             // loopback_xmit counts after eth_type_trans has taken the header off.
@@ -81,5 +84,6 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
         }
         Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),
         Kind::Ipip(_) => ipip::xmit(ns, cx, link, packet),
+        Kind::Vxlan(_) => vxlan::xmit(ns, cx, link, packet),
     }
 }

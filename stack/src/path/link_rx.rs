@@ -10,6 +10,7 @@ use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
 use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
+use crate::path::vxlan;
 use crate::socket::packet;
 
 /// What a VLAN tag may add to a frame beyond the MTU (`VLAN_HLEN`).
@@ -22,7 +23,10 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         return ControlFlow::Break(cx.drop(packet, DropReason::DevReady));
     };
     // is_skb_forwardable: a veth hands over only to a peer that is up, and no more than its MTU.
-    if !dev.is_up() || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN && !matches!(dev.kind, Kind::Loopback)) {
+    if !dev.is_up()
+        || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN
+            && !matches!(dev.kind, Kind::Loopback | Kind::Vxlan(_)))
+    {
         dev.stats.rx_dropped += 1;
         let reason = if dev.is_up() { DropReason::PktTooBig } else { DropReason::DevReady };
         return ControlFlow::Break(cx.drop(packet, reason));
@@ -41,12 +45,21 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     packet.protocol = protocol;
     packet.iif = link;
     packet.mac_len = ETH_HLEN as u8;
-    dev.stats.rx_packets += 1;
     // loopback_xmit and br_pass_frame_up count without the Ethernet header, everybody else with it.
-    let uncounted = if matches!(dev.kind, Kind::Loopback | Kind::Bridge(_)) { ETH_HLEN } else { 0 };
-    dev.stats.rx_bytes += (packet.len() - uncounted) as u64;
+    let counted = match dev.kind {
+        Kind::Loopback | Kind::Bridge(_) => Some(packet.len() - ETH_HLEN),
+        Kind::Vxlan(_) => match vxlan::arrive(dev, cx.now, &mut packet) {
+            Ok(counted) => counted,
+            Err(reason) => return ControlFlow::Break(cx.drop(packet, reason)),
+        },
+        _ => Some(packet.len()),
+    };
+    if let Some(bytes) = counted {
+        dev.stats.rx_packets += 1;
+        dev.stats.rx_bytes += bytes as u64;
+    }
     if packet.kind == PacketType::Multicast {
-        dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_)));
+        dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_) | Kind::Vxlan(_)));
     }
     cx.note(&packet, || Detail::LinkRx { link });
     if dev.taps > 0 {

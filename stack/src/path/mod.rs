@@ -28,6 +28,7 @@ pub mod redirect;
 pub mod route;
 pub mod tcp;
 pub mod udp;
+pub mod vxlan;
 
 use core::ops::ControlFlow;
 

@@ -136,6 +136,17 @@ pub fn send(
     }
 }
 
+/// Sends a packet that was completed here along `route`: the outer packet of a tunnel. `ip_local_out`.
+#[inline]
+pub fn local_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
+    ns.snmp.out_requests += 1;
+    match netfilter::local_out(ns, cx, route, packet) {
+        ControlFlow::Continue((packet, None)) => ip_output(ns, cx, route, packet),
+        ControlFlow::Continue((packet, Some(other))) => ip_output(ns, cx, &other, packet),
+        ControlFlow::Break(fate) => fate,
+    }
+}
+
 /// `ip_options_get` and `ip_options_build`. A source route cannot be asked for.
 #[cold]
 fn build_options(ns: &Namespace, now: Time, spec: &IpSpec<'_>) -> Result<Vec<u8>, Errno> {

@@ -8,6 +8,7 @@ use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::icmp;
 use crate::path::route::{Route, RouteKind};
+use crate::path::vxlan;
 use crate::socket::{self, Datagram};
 
 /// Gives a datagram to the socket that is bound to its port; to all of them if it was sent to a group.
@@ -38,9 +39,13 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_PORT_UNREACH));
         return cx.drop(packet, DropReason::NoSocket);
     }
-    let mut queued = false;
+    let (mut queued, mut tunnelled) = (false, false);
     for id in receivers {
         let Some(receiver) = ns.sockets.get_mut(id) else { continue };
+        if receiver.tunnel {
+            tunnelled = true;
+            continue;
+        }
         let ok = receiver.enqueue(Datagram {
             at: cx.now,
             from,
@@ -60,6 +65,12 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
             ns.snmp.udp_in_errors += 1;
         }
         queued |= ok;
+    }
+    if tunnelled {
+        // udp_queue_rcv_skb: what a tunnel took was received, whatever it thinks of it.
+        let len = datagram.payload.len();
+        ns.snmp.udp_in_datagrams += 1;
+        return vxlan::rcv(ns, cx, to.1, len, packet);
     }
     if queued { cx.deliver(packet, "udp") } else { cx.drop(packet, DropReason::SocketRcvbuff) }
 }

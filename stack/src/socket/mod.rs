@@ -156,6 +156,8 @@ pub struct Socket {
     pub errors: VecDeque<SockError>,
     /// The error that the next call returns (`sk_err`).
     pub pending: Option<Errno>,
+    /// The kernel's own, for a tunnel (`encap_rcv`): what arrives goes to its links.
+    pub tunnel: bool,
     /// `SO_REUSEADDR`, of TCP and UDP sockets.
     pub reuse: bool,
     /// What a TCP socket does.
@@ -216,6 +218,7 @@ impl SocketTable {
             dropped: 0,
             errors: VecDeque::new(),
             pending: None,
+            tunnel: false,
             reuse: false,
             tcp: tcp::Role::default(),
         });

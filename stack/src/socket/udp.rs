@@ -183,7 +183,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
     let local = (inner.header.src(), header.source.get());
     let remote = (inner.header.dst(), header.dest.get());
     for id in receivers(ns, remote, local, report.iif, false) {
-        let Some(socket) = ns.sockets.get_mut(id) else { continue };
+        let Some(socket) = ns.sockets.get_mut(id).filter(|s| !s.tunnel) else { continue };
         let (errno, fatal) = report.errno;
         if socket.opts.recverr {
             socket.errors.push_back(SockError {

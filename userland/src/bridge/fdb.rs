@@ -4,18 +4,20 @@ use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{Errno, IfIndex};
 use hopwise_stack::NlError;
 use hopwise_stack::control::bridge::{FdbChange, FdbRow, FdbState};
+use hopwise_stack::control::vxlan::TunnelRow;
 
 use super::refused;
-use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, Out};
 
 pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let Some(word) = args.next() else { return show(ip, args) };
     let is = |full| args::matches(&word, full);
     match () {
-        () if is("add") => modify(ip, args, How { create: true, exclusive: true, delete: false }),
-        () if is("append") || is("replace") => modify(ip, args, How { create: true, exclusive: false, delete: false }),
-        () if is("delete") => modify(ip, args, How { create: false, exclusive: false, delete: true }),
+        () if is("add") => modify(ip, args, How { create: true, exclusive: true, ..How::default() }),
+        () if is("append") => modify(ip, args, How { create: true, ..How::default() }),
+        () if is("replace") => modify(ip, args, How { create: true, replace: true, ..How::default() }),
+        () if is("delete") => modify(ip, args, How { delete: true, ..How::default() }),
         () if is("get") => get(ip, args),
         () if is("flush") => flush(ip, args),
         () if is("show") || is("lst") || is("list") => show(ip, args),
@@ -24,9 +26,11 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     }
 }
 
+#[derive(Default)]
 struct How {
     create: bool,
     exclusive: bool,
+    replace: bool,
     delete: bool,
 }
 
@@ -95,19 +99,28 @@ fn wanted(ip: &Ip<'_, '_>, filter: &Filter, row: &FdbRow) -> bool {
     filter.bridge.is_none_or(of_bridge)
         && filter.port.is_none_or(|p| p == row.link)
         && (!filter.dynamic || row.state != FdbState::Permanent)
-        && filter.state.is_none_or(|s| s == row.state)
+        && filter.state.is_none_or(|s| s == row.state || has_noarp(s, row))
         && !filter.vlan
+}
+
+/// An entry of a VXLAN link that does not age has the bit of static ones beside its own.
+fn has_noarp(wanted: FdbState, row: &FdbRow) -> bool {
+    wanted == FdbState::Static && row.tunnel.is_some_and(|t| t.noarp)
 }
 
 fn print(ip: &mut Ip<'_, '_>, row: &FdbRow, with_device: bool) {
     let device = ip.link_name(row.link);
     let master = row.master.map(|m| ip.link_name(m));
+    let via = row.tunnel.map(|t| t.via).filter(|via| via.is_some()).map(|via| ip.link_name(via));
     let (out, stats) = (&mut ip.out, ip.opt.stats > 0);
     out.open_object(None);
     let addr = row.addr.to_string();
     out.any("mac", format_args!("{addr} "), addr.as_str());
     if with_device {
         out.any("ifname", format_args!("dev {device} "), device.as_str());
+    }
+    if let Some(tunnel) = &row.tunnel {
+        print_tunnel(out, tunnel, via);
     }
     if let Some((used, updated)) = row.ages.filter(|_| stats) {
         let (used, updated) = (used.as_secs(), updated.as_secs());
@@ -118,6 +131,12 @@ fn print(ip: &mut Ip<'_, '_>, row: &FdbRow, with_device: bool) {
     out.open_array(Some("flags"));
     if row.master.is_none() {
         out.item("self ", "self");
+    }
+    if row.router {
+        out.item("router ", "router");
+    }
+    if row.extern_learn {
+        out.item("extern_learn ", "extern_learn");
     }
     if row.sticky {
         out.item("sticky ", "sticky");
@@ -135,54 +154,129 @@ fn print(ip: &mut Ip<'_, '_>, row: &FdbRow, with_device: bool) {
     out.close_object();
 }
 
+/// Where the frames of an entry go.
+fn print_tunnel(out: &mut Out, tunnel: &TunnelRow, via: Option<String>) {
+    let dst = tunnel.dst.to_string();
+    out.any("dst", format_args!("dst {dst} "), dst.as_str());
+    if let Some(port) = tunnel.port {
+        out.any("port", format_args!("port {port} "), u32::from(port));
+    }
+    if let Some(vni) = tunnel.vni {
+        out.any("vni", format_args!("vni {vni} "), vni);
+    }
+    match (via, tunnel.netnsid) {
+        // In another namespace it has no name here.
+        (Some(_), Some(_)) => out.any("viaIfIndex", format_args!("via ifindex {} ", tunnel.via), tunnel.via.0),
+        (Some(via), None) => out.any("viaIf", format_args!("via {via} "), via.as_str()),
+        (None, _) => {}
+    }
+    if let Some(id) = tunnel.netnsid {
+        out.any("linkNetNsId", format_args!("link-netnsid {id} "), id);
+    }
+}
+
 /// Reads an address as `sscanf("%hhx:...")` does: six parts.
 fn mac(text: &str) -> Done<MacAddr> {
     text.parse().map_err(|_| Fail::new(255, format!("Invalid mac address {text}")))
 }
 
-fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
-    let (mut dev, mut addr, mut at_self, mut at_master) = (None, None, false, false);
-    let (mut state, mut sticky) = (FdbState::Permanent, false);
-    while let Some(word) = args.next() {
+/// The words of `add` and its siblings.
+#[derive(Default)]
+struct Words {
+    dev: Option<String>,
+    addr: Option<String>,
+    change: FdbChange,
+    state: Option<FdbState>,
+}
+
+impl Words {
+    fn word(&mut self, ip: &mut Ip<'_, '_>, args: &mut Args, word: String) -> Done {
         let is = |full| args::matches(&word, full);
+        let change = &mut self.change;
+        let tunnel = &mut change.tunnel;
         match &*word {
-            "dev" => dev = Some(args.need()?),
-            "self" => at_self = true,
-            _ if is("master") => at_master = true,
-            _ if is("local") || is("permanent") => state = FdbState::Permanent,
-            _ if is("temp") || is("static") => state = FdbState::Static,
-            _ if is("dynamic") => state = FdbState::Reachable,
-            _ if is("sticky") => sticky = true,
-            // Destinations of tunnels and entries by VLAN, router or next hop do not exist here.
-            "dst" | "port" | "vni" | "nhid" | "src_vni" | "via" | "vlan" => {
+            "dev" => self.dev = Some(args.need()?),
+            "dst" => {
+                let text = args.need()?;
+                if tunnel.dst.is_some() {
+                    return Err(args::duparg2("dst", &text));
+                }
+                tunnel.dst = Some(host(&text)?);
+            }
+            // A number or the name of a service; 0 is not sent.
+            "port" => tunnel.port = args.number::<u16>("invalid port\n")?,
+            "vni" => tunnel.vni = Some(vni(args, "invalid VNI\n")?),
+            // Only links that carry many networks look at it.
+            "src_vni" => drop(vni(args, "invalid src VNI\n")?),
+            "via" => tunnel.via = device_named(ip, &args.need()?)?,
+            "self" => change.at_self = true,
+            _ if is("master") => change.at_master = true,
+            _ if is("router") => change.router = true,
+            _ if is("local") || is("permanent") => self.state = Some(FdbState::Permanent),
+            _ if is("temp") || is("static") => self.state = Some(FdbState::Static),
+            _ if is("dynamic") => self.state = Some(FdbState::Reachable),
+            _ if is("extern_learn") => change.extern_learn = true,
+            _ if is("sticky") => change.sticky = true,
+            // Entries by VLAN or next hop do not exist here.
+            "nhid" | "vlan" => {
                 args.need()?;
                 return Err(refused(NlError::from(Errno::EOPNOTSUPP)));
             }
-            "use" | "router" | "extern_learn" => return Err(refused(NlError::from(Errno::EOPNOTSUPP))),
+            "use" => return Err(refused(NlError::from(Errno::EOPNOTSUPP))),
             _ => {
                 let text = if word == "to" { args.need()? } else { word.clone() };
                 if args::matches(&text, "help") {
                     return Err(Fail::usage(USAGE));
                 }
-                if addr.is_some() {
+                if self.addr.is_some() {
                     return Err(args::duparg2("to", &text));
                 }
-                addr = Some(text);
+                self.addr = Some(text);
             }
         }
+        Ok(())
     }
-    let (Some(dev), Some(addr)) = (dev, addr) else {
+}
+
+fn vni(args: &mut Args, message: &str) -> Done<u32> {
+    let text = args.peek().unwrap_or_default().to_owned();
+    let vni = args.number::<u32>(message)?;
+    if vni < 1 << 24 { Ok(vni) } else { Err(args::invarg(message, &text)) }
+}
+
+/// The host of an entry. There is no IPv6, as on a kernel without it.
+fn host(text: &str) -> Done<core::net::Ipv4Addr> {
+    if text.parse::<core::net::Ipv6Addr>().is_ok() {
+        return Err(refused(NlError::from(Errno::EAFNOSUPPORT)));
+    }
+    args::parse_addr(text)
+        .ok_or_else(|| Fail::new(1, format!("Error: any valid address is expected rather than \"{text}\".")))
+}
+
+fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
+    let mut words = Words::default();
+    while let Some(word) = args.next() {
+        words.word(ip, args, word)?;
+    }
+    let Words { dev: Some(dev), addr: Some(addr), mut change, state } = words else {
         return Err(Fail::new(255, "Device and address are required arguments."));
     };
-    let addr = mac(&addr)?;
+    change.addr = mac(&addr)?;
     let link = device_named(ip, &dev)?;
-    // Without a word the entry is the link's own.
-    at_self |= !at_master;
+    let is_vxlan = ip.dev(link).is_some_and(|d| d.kind.vxlan().is_some());
+    // A bridge of this kernel keeps neither routers nor what others learned.
+    if (change.router || change.extern_learn) && (change.at_master || !is_vxlan) {
+        return Err(refused(NlError::from(Errno::EOPNOTSUPP)));
+    }
+    // Without a word the entry is the link's own, and permanent.
+    change.at_self |= !change.at_master;
+    change.state = state.unwrap_or_default();
+    change.noarp = change.state != FdbState::Reachable;
+    (change.create, change.exclusive, change.replace) = (how.create, how.exclusive, how.replace);
     let (ns, net) = (ip.ns, ip.net());
     if how.delete {
-        return net.fdb_del(ns, link, addr, at_master, at_self).map_err(refused);
+        return net.fdb_del(ns, link, &change).map_err(refused);
     }
-    let change = FdbChange { addr, state, sticky, create: how.create, exclusive: how.exclusive, at_master, at_self };
     net.fdb_add(ns, link, &change).map_err(refused)
 }
 
@@ -209,13 +303,31 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let addr = mac(&addr)?;
     let port = dev.map(|name| device_named(ip, &name)).transpose()?;
     let bridge = bridge.map(|name| bridge_named(ip, &name)).transpose()?;
-    if at_self {
-        return Err(Fail::new(254, "Error: Fdb get operation not supported by device."));
-    }
     let ns = ip.ns;
+    if at_self {
+        return get_own(ip, port, addr);
+    }
+    if port.is_some_and(|p| ip.dev(p).is_some_and(|d| d.kind.vxlan().is_some() && d.port.is_none())) {
+        return Err(Fail::new(254, "Error: Device is not a bridge port."));
+    }
     let bridge = bridge.or_else(|| ip.dev(port?)?.port.as_deref().map(|p| p.bridge)).or(port);
     let rows = ip.net().fdb_rows(ns);
     let found = rows.into_iter().find(|row| row.addr == addr && row.master.is_some() && row.master == bridge);
+    let row = found.ok_or_else(|| Fail::new(254, "Error: Fdb entry not found."))?;
+    ip.out.open();
+    print(ip, &row, true);
+    ip.out.close();
+    Ok(())
+}
+
+/// `get ... self`: an entry of the link's own database.
+fn get_own(ip: &mut Ip<'_, '_>, link: Option<IfIndex>, addr: MacAddr) -> Done {
+    if !link.and_then(|link| ip.dev(link)).is_some_and(|d| d.kind.vxlan().is_some()) {
+        return Err(Fail::new(254, "Error: Fdb get operation not supported by device."));
+    }
+    let ns = ip.ns;
+    let rows = ip.net().fdb_rows(ns);
+    let found = rows.into_iter().find(|row| row.addr == addr && row.tunnel.is_some() && Some(row.link) == link);
     let row = found.ok_or_else(|| Fail::new(254, "Error: Fdb entry not found."))?;
     ip.out.open();
     print(ip, &row, true);
@@ -241,8 +353,10 @@ fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 }
 
 const USAGE: &str = "Usage: bridge fdb { add | append | del | replace } ADDR dev DEV
-              [ self ] [ master ]
+              [ self ] [ master ] [ router ] [ extern_learn ]
               [ sticky ] [ local | static | dynamic ]
+              [ dst IPADDR ] [ port PORT] [ vni VNI ]
+	       [ via DEV ] [ src_vni VNI ]
        bridge fdb [ show [ br BRDEV ] [ brport DEV ] [ vlan VID ]
               [ state STATE ] [ dynamic ] ]
        bridge fdb get [ to ] LLADDR [ br BRDEV ] { brport | dev } DEV

@@ -9,6 +9,7 @@ mod set;
 mod show;
 mod spec;
 pub mod stats;
+mod vxlan;
 
 pub(super) use ipip::{device as tunnel_dev, ttl as tunnel_ttl};
 
@@ -84,5 +85,5 @@ const USAGE: &str = "Usage: ip link add [ name ] NAME
 
 	ip link help [ TYPE ]
 
-TYPE := { bridge | bridge_slave | dummy | ipip | veth }
+TYPE := { bridge | bridge_slave | dummy | ipip | veth | vxlan }
 ";

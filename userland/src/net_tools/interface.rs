@@ -142,7 +142,11 @@ impl Interface {
         let _ = writeln!(text, "        {name}{address}  txqueuelen {}  ({title})", self.txqlen);
         if let Some(s) = &self.stats {
             let _ = writeln!(text, "        RX packets {}  bytes {} ({})", s.rx_packets, s.rx_bytes, human(s.rx_bytes));
-            let _ = writeln!(text, "        RX errors {}  dropped {}  overruns 0  frame 0", s.rx_errors, s.rx_dropped);
+            let _ = writeln!(
+                text,
+                "        RX errors {}  dropped {}  overruns 0  frame {}",
+                s.rx_errors, s.rx_dropped, s.rx_frame_errors
+            );
             let _ = writeln!(text, "        TX packets {}  bytes {} ({})", s.tx_packets, s.tx_bytes, human(s.tx_bytes));
             let _ = writeln!(
                 text,

@@ -62,7 +62,7 @@ fn dev(space: &Namespace, _now: Time) -> String {
             s.rx_errors,
             s.rx_dropped,
             0,
-            0,
+            s.rx_frame_errors,
             0,
             s.multicast,
             s.tx_bytes,

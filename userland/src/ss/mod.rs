@@ -169,7 +169,7 @@ fn list(sys: &mut Sys<'_, SimKernel>, options: &Options) -> String {
         table.push(entries);
     }
     // Datagrams have no states but two, of which only one is shown by default.
-    let connections = kinds.contains(&Kind::Tcp) || options.has('x') || !options.one_kind();
+    let connections = kinds.contains(&Kind::Tcp) || options.has('x') || options.has('l') || !options.one_kind();
     let states = if connections { options.states.0 } else { options.states.0 & (1 << 1 | 1 << 7) };
     let mut hidden = [false; 9];
     hidden[0] = options.one_kind();

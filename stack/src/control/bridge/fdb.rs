@@ -6,13 +6,15 @@ use hopwise_devices::{Kind, Link, LinkFlags};
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{Duration, IfIndex, NsId};
 
+use crate::control::vxlan::{self, FdbTunnel, TunnelRow};
 use crate::error::{Errno, NlError};
 use crate::network::Network;
 
 /// How lasting an entry is (the `NUD_*` state that netlink carries).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum FdbState {
     /// `permanent`, `local`: an address of this host.
+    #[default]
     Permanent,
     /// `static`: never ages.
     Static,
@@ -21,7 +23,7 @@ pub enum FdbState {
 }
 
 /// What `bridge fdb add` and its siblings ask for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FdbChange {
     /// The address.
     pub addr: MacAddr,
@@ -29,10 +31,20 @@ pub struct FdbChange {
     pub state: FdbState,
     /// Stays on its port.
     pub sticky: bool,
+    /// `NUD_NOARP` beside the state: it does not age (VXLAN links tell the two apart).
+    pub noarp: bool,
+    /// The address of a router.
+    pub router: bool,
+    /// Somebody in user space learned it.
+    pub extern_learn: bool,
+    /// Where frames to it go (VXLAN links).
+    pub tunnel: FdbTunnel,
     /// May be made (`NLM_F_CREATE`).
     pub create: bool,
     /// Must not be there yet (`NLM_F_EXCL`).
     pub exclusive: bool,
+    /// What is there is replaced instead of added to (`NLM_F_REPLACE`).
+    pub replace: bool,
     /// At the bridge that the link is a port of (`master`).
     pub at_master: bool,
     /// At the link itself (`self`).
@@ -52,8 +64,14 @@ pub struct FdbRow {
     pub state: FdbState,
     /// Stays on its port.
     pub sticky: bool,
-    /// Since when not used and not updated; `None` for `self` rows.
+    /// The address of a router.
+    pub router: bool,
+    /// Somebody in user space learned it.
+    pub extern_learn: bool,
+    /// Since when not used and not updated; `None` for addresses of the link itself.
     pub ages: Option<(Duration, Duration)>,
+    /// Where frames go, for entries of a VXLAN link.
+    pub tunnel: Option<TunnelRow>,
 }
 
 /// The all-hosts group, which every link with IPv4 has joined while it is up.
@@ -99,7 +117,10 @@ impl Network {
                 master: None,
                 state: FdbState::Permanent,
                 sticky: false,
+                router: false,
+                extern_learn: false,
                 ages: None,
+                tunnel: None,
             });
             let entries = |bridge: IfIndex, port: IfIndex| {
                 let state = space.devs.get(bridge).and_then(|d| d.kind.bridge());
@@ -110,13 +131,20 @@ impl Network {
                     master: Some(bridge),
                     state: state_of(e),
                     sticky: e.sticky,
+                    router: false,
+                    extern_learn: false,
+                    tunnel: None,
                     ages: Some((now.since(e.used), now.since(e.updated))),
                 })
             };
             if let Some(port) = dev.port.as_deref() {
                 rows.extend(entries(port.bridge, dev.index));
             }
-            rows.extend(own);
+            match dev.kind.vxlan() {
+                // A VXLAN link lists its own database instead.
+                Some(vxlan) => rows.extend(vxlan::rows(now, dev, vxlan, space.nsids.find(vxlan.home))),
+                None => rows.extend(own),
+            }
             if dev.kind.bridge().is_some() {
                 rows.extend(entries(dev.index, IfIndex::NONE));
             }
@@ -131,6 +159,7 @@ impl Network {
     pub fn fdb_add(&mut self, ns: NsId, link: IfIndex, change: &FdbChange) -> Result<(), NlError> {
         let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
         let (bridge, is_bridge) = (dev.port.as_deref().map(|p| p.bridge), dev.kind.bridge().is_some());
+        let is_vxlan = dev.kind.vxlan().is_some();
         let mut done = Err(Errno::EOPNOTSUPP.into());
         if change.at_master
             && let Some(bridge) = bridge
@@ -141,6 +170,8 @@ impl Network {
         if change.at_self {
             if is_bridge {
                 self.fdb_add_entry(ns, link, IfIndex::NONE, change)?;
+            } else if is_vxlan {
+                self.vxlan_fdb_add(ns, link, change)?;
             } else {
                 self.add_filtered(ns, link, change)?;
             }
@@ -212,16 +243,11 @@ impl Network {
     ///
     /// # Errors
     /// `ENOENT`, `EOPNOTSUPP` if the link is no port, `ENODEV`.
-    pub fn fdb_del(
-        &mut self,
-        ns: NsId,
-        link: IfIndex,
-        addr: MacAddr,
-        at_master: bool,
-        at_self: bool,
-    ) -> Result<(), NlError> {
+    pub fn fdb_del(&mut self, ns: NsId, link: IfIndex, change: &FdbChange) -> Result<(), NlError> {
+        let FdbChange { addr, at_master, at_self, .. } = *change;
         let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
         let (bridge, is_bridge) = (dev.port.as_deref().map(|p| p.bridge), dev.kind.bridge().is_some());
+        let is_vxlan = dev.kind.vxlan().is_some();
         let mut done = Err(Errno::EOPNOTSUPP.into());
         if at_master && let Some(bridge) = bridge {
             self.fdb_del_entry(ns, bridge, link, addr)?;
@@ -230,6 +256,8 @@ impl Network {
         if at_self {
             if is_bridge {
                 self.fdb_del_entry(ns, link, IfIndex::NONE, addr)?;
+            } else if is_vxlan {
+                self.vxlan_fdb_del(ns, link, addr, &change.tunnel)?;
             } else {
                 let dev = self.link_mut(ns, link).ok_or(Errno::ENODEV)?;
                 let at = dev.extra_addrs.iter().position(|a| *a == addr).ok_or(Errno::ENOENT)?;
@@ -240,12 +268,19 @@ impl Network {
         done
     }
 
-    /// `bridge fdb flush dev BRIDGE [brport PORT]`: all entries go, also the bridge's own addresses (`br_fdb_flush`).
+    /// `bridge fdb flush dev BRIDGE [brport PORT]`: all entries go, also the bridge's own addresses (`br_fdb_flush`). Those
+    /// of a VXLAN link too.
     ///
     /// # Errors
     /// `EOPNOTSUPP` if the link is no bridge, `ENODEV`.
     pub fn fdb_flush(&mut self, ns: NsId, bridge: IfIndex, port: Option<IfIndex>) -> Result<(), NlError> {
         let dev = self.link_mut(ns, bridge).ok_or(Errno::ENODEV)?;
+        if dev.kind.vxlan().is_some() {
+            return match port {
+                Some(_) => Err(NlError::with(Errno::EINVAL, "Unsupported attribute")),
+                None => self.vxlan_fdb_flush(ns, bridge),
+            };
+        }
         let state = dev.link.kind.bridge_mut().ok_or(Errno::EOPNOTSUPP)?;
         state.fdb.retain(|_, e| port.is_some_and(|p| p != e.port));
         state.learned = state.fdb.values().filter(|e| !e.is_static).count();

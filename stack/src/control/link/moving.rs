@@ -33,6 +33,7 @@ impl Network {
         self.nsid(ns, to);
         let index = self.transfer(ns, link, to, &name).ok_or(Errno::ENODEV)?;
         self.inet_link_added(to, index);
+        self.vxlan_moved((ns, link), (to, index));
         if let Some((peer_ns, _)) = self.below(to, index) {
             self.nsid(to, peer_ns);
         }

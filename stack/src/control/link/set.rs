@@ -47,6 +47,8 @@ impl Network {
             return Ok(());
         }
         check_mtu(dev, mtu)?;
+        self.vxlan_check_mtu(ns, link, mtu)?;
+        let dev = self.link_mut(ns, link).ok_or(Errno::ENODEV)?;
         dev.mtu = mtu;
         let master = dev.master;
         if let Some(bridge) = dev.link.kind.bridge_mut() {

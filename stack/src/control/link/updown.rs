@@ -17,24 +17,21 @@ impl Network {
         if self.ns(ns).and_then(|n| n.devs.get(link)).is_none() {
             return Err(Errno::ENODEV.into());
         }
-        if up {
-            self.open(ns, link)
-        } else {
-            self.close(ns, link)
-        }
+        let done = if up { self.open(ns, link) } else { Ok(self.close(ns, link)) };
         linkwatch::after(self);
-        Ok(())
+        done
     }
 
-    /// `__dev_open`, `NETDEV_UP`.
-    pub(super) fn open(&mut self, ns: NsId, link: IfIndex) {
-        let Some(dev) = self.link_mut(ns, link).filter(|d| !d.is_up()) else { return };
+    /// `__dev_open`, `NETDEV_UP`. A kind may refuse (`ndo_open`): the link stays down then.
+    pub(super) fn open(&mut self, ns: NsId, link: IfIndex) -> Result<(), NlError> {
+        self.vxlan_open(ns, link)?;
+        let Some(dev) = self.link_mut(ns, link).filter(|d| !d.is_up()) else { return Ok(()) };
         dev.flags.insert(LinkFlags::UP);
         match dev.kind {
             Kind::Veth(_) => self.veth_open(ns, link),
             Kind::Bridge(_) => self.bridge_open(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, true),
-            Kind::Loopback | Kind::Dummy => {}
+            Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) => {}
         }
         if let Some(dev) = self.link_mut(ns, link) {
             // dev_activate: without carrier the queue waits for the link watcher.
@@ -43,6 +40,7 @@ impl Network {
         }
         self.inet_link_up(ns, link);
         self.port_may_start(ns, link);
+        Ok(())
     }
 
     /// `__dev_close_many`, `NETDEV_DOWN`.
@@ -54,6 +52,7 @@ impl Network {
             Kind::Veth(_) => self.veth_stop(ns, link),
             Kind::Bridge(_) => self.bridge_stop(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, false),
+            Kind::Vxlan(_) => self.vxlan_stop(ns, link),
             Kind::Loopback | Kind::Dummy => {}
         }
         self.inet_link_down(ns, link);

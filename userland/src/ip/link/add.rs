@@ -5,9 +5,11 @@ use hopwise_devices::registry;
 use hopwise_sim_core::Errno;
 use hopwise_stack::NlError;
 use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec};
+use hopwise_stack::control::vxlan::VxlanSpec;
 
 use super::kinds::{self, Change};
 use super::spec::Spec;
+use super::vxlan;
 use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
 
@@ -73,6 +75,11 @@ fn kind_spec(ip: &mut Ip<'_, '_>, args: &mut Args, kind: &str, spec: &Spec) -> D
             Ok(KindSpec::Bridge(set.collect()))
         }
         "ipip" => Ok(KindSpec::Ipip(super::ipip::parse(ip, args, TunnelParams::default())?)),
+        "vxlan" => {
+            // Without a word nothing is sent to the kernel, which then misses it.
+            let settings = if args.is_empty() { None } else { Some(vxlan::parse(ip, args, true)?) };
+            Ok(KindSpec::Vxlan(Box::new(VxlanSpec { home: Some(ip.ns), settings })))
+        }
         _ => {
             if let Some(word) = args.peek() {
                 if args::matches(word, "help") {

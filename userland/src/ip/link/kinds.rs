@@ -132,6 +132,7 @@ pub(super) fn usage(kind: &str) -> Option<String> {
         "ipip" => Some(super::ipip::USAGE.into()),
         "veth" => Some(VETH_USAGE.into()),
         "dummy" => Some("Usage: ... dummy\n".into()),
+        "vxlan" => Some(super::vxlan::USAGE.into()),
         _ => None,
     }
 }

@@ -100,6 +100,10 @@ pub fn brief(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
 /// The link below, if there is one. To be named, a namespace gets a number in this one.
 fn below(ip: &mut Ip<'_, '_>, link: IfIndex) -> Option<Below> {
     let ns = ip.ns;
+    if let Some(home) = ip.dev(link)?.kind.vxlan().map(|vxlan| vxlan.home).filter(|home| *home != ns) {
+        // A link that was moved is shown as its own, in the namespace where it was made (rtnl_fill_link_netnsid).
+        return Some(Below { index: link, here: None, elsewhere: far(ip, ns, home) });
+    }
     let (peer_ns, index) = ip.net().below(ns, link)?;
     if peer_ns == ns {
         let here = Some((ip.link_name(index), ip.dev(index).is_none_or(|d| d.is_up())));
@@ -210,7 +214,10 @@ fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
         out.any("inet6_addr_gen_mode", format_args!("addrgenmode {mode} "), mode);
     }
     // A bridge takes the limit of its ports, once it has had one (br_set_gso_limits).
-    let small = dev.kind.bridge().is_some_and(|b| !b.had_ports) || dev.kind.ipip().is_some();
+    // A VXLAN link takes that of the link below (netif_inherit_tso_max).
+    let small = dev.kind.bridge().is_some_and(|b| !b.had_ports)
+        || dev.kind.ipip().is_some()
+        || dev.kind.vxlan().is_some_and(|v| v.config.dev == IfIndex::NONE);
     let tso_max = if small { 65536 } else { 524_280 };
     for (key, word, value) in [
         ("num_tx_queues", "numtxqueues", ops.queues.0),
@@ -249,6 +256,14 @@ fn attributes(out: &mut Out, attrs: &[Attr], devs: &DevTable) {
             continue;
         }
         let value = match &attr.value {
+            Value::Range(low, high) => {
+                out.text(&attr.text);
+                out.object(Some(attr.key), |out| {
+                    out.field("low", u32::from(*low));
+                    out.field("high", u32::from(*high));
+                });
+                continue;
+            }
             Value::Number(n) => Json::Uint(*n),
             Value::Text(text) => Json::Text(text.clone()),
             Value::Bool(b) => Json::Bool(*b),

@@ -7,9 +7,11 @@ use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::Dev;
 use hopwise_stack::NlError;
 use hopwise_stack::control::bridge::PortOption;
+use hopwise_stack::control::vxlan::VxlanChange;
 
 use super::kinds::{self, Change};
 use super::spec::Spec;
+use super::vxlan;
 use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
 
@@ -19,6 +21,7 @@ enum Kind {
     Bridge(Vec<Change<OptionRow>>),
     Port(Vec<Change<PortOption>>),
     Ipip(TunnelParams),
+    Vxlan(Box<VxlanChange>),
 }
 
 pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
@@ -32,6 +35,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             let now = now.ok_or_else(|| Fail::new(1, "Failed to get existing tunnel info."))?;
             Kind::Ipip(super::ipip::parse(ip, args, now)?)
         }
+        Some("vxlan") if !args.is_empty() => Kind::Vxlan(Box::new(vxlan::parse(ip, args, false)?)),
         Some("veth") => {
             kinds::veth(ip, args)?;
             Kind::None
@@ -141,6 +145,7 @@ fn change_kind(ip: &mut Ip<'_, '_>, ns: NsId, link: IfIndex, kind: &Kind) -> Don
             }
         }
         Kind::Ipip(params) => net.tunnel_change(ns, link, *params)?,
+        Kind::Vxlan(change) => net.vxlan_change(ns, link, change)?,
         Kind::Port(_) if !master.is_some() => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
         Kind::Port(changes) => {
             for change in changes {

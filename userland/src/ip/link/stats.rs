@@ -24,7 +24,7 @@ fn json(out: &mut Out, dev: &Dev, more: bool) {
         ("multicast", s.multicast),
         ("length_errors", 0),
         ("crc_errors", 0),
-        ("frame_errors", 0),
+        ("frame_errors", s.rx_frame_errors),
         ("fifo_errors", 0),
         ("missed_errors", 0),
     ];
@@ -56,7 +56,7 @@ fn text(out: &mut Out, dev: &Dev, opt: &Options) {
     let s = &dev.stats;
     let rx = [s.rx_bytes, s.rx_packets, s.rx_errors, s.rx_dropped, 0, s.multicast];
     let tx = [s.tx_bytes, s.tx_packets, s.tx_errors, s.tx_dropped, s.tx_carrier, s.collisions];
-    let rx_errors = [0, 0, 0, 0, 0];
+    let rx_errors = [0, 0, s.rx_frame_errors, 0, 0];
     let tx_errors = [0, 0, 0, 0, u64::from(dev.carrier_changes)];
     let mut widths = WIDTHS;
     let mut fit = |from: usize, numbers: &[u64]| {

@@ -1,0 +1,98 @@
+//! Frames through a VXLAN link: out to the hosts that the forwarding database names, in from them. Models
+//! `drivers/net/vxlan/vxlan_core.c`.
+//!
+//! ```text
+//! dev_xmit -> xmit -> (proxy | for each host: remote) -> outer -> output        udp -> rcv -> agenda -> link_rx
+//! ```
+
+mod miss;
+mod outer;
+mod pmtu;
+mod proxy;
+mod rcv;
+mod remote;
+
+use hopwise_devices::vxlan::fdb::Remote;
+use hopwise_devices::vxlan::{Config, Vxlan};
+use hopwise_protocols::wire::MacAddr;
+use hopwise_protocols::wire::ethernet::{self, ETH_P_ARP, ETH_P_IP};
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet};
+
+use crate::cx::Cx;
+use crate::namespace::Namespace;
+
+pub use outer::send_for;
+pub use rcv::{arrive, rcv};
+
+/// A VXLAN link that sends: where, and with which settings.
+#[derive(Clone, Copy)]
+struct Sender {
+    link: IfIndex,
+    home: NsId,
+    config: Config,
+}
+
+fn state(ns: &Namespace, link: IfIndex) -> Option<&Vxlan> {
+    ns.devs.get(link)?.kind.vxlan()
+}
+
+fn state_mut(ns: &mut Namespace, link: IfIndex) -> Option<&mut Vxlan> {
+    ns.devs.get_mut(link)?.link.kind.vxlan_mut()
+}
+
+/// How long a learned address stays.
+pub(crate) const fn ageing(config: &Config) -> Duration {
+    Duration::from_secs(config.ageing as u64)
+}
+
+/// The link sends a frame, which begins with its Ethernet header. `vxlan_xmit`.
+pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
+    let Some(vxlan) = state(ns, link) else { return cx.drop(packet, DropReason::DevReady) };
+    let sender = Sender { link, home: vxlan.home, config: vxlan.config };
+    let Ok((header, _)) = ethernet::parse(packet.data()) else {
+        return dropped(ns, cx, link, packet, DropReason::PktTooSmall);
+    };
+    let (mut dst, ethertype) = (header.dst, header.ethertype.get());
+    if sender.config.proxy && ethertype == ETH_P_ARP {
+        return proxy::arp_reduce(ns, cx, &sender, packet);
+    }
+    let mut shortened = false;
+    if sender.config.rsc && ethertype == ETH_P_IP && proxy::is_router(ns, cx.now, &sender, dst) {
+        if let Some(next) = proxy::short_circuit(ns, cx, &sender, dst, &mut packet) {
+            (dst, shortened) = (next, true);
+        }
+    }
+    let age = ageing(&sender.config);
+    let now = cx.now;
+    let Some(entry) = state_mut(ns, link).and_then(|v| v.fdb.towards(now, dst, age)) else {
+        if sender.config.l2miss && dst.is_unicast() {
+            miss::mac(cx, &packet, link, dst);
+        }
+        return dropped(ns, cx, link, packet, DropReason::NoTxTarget);
+    };
+    let (count, first) = (entry.remotes.len(), entry.remotes.first().copied());
+    // The others get copies, and before the first one, which gets the frame itself.
+    for i in 1..count {
+        let Some(remote) = nth(ns, cx, &sender, dst, i) else { break };
+        let copy = cx.pool.copy(&packet);
+        cx.note(&copy, || Detail::Born { by: "vxlan", from: Some(packet.id) });
+        remote::xmit(ns, cx, &sender, &remote, shortened, copy);
+    }
+    match first {
+        Some(remote) => remote::xmit(ns, cx, &sender, &remote, shortened, packet),
+        None => dropped(ns, cx, link, packet, DropReason::NoTxTarget),
+    }
+}
+
+fn nth(ns: &mut Namespace, cx: &Cx<'_>, sender: &Sender, dst: MacAddr, i: usize) -> Option<Remote> {
+    let entry = state_mut(ns, sender.link)?.fdb.towards(cx.now, dst, ageing(&sender.config))?;
+    entry.remotes.get(i).copied()
+}
+
+/// Ends a frame that the link does not send (`dev_dstats_tx_dropped`).
+fn dropped(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet, reason: DropReason) -> Fate {
+    if let Some(dev) = ns.devs.get_mut(link) {
+        dev.stats.tx_dropped += 1;
+    }
+    cx.drop(packet, reason)
+}
