@@ -45,7 +45,8 @@ pub(super) fn world_files<W: LabWorld>(world: &W, problems: &mut Vec<String>) ->
     let mut files = machine_files(world.files(), problems);
     let seen = world.captures();
     if seen.missed > 0 {
-        problems.push(format!("{} frames more than captures hold were not kept: `--capture` chooses links", seen.missed));
+        problems
+            .push(format!("{} frames more than captures hold were not kept: `--capture` chooses links", seen.missed));
     }
     files.extend(captures(seen));
     files

@@ -322,7 +322,7 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 
 /// `get ... self`: an entry of the link's own database.
 fn get_own(ip: &mut Ip<'_, '_>, link: Option<IfIndex>, addr: MacAddr) -> Done {
-    if !link.and_then(|link| ip.dev(link)).is_some_and(|d| d.kind.vxlan().is_some()) {
+    if link.and_then(|link| ip.dev(link)).is_none_or(|d| d.kind.vxlan().is_none()) {
         return Err(Fail::new(254, "Error: Fdb get operation not supported by device."));
     }
     let ns = ip.ns;

@@ -17,7 +17,12 @@ impl Network {
         if self.ns(ns).and_then(|n| n.devs.get(link)).is_none() {
             return Err(Errno::ENODEV.into());
         }
-        let done = if up { self.open(ns, link) } else { Ok(self.close(ns, link)) };
+        let done = if up {
+            self.open(ns, link)
+        } else {
+            self.close(ns, link);
+            Ok(())
+        };
         linkwatch::after(self);
         done
     }

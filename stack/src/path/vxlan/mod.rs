@@ -57,10 +57,12 @@ pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pack
         return proxy::arp_reduce(ns, cx, &sender, packet);
     }
     let mut shortened = false;
-    if sender.config.rsc && ethertype == ETH_P_IP && proxy::is_router(ns, cx.now, &sender, dst) {
-        if let Some(next) = proxy::short_circuit(ns, cx, &sender, dst, &mut packet) {
-            (dst, shortened) = (next, true);
-        }
+    if sender.config.rsc
+        && ethertype == ETH_P_IP
+        && proxy::is_router(ns, cx.now, &sender, dst)
+        && let Some(next) = proxy::short_circuit(ns, cx, &sender, dst, &mut packet)
+    {
+        (dst, shortened) = (next, true);
     }
     let age = ageing(&sender.config);
     let now = cx.now;
