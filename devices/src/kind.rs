@@ -95,6 +95,12 @@ impl Kind {
         }
     }
 
+    /// Whether it hands VLAN tags on beside the bytes of a frame (`NETIF_F_HW_VLAN_CTAG_TX`).
+    #[inline]
+    pub const fn carries_tags(&self) -> bool {
+        matches!(self, Kind::Veth(_) | Kind::Bridge(_))
+    }
+
     /// The veth's state, if it is one.
     pub fn veth(&self) -> Option<&Veth> {
         match self {

@@ -336,6 +336,7 @@ fn entries_of_the_forwarding_database() {
     net.set_link_master(root, v1, Some(br)).unwrap();
     let change = |addr, state| FdbChange {
         addr,
+        vlan: None,
         state,
         sticky: false,
         create: true,
@@ -360,8 +361,8 @@ fn entries_of_the_forwarding_database() {
     assert_eq!(rows(&mut net), [(mac(3), s), (mac(2), d), (own, p)]);
     wait(&mut net, 301_000);
     assert_eq!(rows(&mut net), [(mac(3), s), (own, p)]);
-    net.fdb_del(root, v1, mac(3), true, false).unwrap();
-    assert_eq!(net.fdb_del(root, v1, mac(3), true, false).unwrap_err().errno, Errno::ENOENT);
+    net.fdb_del(root, v1, (mac(3), None), true, false).unwrap();
+    assert_eq!(net.fdb_del(root, v1, (mac(3), None), true, false).unwrap_err().errno, Errno::ENOENT);
     net.set_link_addr(root, v1, mac(9)).unwrap();
     assert_eq!(rows(&mut net), [(mac(9), p)]);
 }

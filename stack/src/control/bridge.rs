@@ -3,6 +3,7 @@
 
 mod fdb;
 mod options;
+mod vlan;
 
 use hopwise_devices::Kind;
 use hopwise_devices::bridge::{Bridge, Port, PortState};
@@ -14,6 +15,7 @@ use crate::network::Network;
 
 pub use fdb::{FdbChange, FdbRow, FdbState, filtered_addresses};
 pub use options::{PORT_OPTIONS, PortOption};
+pub use vlan::{VlanChange, VlanRow};
 
 /// MTU of a bridge without ports (`ETH_DATA_LEN`).
 const ETH_DATA_LEN: u32 = 1500;
@@ -59,7 +61,8 @@ impl Network {
             dev.promiscuity += 1;
         }
         self.unsync_static(ns, bridge, link);
-        self.add_local_address(ns, bridge, link, addr);
+        self.add_local_address(ns, bridge, link, addr, 0);
+        self.init_port_vlans(ns, bridge, link);
         self.take_address(ns, bridge, if is_first { addr } else { lowest });
         self.port_may_start(ns, link);
         self.take_mtu(ns, bridge, mtu, is_first);
@@ -83,13 +86,13 @@ impl Network {
         let Some(bridge) = self.bridge_of(ns, link) else { return };
         self.disable_port(ns, link);
         let number = self.ns(ns).and_then(|n| n.devs.get(link)?.port.as_deref()).map_or(0, |p| p.number);
-        let entries: Vec<MacAddr> = self.bridge_mut(ns, bridge).map_or_else(Vec::new, |b| {
+        let entries: Vec<(MacAddr, u16)> = self.bridge_mut(ns, bridge).map_or_else(Vec::new, |b| {
             b.ports.retain(|p| *p != link);
             b.free_number(number);
-            b.fdb.iter().filter(|(_, e)| e.port == link).map(|((addr, _), _)| *addr).collect()
+            b.fdb.iter().filter(|(_, e)| e.port == link).map(|(key, _)| *key).collect()
         });
-        for addr in entries {
-            self.forget_entry(ns, bridge, link, addr);
+        for (addr, vlan) in entries {
+            self.forget_entry(ns, bridge, link, addr, vlan);
         }
         if let Some(dev) = self.link_mut(ns, link) {
             dev.port = None;
@@ -141,12 +144,14 @@ impl Network {
     /// The bridge's own address is another one now (`br_stp_change_bridge_id`).
     pub(super) fn own_address_changed(&mut self, ns: NsId, bridge: IfIndex, old: MacAddr) {
         let Some(addr) = self.ns(ns).and_then(|n| n.devs.get(bridge)).map(|d| d.addr) else { return };
-        if let Some(state) = self.bridge_mut(ns, bridge) {
-            // br_fdb_change_mac_address: the old entry goes if it belongs to no port.
-            state.remove_local(old, IfIndex::NONE, None);
-            state.id_addr = addr;
+        // br_fdb_change_mac_address: the old entry goes if it belongs to no port.
+        for vlan in core::iter::once(0).chain(self.vids(ns, bridge, IfIndex::NONE)) {
+            if let Some(state) = self.bridge_mut(ns, bridge) {
+                state.remove_local(old, vlan, IfIndex::NONE, None);
+                state.id_addr = addr;
+            }
+            self.add_local_address(ns, bridge, IfIndex::NONE, addr, vlan);
         }
-        self.add_local_address(ns, bridge, IfIndex::NONE, addr);
         self.select_port_states(ns, bridge);
     }
 
@@ -163,8 +168,13 @@ impl Network {
     pub(super) fn port_address_changed(&mut self, ns: NsId, port: IfIndex, old: MacAddr) {
         let Some(bridge) = self.bridge_of(ns, port) else { return };
         let Some(addr) = self.ns(ns).and_then(|n| n.devs.get(port)).map(|d| d.addr) else { return };
-        self.forget_entry(ns, bridge, port, old);
-        self.add_local_address(ns, bridge, port, addr);
+        let vlans: Vec<u16> = core::iter::once(0).chain(self.vids(ns, bridge, port)).collect();
+        for vlan in &vlans {
+            self.forget_entry(ns, bridge, port, old, *vlan);
+        }
+        for vlan in vlans {
+            self.add_local_address(ns, bridge, port, addr, vlan);
+        }
         self.recalculate_bridge_id(ns, bridge);
     }
 
@@ -230,7 +240,7 @@ impl Network {
         if before != PortState::Disabled {
             self.set_port_state(ns, port, before, PortState::Disabled);
             if let Some(bridge) = self.bridge_mut(ns, bridge) {
-                bridge.forget_learned(port);
+                bridge.forget_learned(port, 0);
             }
         }
     }

@@ -304,8 +304,9 @@ impl Network {
         if let Some(addr) = own_entry {
             let now = self.now();
             if let Some(bridge) = self.bridge_mut(ns, index) {
-                bridge.add_local(now, addr, IfIndex::NONE);
+                bridge.add_local(now, addr, 0, IfIndex::NONE);
             }
+            self.init_bridge_vlans(ns, index);
         }
         self.inet_link_added(ns, index);
         Ok(index)

@@ -11,6 +11,7 @@ use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
 use crate::path::ipip;
+use crate::path::vlan;
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -34,6 +35,9 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
         return cx.drop(packet, reason);
     }
     cx.note(&packet, || Detail::LinkTx { link });
+    if packet.vlan.is_some() && !dev.kind.carries_tags() {
+        vlan::insert(&mut packet);
+    }
     if dev.taps > 0 {
         packet::tap(ns, cx, link, Direction::Out, &packet);
     }

@@ -5,15 +5,14 @@ use core::ops::ControlFlow;
 
 use hopwise_devices::Kind;
 use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, ETH_P_IP, ETH_P_IPV6, MacAddr};
+use hopwise_protocols::wire::vlan::VLAN_HLEN;
 use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
+use crate::path::vlan;
 use crate::socket::packet;
-
-/// What a VLAN tag may add to a frame beyond the MTU (`VLAN_HLEN`).
-const VLAN_HLEN: usize = 4;
 
 /// Takes a frame in at `link`. Afterwards the packet begins with its network header and knows its EtherType, for whom
 /// it is, and where it came in.
@@ -49,7 +48,11 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_)));
     }
     cx.note(&packet, || Detail::LinkRx { link });
-    if dev.taps > 0 {
+    let taps = dev.taps;
+    if vlan::is_tag(protocol) && !vlan::untag(&mut packet) {
+        return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
+    }
+    if taps > 0 {
         packet::tap(ns, cx, link, Direction::In, &packet);
     }
     let pulled = packet.pull(ETH_HLEN);

@@ -11,6 +11,7 @@
 
 pub mod arp;
 pub(crate) mod br_netfilter;
+mod br_vlan;
 pub mod bridge;
 pub mod dev_xmit;
 pub mod forward;
@@ -28,6 +29,7 @@ pub mod redirect;
 pub mod route;
 pub mod tcp;
 pub mod udp;
+pub mod vlan;
 
 use core::ops::ControlFlow;
 
@@ -50,7 +52,10 @@ pub fn receive(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packe
 /// The way of a received packet, from the wire up and out again. `__netif_receive_skb_core`, `ip_rcv`.
 fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> ControlFlow<Fate, Fate> {
     let packet = link_rx::link_rx(ns, cx, link, packet)?;
-    let packet = bridge::port_rx(ns, cx, link, packet)?;
+    let mut packet = bridge::port_rx(ns, cx, link, packet)?;
+    if packet.vlan.is_some() {
+        vlan::give_up(&mut packet);
+    }
     match packet.protocol {
         ETH_P_IP => {
             let packet = ip_rcv::ip_rcv(ns, cx, packet)?;

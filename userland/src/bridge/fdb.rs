@@ -1,5 +1,6 @@
 //! `bridge fdb`: iproute2's `bridge/fdb.c`.
 
+use hopwise_devices::bridge::vlan::MAX_VID;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{Errno, IfIndex};
 use hopwise_stack::NlError;
@@ -37,7 +38,7 @@ struct Filter {
     port: Option<IfIndex>,
     dynamic: bool,
     state: Option<FdbState>,
-    vlan: bool,
+    vlan: Option<u16>,
 }
 
 fn bridge_named(ip: &Ip<'_, '_>, name: &str) -> Done<IfIndex> {
@@ -55,8 +56,8 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             "brport" | "dev" => filter.port = Some(device_named(ip, &args.need()?)?),
             "br" => filter.bridge = Some(bridge_named(ip, &args.need()?)?),
             "vlan" => {
-                args.number::<u16>("invalid vlan")?;
-                filter.vlan = true;
+                // Read as `atoi` does; what is no number means none.
+                filter.vlan = Some(vlan_number(&args.need()?));
             }
             "dynamic" => filter.dynamic = true,
             "state" => {
@@ -96,7 +97,7 @@ fn wanted(ip: &Ip<'_, '_>, filter: &Filter, row: &FdbRow) -> bool {
         && filter.port.is_none_or(|p| p == row.link)
         && (!filter.dynamic || row.state != FdbState::Permanent)
         && filter.state.is_none_or(|s| s == row.state)
-        && !filter.vlan
+        && filter.vlan.is_none_or(|v| v == row.vlan)
 }
 
 fn print(ip: &mut Ip<'_, '_>, row: &FdbRow, with_device: bool) {
@@ -108,6 +109,9 @@ fn print(ip: &mut Ip<'_, '_>, row: &FdbRow, with_device: bool) {
     out.any("mac", format_args!("{addr} "), addr.as_str());
     if with_device {
         out.any("ifname", format_args!("dev {device} "), device.as_str());
+    }
+    if row.vlan != 0 {
+        out.any("vlan", format_args!("vlan {} ", row.vlan), row.vlan);
     }
     if let Some((used, updated)) = row.ages.filter(|_| stats) {
         let (used, updated) = (used.as_secs(), updated.as_secs());
@@ -142,7 +146,7 @@ fn mac(text: &str) -> Done<MacAddr> {
 
 fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
     let (mut dev, mut addr, mut at_self, mut at_master) = (None, None, false, false);
-    let (mut state, mut sticky) = (FdbState::Permanent, false);
+    let (mut state, mut sticky, mut vlan) = (FdbState::Permanent, false, None);
     while let Some(word) = args.next() {
         let is = |full| args::matches(&word, full);
         match &*word {
@@ -153,8 +157,15 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
             _ if is("temp") || is("static") => state = FdbState::Static,
             _ if is("dynamic") => state = FdbState::Reachable,
             _ if is("sticky") => sticky = true,
-            // Destinations of tunnels and entries by VLAN, router or next hop do not exist here.
-            "dst" | "port" | "vni" | "nhid" | "src_vni" | "via" | "vlan" => {
+            _ if is("vlan") => {
+                let text = args.need()?;
+                if vlan.is_some() {
+                    return Err(args::duparg2("vlan", &text));
+                }
+                vlan = Some(vlan_number(&text));
+            }
+            // Destinations of tunnels and entries by router or next hop do not exist here.
+            "dst" | "port" | "vni" | "nhid" | "src_vni" | "via" => {
                 args.need()?;
                 return Err(refused(NlError::from(Errno::EOPNOTSUPP)));
             }
@@ -179,20 +190,25 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
     // Without a word the entry is the link's own.
     at_self |= !at_master;
     let (ns, net) = (ip.ns, ip.net());
-    if how.delete {
-        return net.fdb_del(ns, link, addr, at_master, at_self).map_err(refused);
+    // fdb_vid_parse.
+    if vlan.is_some_and(|v| v == 0 || v > MAX_VID) {
+        return Err(refused(NlError::with(Errno::EINVAL, "invalid vlan id")));
     }
-    let change = FdbChange { addr, state, sticky, create: how.create, exclusive: how.exclusive, at_master, at_self };
+    if how.delete {
+        return net.fdb_del(ns, link, (addr, vlan), at_master, at_self).map_err(refused);
+    }
+    let change = FdbChange { addr, vlan, state, sticky, create: how.create, exclusive: how.exclusive, at_master, at_self };
     net.fdb_add(ns, link, &change).map_err(refused)
 }
 
 fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let (mut dev, mut bridge, mut addr, mut at_self) = (None, None, None, false);
+    let (mut dev, mut bridge, mut addr, mut at_self, mut vlan) = (None, None, None, false, 0);
     while let Some(word) = args.next() {
         match &*word {
             "brport" | "dev" => dev = Some(args.need()?),
             "br" => bridge = Some(args.need()?),
             "self" => at_self = true,
+            "vlan" => vlan = vlan_number(&args.need()?),
             "master" | "dynamic" => {}
             _ => {
                 let text = if word == "to" { args.need()? } else { word };
@@ -215,7 +231,7 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let ns = ip.ns;
     let bridge = bridge.or_else(|| ip.dev(port?)?.port.as_deref().map(|p| p.bridge)).or(port);
     let rows = ip.net().fdb_rows(ns);
-    let found = rows.into_iter().find(|row| row.addr == addr && row.master.is_some() && row.master == bridge);
+    let found = rows.into_iter().find(|row| row.addr == addr && row.vlan == vlan && row.master.is_some() && row.master == bridge);
     let row = found.ok_or_else(|| Fail::new(254, "Error: Fdb entry not found."))?;
     ip.out.open();
     print(ip, &row, true);
@@ -224,9 +240,10 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 }
 
 fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let (mut dev, mut port) = (None, None);
+    let (mut dev, mut port, mut vlan) = (None, None, None);
     while let Some(word) = args.next() {
         match &*word {
+            "vlan" => vlan = Some(vlan_number(&args.need()?)),
             "dev" => dev = Some(args.need()?),
             "brport" => port = Some(args.need()?),
             "self" | "master" => {}
@@ -237,15 +254,20 @@ fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let bridge = bridge_named(ip, &dev)?;
     let port = port.map(|name| device_named(ip, &name)).transpose()?;
     let ns = ip.ns;
-    ip.net().fdb_flush(ns, bridge, port).map_err(refused)
+    ip.net().fdb_flush(ns, bridge, port, vlan).map_err(refused)
+}
+
+/// The number of a VLAN as `atoi` reads it.
+fn vlan_number(text: &str) -> u16 {
+    text.parse().unwrap_or(if args::unsigned(text).is_some() { u16::MAX } else { 0 })
 }
 
 const USAGE: &str = "Usage: bridge fdb { add | append | del | replace } ADDR dev DEV
-              [ self ] [ master ]
+              [ self ] [ master ] [ vlan VID ]
               [ sticky ] [ local | static | dynamic ]
        bridge fdb [ show [ br BRDEV ] [ brport DEV ] [ vlan VID ]
               [ state STATE ] [ dynamic ] ]
        bridge fdb get [ to ] LLADDR [ br BRDEV ] { brport | dev } DEV
-              [ self ] [ master ] [ dynamic ]
-       bridge fdb flush dev DEV [ brport DEV ] [ self ] [ master ]
+              [ vlan VID ] [ self ] [ master ] [ dynamic ]
+       bridge fdb flush dev DEV [ brport DEV ] [ vlan VID ] [ self ] [ master ]
 ";

@@ -1,0 +1,138 @@
+//! VLAN tags on their way: beside the bytes of a packet, or among them. Models `net/8021q/vlan_core.c` and
+//! `include/linux/if_vlan.h`.
+//!
+//! A tag that comes in among the bytes is taken out at once ([`untag`]), and goes among them again where a link cannot
+//! carry it beside them ([`insert`]) or somebody looks at the frame ([`with_tag`]): so a stage that knows nothing of VLANs
+//! sees Ethernet frames.
+
+use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, ETH_P_8021AD, ETH_P_8021Q};
+use hopwise_protocols::wire::vlan::VLAN_HLEN;
+use hopwise_sim_core::{Packet, PacketType, VlanTag};
+
+/// The addresses in front of a tag.
+const ADDRESSES: usize = 12;
+
+/// Whether an EtherType says that a tag follows (`eth_type_vlan`).
+#[inline]
+pub const fn is_tag(protocol: u16) -> bool {
+    protocol == ETH_P_8021Q || protocol == ETH_P_8021AD
+}
+
+/// Takes the tag out of a frame that begins with its Ethernet header, if it has none beside it already; false if the frame
+/// is too short (`skb_vlan_untag`).
+#[cold]
+pub fn untag(packet: &mut Packet) -> bool {
+    if packet.vlan.is_some() {
+        return true;
+    }
+    let Some(&[t0, t1, c0, c1, e0, e1]) = packet.data().get(ADDRESSES..ADDRESSES + 6).and_then(|b| b.first_chunk()) else {
+        return false;
+    };
+    packet.data_mut().copy_within(0..ADDRESSES, VLAN_HLEN);
+    let pulled = packet.pull(VLAN_HLEN);
+    debug_assert!(pulled, "the frame is longer than a tag");
+    packet.vlan = VlanTag { protocol: u16::from_be_bytes([t0, t1]), tci: u16::from_be_bytes([c0, c1]) };
+    let inner = u16::from_be_bytes([e0, e1]);
+    packet.protocol = if inner >= ETH_P_802_3_MIN { inner } else { ETH_P_802_2 };
+    true
+}
+
+/// Puts the tag beside a frame among its bytes, which begin with the Ethernet header (`__vlan_hwaccel_push_inside`).
+#[cold]
+pub fn insert(packet: &mut Packet) {
+    let tag = core::mem::take(&mut packet.vlan);
+    if !tag.is_some() || packet.len() < ADDRESSES {
+        return;
+    }
+    packet.push(VLAN_HLEN);
+    let frame = packet.data_mut();
+    frame.copy_within(VLAN_HLEN..VLAN_HLEN + ADDRESSES, 0);
+    write(&mut frame[ADDRESSES..ADDRESSES + VLAN_HLEN], tag);
+    packet.protocol = tag.protocol;
+}
+
+/// The same for a packet whose Ethernet header has been pulled: the tag becomes the front of what the header carries.
+#[cold]
+pub fn insert_behind_header(packet: &mut Packet) {
+    packet.push_mac_header();
+    insert(packet);
+    let pulled = packet.pull(ETH_HLEN);
+    debug_assert!(pulled, "the header was just pushed");
+    packet.mac_len = ETH_HLEN as u8;
+}
+
+/// [`untag`] for a packet whose Ethernet header has been pulled.
+#[cold]
+pub fn untag_behind_header(packet: &mut Packet) -> bool {
+    packet.push_mac_header();
+    let done = untag(packet) && packet.pull(ETH_HLEN);
+    packet.mac_len = ETH_HLEN as u8;
+    done
+}
+
+/// A frame of a VLAN that nobody here has asked for: it is for another host. A tag that only gives a priority is dropped
+/// (`__netif_receive_skb_core`).
+#[cold]
+pub fn give_up(packet: &mut Packet) {
+    if packet.vlan.vid() != 0 {
+        packet.kind = PacketType::OtherHost;
+    }
+    packet.vlan = VlanTag::NONE;
+}
+
+/// The bytes of a frame as they would be on a wire, with the tag that is beside them.
+#[cold]
+pub fn with_tag(packet: &Packet) -> Vec<u8> {
+    let (addresses, rest) = packet.data().split_at(packet.len().min(ADDRESSES));
+    let mut tag = [0; VLAN_HLEN];
+    write(&mut tag, packet.vlan);
+    [addresses, &tag, rest].concat()
+}
+
+fn write(place: &mut [u8], tag: VlanTag) {
+    let [t0, t1] = tag.protocol.to_be_bytes();
+    let [c0, c1] = tag.tci.to_be_bytes();
+    place.copy_from_slice(&[t0, t1, c0, c1]);
+}
+
+#[cfg(test)]
+mod tests {
+    use hopwise_sim_core::Pool;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A tag that is put in and taken out again, and one that is taken out and put in, leaves the frame as it was.
+        #[test]
+        fn to_tag_and_to_untag_is_nothing(
+            frame in prop::collection::vec(any::<u8>(), 14..80),
+            provider: bool,
+            tci: u16,
+        ) {
+            let mut pool = Pool::default();
+            let mut packet = pool.alloc_from(&frame);
+            packet.vlan = VlanTag { protocol: if provider { ETH_P_8021AD } else { ETH_P_8021Q }, tci };
+            let shown = with_tag(&packet);
+            let tag = packet.vlan;
+            insert(&mut packet);
+            prop_assert_eq!(packet.data(), &shown[..]);
+            prop_assert_eq!((packet.vlan, packet.protocol), (VlanTag::NONE, tag.protocol));
+            prop_assert!(untag(&mut packet));
+            prop_assert_eq!((packet.data(), packet.vlan), (&frame[..], tag));
+            pool.dropped(packet);
+        }
+
+        /// Frames of any length and content are taken as they are.
+        #[test]
+        fn short_frames_are_refused(frame in prop::collection::vec(any::<u8>(), 0..24)) {
+            let mut pool = Pool::default();
+            let mut packet = pool.alloc_from(&frame);
+            prop_assert_eq!(untag(&mut packet), frame.len() >= 18);
+            prop_assert_eq!(packet.len(), if frame.len() >= 18 { frame.len() - 4 } else { frame.len() });
+            insert(&mut packet);
+            prop_assert_eq!(packet.data(), &frame[..]);
+            pool.dropped(packet);
+        }
+    }
+}
