@@ -5,8 +5,9 @@
 //! carry it beside them ([`insert`]) or somebody looks at the frame ([`with_tag`]): so a stage that knows nothing of VLANs
 //! sees Ethernet frames.
 
+use hopwise_protocols::encap::vlan as encap;
 use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, ETH_P_8021AD, ETH_P_8021Q};
-use hopwise_protocols::wire::vlan::VLAN_HLEN;
+use hopwise_protocols::wire::vlan::{Tag, VLAN_HLEN};
 use hopwise_sim_core::{Packet, PacketType, VlanTag};
 
 /// The addresses in front of a tag.
@@ -25,14 +26,12 @@ pub fn untag(packet: &mut Packet) -> bool {
     if packet.vlan.is_some() {
         return true;
     }
-    let Some(&[t0, t1, c0, c1, e0, e1]) = packet.data().get(ADDRESSES..ADDRESSES + 6).and_then(|b| b.first_chunk()) else {
+    if packet.len() < ETH_HLEN + VLAN_HLEN {
         return false;
-    };
-    packet.data_mut().copy_within(0..ADDRESSES, VLAN_HLEN);
-    let pulled = packet.pull(VLAN_HLEN);
-    debug_assert!(pulled, "the frame is longer than a tag");
-    packet.vlan = VlanTag { protocol: u16::from_be_bytes([t0, t1]), tci: u16::from_be_bytes([c0, c1]) };
-    let inner = u16::from_be_bytes([e0, e1]);
+    }
+    let Ok((protocol, tag)) = encap::pop(packet) else { return false };
+    packet.vlan = VlanTag { protocol, tci: tag.tci.get() };
+    let inner = tag.ethertype.get();
     packet.protocol = if inner >= ETH_P_802_3_MIN { inner } else { ETH_P_802_2 };
     true
 }
@@ -40,15 +39,11 @@ pub fn untag(packet: &mut Packet) -> bool {
 /// Puts the tag beside a frame among its bytes, which begin with the Ethernet header (`__vlan_hwaccel_push_inside`).
 #[cold]
 pub fn insert(packet: &mut Packet) {
-    let tag = core::mem::take(&mut packet.vlan);
-    if !tag.is_some() || packet.len() < ADDRESSES {
-        return;
+    let VlanTag { protocol, tci } = core::mem::take(&mut packet.vlan);
+    let tag = Tag { tci: tci.into(), ethertype: 0.into() };
+    if encap::push(packet, protocol, tag).is_ok() {
+        packet.protocol = protocol;
     }
-    packet.push(VLAN_HLEN);
-    let frame = packet.data_mut();
-    frame.copy_within(VLAN_HLEN..VLAN_HLEN + ADDRESSES, 0);
-    write(&mut frame[ADDRESSES..ADDRESSES + VLAN_HLEN], tag);
-    packet.protocol = tag.protocol;
 }
 
 /// The same for a packet whose Ethernet header has been pulled: the tag becomes the front of what the header carries.
@@ -84,15 +79,8 @@ pub fn give_up(packet: &mut Packet) {
 #[cold]
 pub fn with_tag(packet: &Packet) -> Vec<u8> {
     let (addresses, rest) = packet.data().split_at(packet.len().min(ADDRESSES));
-    let mut tag = [0; VLAN_HLEN];
-    write(&mut tag, packet.vlan);
-    [addresses, &tag, rest].concat()
-}
-
-fn write(place: &mut [u8], tag: VlanTag) {
-    let [t0, t1] = tag.protocol.to_be_bytes();
-    let [c0, c1] = tag.tci.to_be_bytes();
-    place.copy_from_slice(&[t0, t1, c0, c1]);
+    let (protocol, tci) = (packet.vlan.protocol.to_be_bytes(), packet.vlan.tci.to_be_bytes());
+    [addresses, &protocol, &tci, rest].concat()
 }
 
 #[cfg(test)]
