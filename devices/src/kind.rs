@@ -10,6 +10,8 @@ use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
 use crate::link::Link;
 use crate::veth::{self, Veth};
+use crate::macvlan::{self, Macvlan};
+use crate::vlan::{self, VlanLink};
 use crate::{dummy, lo};
 
 /// What kind a link is, with the state of that kind.
@@ -25,6 +27,10 @@ pub enum Kind {
     Bridge(Box<Bridge>),
     /// A tunnel of IPv4 in IPv4.
     Ipip(Box<Ipip>),
+    /// One VLAN of the link below.
+    Vlan(Box<VlanLink>),
+    /// An address of its own on the link below.
+    Macvlan(Box<Macvlan>),
 }
 
 /// What there is to know about one kind: one such row per kind stands in the [`registry`](crate::registry).
@@ -61,6 +67,8 @@ impl Kind {
             Kind::Veth(_) => &veth::OPS,
             Kind::Bridge(_) => &bridge::OPS,
             Kind::Ipip(_) => &ipip::OPS,
+            Kind::Vlan(_) => &vlan::OPS,
+            Kind::Macvlan(_) => &macvlan::OPS,
         }
     }
 
@@ -71,6 +79,58 @@ impl Kind {
             Kind::Loopback | Kind::Dummy | Kind::Bridge(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
+            Kind::Vlan(_) | Kind::Macvlan(_) => self.lower(),
+        }
+    }
+
+    /// The link that this one stands on: it sends through it and gets its frames from it.
+    #[inline]
+    pub fn lower(&self) -> Option<(NsId, IfIndex)> {
+        match self {
+            Kind::Vlan(vlan) => Some(vlan.lower),
+            Kind::Macvlan(macvlan) => Some(macvlan.lower),
+            _ => None,
+        }
+    }
+
+    /// The link below is another one now: it has gone to another namespace.
+    pub fn set_lower(&mut self, lower: (NsId, IfIndex)) {
+        match self {
+            Kind::Vlan(vlan) => vlan.lower = lower,
+            Kind::Macvlan(macvlan) => macvlan.lower = lower,
+            _ => {}
+        }
+    }
+
+    /// The state of a VLAN's link, if it is one.
+    pub fn vlan(&self) -> Option<&VlanLink> {
+        match self {
+            Kind::Vlan(vlan) => Some(vlan),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn vlan_mut(&mut self) -> Option<&mut VlanLink> {
+        match self {
+            Kind::Vlan(vlan) => Some(vlan),
+            _ => None,
+        }
+    }
+
+    /// The state of a macvlan, if it is one.
+    pub fn macvlan(&self) -> Option<&Macvlan> {
+        match self {
+            Kind::Macvlan(macvlan) => Some(macvlan),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn macvlan_mut(&mut self) -> Option<&mut Macvlan> {
+        match self {
+            Kind::Macvlan(macvlan) => Some(macvlan),
+            _ => None,
         }
     }
 

@@ -313,7 +313,7 @@ impl Network {
         match event.kind {
             EventKind::LinkRx { link, packet } => self.arrive(event.ns, link, packet),
             EventKind::Xmit { link, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, packet| path::dev_xmit::dev_xmit(ns, cx, link, packet));
+                self.take_over(event.ns, packet, |ns, cx, packet| path::stacked::xmit_for(ns, cx, link, packet));
             }
             EventKind::Outer { tunnel, oif, packet } => {
                 self.take_over(event.ns, packet, |ns, cx, p| path::ipip::output(ns, cx, tunnel, oif, p));

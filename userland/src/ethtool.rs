@@ -118,6 +118,8 @@ fn driver(dev: Option<&Dev>) -> Said {
         Kind::Dummy => ("1.0", "", "no"),
         Kind::Ipip(_) => (KERNEL_RELEASE, "", "no"),
         Kind::Bridge(_) => ("2.3", "N/A", "no"),
+        Kind::Vlan(_) => ("1.8", "N/A", "no"),
+        Kind::Macvlan(_) => ("0.1", "", "no"),
     };
     let text = format!(
         "driver: {}\nversion: {version}\nfirmware-version: {nothing}\nexpansion-rom-version: \nbus-info: {nothing}\n\

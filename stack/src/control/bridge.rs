@@ -46,6 +46,10 @@ impl Network {
         space.devs.get(bridge).ok_or(Errno::ENODEV)?.kind.bridge().ok_or(Errno::EOPNOTSUPP)?;
         let dev = space.devs.get(link).ok_or(Errno::ENODEV)?;
         may_join(&dev.kind, dev.addr)?;
+        // Two may not stand on each other, and who hands its frames to macvlans cannot be a port.
+        if self.stands_on((ns, link), (ns, bridge)) || dev.stacked.as_deref().is_some_and(|s| s.takes_frames()) {
+            return Err(Errno::EBUSY.into());
+        }
         let (addr, mtu) = (dev.addr, dev.mtu);
         let state = self.bridge_mut(ns, bridge).ok_or(Errno::ENODEV)?;
         let number = state.take_number().ok_or(Errno::EXFULL)?;
@@ -57,9 +61,9 @@ impl Network {
             port.cost = cost(&dev.kind);
             dev.port = Some(Box::new(port));
             dev.master = bridge;
-            dev.allmulti += 1;
-            dev.promiscuity += 1;
         }
+        self.allmulti((ns, link), true);
+        self.promisc((ns, link), true);
         self.unsync_static(ns, bridge, link);
         self.add_local_address(ns, bridge, link, addr, 0);
         self.init_port_vlans(ns, bridge, link);
@@ -97,9 +101,9 @@ impl Network {
         if let Some(dev) = self.link_mut(ns, link) {
             dev.port = None;
             dev.master = IfIndex::NONE;
-            dev.allmulti = dev.allmulti.saturating_sub(1);
-            dev.promiscuity = dev.promiscuity.saturating_sub(1);
         }
+        self.allmulti((ns, link), false);
+        self.promisc((ns, link), false);
         self.bridge_mtu_auto_adjust(ns, bridge);
         self.recalculate_bridge_id(ns, bridge);
     }
@@ -115,6 +119,7 @@ impl Network {
         if let Some(dev) = space.devs.get_mut(bridge) {
             dev.mtu = mtu;
         }
+        self.lower_mtu_changed(ns, bridge);
     }
 
     /// The MTU when a port has joined: the least of the ports'.
@@ -123,6 +128,7 @@ impl Network {
         if dev.kind.bridge().is_some_and(|b| !b.mtu_set_by_user) {
             dev.mtu = if is_first { mtu } else { dev.mtu.min(mtu) };
         }
+        self.lower_mtu_changed(ns, bridge);
     }
 
     /// `br_stp_recalculate_bridge_id`: the lowest address of the ports, all zero without ports.
@@ -139,6 +145,7 @@ impl Network {
         let old = core::mem::replace(&mut dev.addr, lowest);
         self.own_address_changed(ns, bridge, old);
         self.inet_link_addr_changed(ns, bridge);
+        self.lower_addr_changed(ns, bridge);
     }
 
     /// The bridge's own address is another one now (`br_stp_change_bridge_id`).
@@ -272,8 +279,8 @@ fn may_join(kind: &Kind, addr: MacAddr) -> Result<(), NlError> {
     match kind {
         Kind::Loopback | Kind::Ipip(_) => Err(Errno::EINVAL.into()),
         Kind::Bridge(_) => Err(NlError::with(Errno::ELOOP, "Can not enslave a bridge to a bridge")),
-        Kind::Dummy | Kind::Veth(_) if addr.is_valid() => Ok(()),
-        Kind::Dummy | Kind::Veth(_) => Err(Errno::EINVAL.into()),
+        Kind::Dummy | Kind::Veth(_) | Kind::Vlan(_) | Kind::Macvlan(_) if addr.is_valid() => Ok(()),
+        Kind::Dummy | Kind::Veth(_) | Kind::Vlan(_) | Kind::Macvlan(_) => Err(Errno::EINVAL.into()),
     }
 }
 

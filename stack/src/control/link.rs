@@ -4,6 +4,7 @@
 mod moving;
 mod names;
 mod set;
+mod stacked;
 mod updown;
 mod wire;
 
@@ -19,6 +20,7 @@ use crate::linkwatch;
 use crate::network::Network;
 
 pub use set::FlagChange;
+pub use stacked::{MacvlanSpec, VlanSpec};
 pub use wire::WireSpec;
 
 /// What a new link shall be. [`LinkSpec::veth`] and its siblings make the usual ones:
@@ -70,6 +72,10 @@ pub enum KindSpec {
     Bridge(Vec<(&'static OptionRow, u64)>),
     /// A tunnel of IPv4 in IPv4.
     Ipip(TunnelParams),
+    /// One VLAN of a link.
+    Vlan(VlanSpec),
+    /// A link with an address of its own on another one.
+    Macvlan(MacvlanSpec),
 }
 
 /// The other end of a new veth.
@@ -96,8 +102,9 @@ impl KindSpec {
         match self {
             KindSpec::Dummy => Kind::Dummy,
             KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
-            KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
             KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
+            // What stands on another link is made of that: see `Network::inherit`.
+            KindSpec::Bridge(_) | KindSpec::Vlan(_) | KindSpec::Macvlan(_) => Kind::Bridge(Box::default()),
         }
     }
 
@@ -108,6 +115,8 @@ impl KindSpec {
             KindSpec::Veth(_) => "veth%d",
             KindSpec::Bridge(_) => "bridge%d",
             KindSpec::Ipip(_) => "ipip%d",
+            KindSpec::Vlan(_) => "vlan%d",
+            KindSpec::Macvlan(_) => "macvlan%d",
         }
     }
 }
@@ -181,14 +190,19 @@ impl Network {
             }
             _ => None,
         };
+        let inherited = self.inherit(ns, spec)?;
+        let (kind, addr, mtu) = match inherited {
+            Some(i) => (i.kind, spec.addr.or(i.addr), spec.mtu.or(Some(i.mtu))),
+            None => (spec.kind.kind(ns), spec.addr, spec.mtu),
+        };
         let wanted = Wanted {
             name: spec.name.as_deref(),
             index: spec.index,
-            addr: spec.addr,
-            mtu: spec.mtu,
+            addr,
+            mtu,
             txqlen: spec.txqlen,
         };
-        let link = match self.register_link(ns, spec.kind.kind(ns), pattern, &wanted) {
+        let link = match self.register_link(ns, kind, pattern, &wanted) {
             Ok(link) => link,
             Err(error) => {
                 if let Some((peer_ns, peer)) = peer {
@@ -200,6 +214,7 @@ impl Network {
         if let Some(peer) = peer {
             self.join_veths((ns, link), peer);
         }
+        self.stack(ns, link, spec.addr.is_some());
         match self.configure_link(ns, link, spec) {
             Ok(()) => Ok(link),
             Err(error) => {
@@ -207,6 +222,22 @@ impl Network {
                 Err(error)
             }
         }
+    }
+
+    /// What a link that stands on another one takes over from that.
+    fn inherit(&mut self, ns: NsId, spec: &LinkSpec) -> Result<Option<stacked::Inherited>, NlError> {
+        let inherited = match &spec.kind {
+            KindSpec::Vlan(vlan) => self.vlan_newlink(ns, vlan)?,
+            KindSpec::Macvlan(macvlan) => self.macvlan_newlink(macvlan)?,
+            _ => return Ok(None),
+        };
+        if let Some(lower) = inherited.kind.lower() {
+            self.nesting(lower)?;
+        }
+        if spec.mtu.is_some_and(|mtu| mtu > inherited.mtu) {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(Some(inherited))
     }
 
     /// `veth_newlink`, its first half: the peer.
@@ -270,6 +301,7 @@ impl Network {
             self.change_flag(ns, link, *flag, *on);
         }
         if spec.up {
+            self.may_open(ns, link)?;
             self.open(ns, link);
         }
         match spec.master {
@@ -342,10 +374,13 @@ impl Network {
     /// `unregister_netdevice`: down, out of its bridge, without ports, forgotten by the layers above.
     fn unregister(&mut self, ns: NsId, link: IfIndex) {
         self.close(ns, link);
+        self.lower_gone(ns, link);
         self.leave_layers(ns, link);
         if let Some(underlay) = self.underlay_of(ns, link) {
             self.tunnel_moved(underlay, (ns, link), None);
         }
+        let lower = self.dev((ns, link)).and_then(|d| d.kind.lower());
+        self.restack((ns, link), lower, None);
         let Some(space) = self.ns_mut(ns) else { return };
         space.devs.remove(link);
         // Who listens on the link hears of its end (packet_notifier).

@@ -12,15 +12,6 @@ use crate::namespace::Namespace;
 use crate::path::{br_netfilter, br_vlan};
 use crate::path::dev_xmit::dev_xmit;
 
-/// Takes the frame away from a link that is a bridge port and switches it; any other link's frame goes on.
-#[inline]
-pub fn port_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Verdict {
-    match ns.devs.get(link) {
-        Some(dev) if dev.port.is_some() => handle_frame(ns, cx, link, packet),
-        _ => ControlFlow::Continue(packet),
-    }
-}
-
 /// What a frame's port says about it.
 #[derive(Clone, Copy)]
 struct Ingress {
@@ -56,8 +47,8 @@ impl Ingress {
     }
 }
 
-/// `br_handle_frame`: is it a frame to be switched? If so, the hooks of IPv4 may see it first.
-fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, mut packet: Packet) -> Verdict {
+/// A frame came in through a port: is it one to be switched? If so, the hooks of IPv4 may see it first. `br_handle_frame`.
+pub fn port_rx(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, mut packet: Packet) -> Verdict {
     let Some((dst, src)) = addresses(&packet) else {
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };

@@ -21,8 +21,8 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         return ControlFlow::Break(cx.drop(packet, DropReason::DevReady));
     };
     // is_skb_forwardable: a veth hands over only to a peer that is up, and no more than its MTU.
-    if !dev.is_up() || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN && !matches!(dev.kind, Kind::Loopback)) {
-        dev.stats.rx_dropped += 1;
+    if !dev.is_up() || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN && checks_size(&dev.kind)) {
+        dev.stats.rx_dropped += u64::from(dev.kind.lower().is_none());
         let reason = if dev.is_up() { DropReason::PktTooBig } else { DropReason::DevReady };
         return ControlFlow::Break(cx.drop(packet, reason));
     }
@@ -33,19 +33,31 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         dev.stats.rx_errors += 1;
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };
-    // What a bridge passes up to itself was sorted when it came in through a port (br_pass_frame_up).
-    if !matches!(dev.kind, Kind::Bridge(_)) {
-        packet.kind = address_sort(dst, dev.addr);
+    match &dev.kind {
+        // What a bridge passes up to itself was sorted when it came in through a port (br_pass_frame_up), and what comes
+        // from the link below when it came in there. The address may be another one here (vlan_do_receive).
+        Kind::Bridge(_) => {}
+        Kind::Vlan(vlan) => {
+            packet.priority = vlan.ingress[(packet.priority & 7) as usize];
+            if packet.kind == PacketType::OtherHost && dst == dev.addr {
+                packet.kind = PacketType::Host;
+            }
+        }
+        Kind::Macvlan(_) if dst.is_unicast() => packet.kind = PacketType::Host,
+        _ => packet.kind = address_sort(dst, dev.addr),
     }
     packet.protocol = protocol;
     packet.iif = link;
     packet.mac_len = ETH_HLEN as u8;
     dev.stats.rx_packets += 1;
-    // loopback_xmit and br_pass_frame_up count without the Ethernet header, everybody else with it.
-    let uncounted = if matches!(dev.kind, Kind::Loopback | Kind::Bridge(_)) { ETH_HLEN } else { 0 };
+    // loopback_xmit, br_pass_frame_up and vlan_do_receive count without the Ethernet header, everybody else with it.
+    let uncounted = if matches!(dev.kind, Kind::Loopback | Kind::Bridge(_) | Kind::Vlan(_)) { ETH_HLEN } else { 0 };
     dev.stats.rx_bytes += (packet.len() - uncounted) as u64;
     if packet.kind == PacketType::Multicast {
         dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_)));
+    } else if packet.kind == PacketType::Broadcast {
+        // macvlan_broadcast.
+        dev.stats.multicast += u64::from(matches!(dev.kind, Kind::Macvlan(_)));
     }
     cx.note(&packet, || Detail::LinkRx { link });
     let taps = dev.taps;
@@ -58,6 +70,12 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     let pulled = packet.pull(ETH_HLEN);
     debug_assert!(pulled, "ethernet() saw a whole header");
     ControlFlow::Continue(packet)
+}
+
+/// Whether a link takes no frame beyond its MTU: one that stands on another one is not asked.
+#[inline]
+fn checks_size(kind: &Kind) -> bool {
+    !matches!(kind, Kind::Loopback | Kind::Vlan(_) | Kind::Macvlan(_))
 }
 
 /// A packet arrives at a link without link-layer header: its first byte says what it is (`ip_tunnel_rcv`,

@@ -8,6 +8,7 @@ pub mod print;
 mod set;
 mod show;
 mod spec;
+mod stacked_kinds;
 pub mod stats;
 
 pub(super) use ipip::{device as tunnel_dev, ttl as tunnel_ttl};

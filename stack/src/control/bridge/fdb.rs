@@ -69,10 +69,15 @@ const ALL_NODES: MacAddr = MacAddr([0x33, 0x33, 0, 0, 0, 0x01]);
 const ALL_SNOOPERS: MacAddr = MacAddr([0x01, 0, 0x5e, 0, 0, 0x6a]);
 const ALL_SNOOPERS_V6: MacAddr = MacAddr([0x33, 0x33, 0, 0, 0, 0x6a]);
 
+/// The group of MVRP and GVRP, which every link with VLANs joins (`vlan_mvrp_init_applicant`).
+const MVRP: MacAddr = MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x21]);
+
 /// The addresses that a link filters for besides its own (`dev->uc`, then `dev->mc`), in the order of joining.
 pub fn filtered_addresses(link: &Link) -> Vec<MacAddr> {
     let (mut unicast, extra): (Vec<MacAddr>, Vec<MacAddr>) = link.extra_addrs.iter().partition(|a| a.is_unicast());
     unicast.push(ALL_NODES);
+    let mvrp = link.stacked.as_deref().filter(|s| !s.vlans.is_empty()).map(|s| s.joined_late);
+    unicast.extend((mvrp == Some(false)).then_some(MVRP));
     if link.is_up() {
         if link.kind.bridge().is_some_and(|b| b.mcast_snooping) {
             unicast.extend([ALL_SNOOPERS, ALL_SNOOPERS_V6]);
@@ -81,6 +86,7 @@ pub fn filtered_addresses(link: &Link) -> Vec<MacAddr> {
             unicast.push(ALL_HOSTS);
         }
     }
+    unicast.extend((mvrp == Some(true)).then_some(MVRP));
     unicast.extend(extra);
     unicast
 }

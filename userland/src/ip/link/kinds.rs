@@ -138,6 +138,8 @@ pub(super) fn usage(kind: &str) -> Option<String> {
         "bridge_slave" => Some(slave_usage()),
         "ipip" => Some(super::ipip::USAGE.into()),
         "veth" => Some(VETH_USAGE.into()),
+        "vlan" => Some(super::stacked_kinds::VLAN_USAGE.into()),
+        "macvlan" => Some(super::stacked_kinds::MACVLAN_USAGE.into()),
         "dummy" => Some("Usage: ... dummy\n".into()),
         _ => None,
     }

@@ -244,21 +244,37 @@ fn kind_info(out: &mut Out, dev: &Dev, devs: &DevTable) {
 
 fn attributes(out: &mut Out, attrs: &[Attr], devs: &DevTable) {
     for attr in attrs {
-        if attr.key.is_empty() {
-            out.text(&attr.text);
+        if let Value::Link(link) = attr.value {
+            let name = devs.get(link).map_or_else(|| format!("if{link}"), |dev| dev.name.to_string());
+            out.any(attr.key, format_args!("{} {name} ", attr.text), name.as_str());
             continue;
         }
-        let value = match &attr.value {
-            Value::Number(n) => Json::Uint(*n),
-            Value::Text(text) => Json::Text(text.clone()),
-            Value::Bool(b) => Json::Bool(*b),
-            Value::Decimal(text) => Json::Raw(text.clone()),
-            Value::Link(link) => {
-                let name = devs.get(*link).map_or_else(|| format!("if{link}"), |dev| dev.name.to_string());
-                out.any(attr.key, format_args!("{} {name} ", attr.text), name.as_str());
-                continue;
+        for (i, line) in attr.text.split('\n').enumerate() {
+            if i > 0 {
+                out.line();
             }
-        };
-        out.any(attr.key, &attr.text, value);
+            out.text(line);
+        }
+        if !attr.key.is_empty() {
+            json(out, Some(attr.key), &attr.value);
+        }
+    }
+}
+
+fn json(out: &mut Out, key: Option<&str>, value: &Value) {
+    let value = match value {
+        Value::Number(n) => Json::Uint(*n),
+        Value::Text(text) => Json::Text(text.clone()),
+        Value::Bool(b) => Json::Bool(*b),
+        Value::Decimal(text) => Json::Raw(text.clone()),
+        Value::Link(link) => Json::Text(format!("if{link}")),
+        Value::List(items) => return out.array(key, |out| items.iter().for_each(|item| json(out, None, item))),
+        Value::Object(members) => {
+            return out.object(key, |out| members.iter().for_each(|(key, value)| json(out, Some(key), value)));
+        }
+    };
+    match key {
+        Some(key) => out.field(key, value),
+        None => out.item("", value),
     }
 }
