@@ -63,6 +63,8 @@ pub struct Macvlan {
     pub mode: Mode,
     /// `bcqueuelen`, shown only.
     pub bc_queue_len: u32,
+    /// The greatest one of all on the link below, shown only.
+    pub bc_queue_used: u32,
     /// `nopromisc`: the link below is not made promiscuous for a passthru one.
     pub nopromisc: bool,
 }
@@ -121,5 +123,5 @@ fn describe(link: &Link, d: &mut Describe) {
         d.text("flags", "nopromisc", String::new());
     }
     d.number("bcqueuelen", "bcqueuelen", macvlan.bc_queue_len.into());
-    d.number("usedbcqueuelen", "usedbcqueuelen", macvlan.bc_queue_len.into());
+    d.number("usedbcqueuelen", "usedbcqueuelen", macvlan.bc_queue_used.into());
 }

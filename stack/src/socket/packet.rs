@@ -46,6 +46,7 @@ pub fn tap(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, direction: Direct
             bytes: bytes.to_vec(),
             packet: packet.id,
             seen: Some((direction, kind)),
+            tag: packet.vlan,
         });
         cx.wakeups.push(socket.owner);
     }

@@ -75,7 +75,8 @@ const MVRP: MacAddr = MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x21]);
 /// The addresses that a link filters for besides its own (`dev->uc`, then `dev->mc`), in the order of joining.
 pub fn filtered_addresses(link: &Link) -> Vec<MacAddr> {
     let (mut unicast, extra): (Vec<MacAddr>, Vec<MacAddr>) = link.extra_addrs.iter().partition(|a| a.is_unicast());
-    unicast.push(ALL_NODES);
+    // A link whose MTU is less than IPv6 asks for has no IPv6 (RFC 8200, section 5).
+    unicast.extend((link.mtu >= 1280).then_some(ALL_NODES));
     let mvrp = link.stacked.as_deref().filter(|s| !s.vlans.is_empty()).map(|s| s.joined_late);
     unicast.extend((mvrp == Some(false)).then_some(MVRP));
     if link.is_up() {

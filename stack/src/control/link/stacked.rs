@@ -112,6 +112,7 @@ impl Network {
             lower: at,
             mode: spec.mode,
             bc_queue_len: spec.bc_queue_len,
+            bc_queue_used: spec.bc_queue_len,
             nopromisc: spec.nopromisc,
         };
         Ok(Inherited { kind: Kind::Macvlan(Box::new(macvlan)), addr, mtu: lower.mtu })
@@ -172,7 +173,20 @@ impl Network {
         if at.0 != ns {
             self.nsid(ns, at.0);
         }
+        self.share_queue_length(at);
         linkwatch::fire(self, ns, link);
+    }
+
+    /// All macvlans of a link have one queue, as long as the longest that one of them wants (`update_port_bc_queue_len`).
+    fn share_queue_length(&mut self, lower: (NsId, IfIndex)) {
+        let macvlans = self.uppers(lower.0, lower.1);
+        let wanted = |at: &(NsId, IfIndex)| Some(self.dev(*at)?.kind.macvlan()?.bc_queue_len);
+        let longest = macvlans.iter().filter_map(wanted).max().unwrap_or(0);
+        for (ns, link) in macvlans {
+            if let Some(macvlan) = self.link_mut(ns, link).and_then(|d| d.link.kind.macvlan_mut()) {
+                macvlan.bc_queue_used = longest;
+            }
+        }
     }
 
     /// Who stands on a link.
@@ -188,6 +202,9 @@ impl Network {
             if stacked.is_empty() {
                 dev.link.stacked = None;
             }
+        }
+        if let Some(lower) = lower.filter(|_| to.is_none()) {
+            self.share_queue_length(lower);
         }
     }
 

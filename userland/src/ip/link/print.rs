@@ -195,6 +195,9 @@ fn addresses(out: &mut Out, dev: &Dev) {
     }
 }
 
+/// The least MTU of a link with IPv6 (RFC 8200, section 5).
+const IPV6_MIN_MTU: u32 = 1280;
+
 /// What `-d` adds.
 fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
     let ops = dev.kind.ops();
@@ -205,7 +208,8 @@ fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
     if !ops.name.is_empty() {
         out.object(Some("linkinfo"), |out| kind_info(out, dev, devs));
     }
-    if as_link && !dev.addrgenmode.is_empty() {
+    // A link whose MTU is less than IPv6 asks for has no IPv6.
+    if as_link && dev.mtu >= IPV6_MIN_MTU && !dev.addrgenmode.is_empty() {
         let mode = dev.addrgenmode;
         out.any("inet6_addr_gen_mode", format_args!("addrgenmode {mode} "), mode);
     }
