@@ -33,7 +33,7 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         dev.stats.rx_errors += 1;
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };
-    match &dev.kind {
+    match &dev.link.kind {
         // What a bridge passes up to itself was sorted when it came in through a port (br_pass_frame_up), and what comes
         // from the link below when it came in there. The address may be another one here (vlan_do_receive).
         Kind::Bridge(_) => {}
@@ -44,6 +44,11 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
             }
         }
         Kind::Macvlan(_) if dst.is_unicast() => packet.kind = PacketType::Host,
+        Kind::Macvlan(_) => {
+            // See macvlan_queue_xmit.
+            dev.stats.rx_bytes += u64::from(packet.mac_len);
+            packet.kind = address_sort(dst, dev.addr);
+        }
         _ => packet.kind = address_sort(dst, dev.addr),
     }
     packet.protocol = protocol;

@@ -6,7 +6,7 @@
 use core::ops::ControlFlow;
 
 use hopwise_devices::macvlan::Mode;
-use hopwise_protocols::wire::ethernet::MacAddr;
+use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
 
 use crate::capture::Direction;
@@ -103,7 +103,9 @@ fn macvlan_queue_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: IfIn
         return Fate::Sent;
     }
     for child in children.iter().filter(|c| c.up && c.at != from && c.mode == Mode::Bridge) {
-        let copy = copy(cx, &packet);
+        let mut copy = copy(cx, &packet);
+        // macvlan_broadcast counts the Ethernet header once more, though it has not been taken off here.
+        copy.mac_len = ETH_HLEN as u8;
         send_up(cx, child.at, copy);
     }
     dev_xmit(ns, cx, lower, packet)
