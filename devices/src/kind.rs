@@ -9,8 +9,8 @@ use crate::describe::Describe;
 use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
 use crate::link::Link;
-use crate::veth::{self, Veth};
 use crate::macvlan::{self, Macvlan};
+use crate::veth::{self, Veth};
 use crate::vlan::{self, VlanLink};
 use crate::{dummy, lo};
 

@@ -115,7 +115,8 @@ fn describe(link: &Link, d: &mut Describe) {
     let names: Vec<&str> = vlan.flags.iter_names().map(|(name, _)| name).collect();
     let list = names.iter().map(|name| Value::Text((*name).into())).collect();
     d.push("flags", Value::List(list), format!("<{}> ", names.join(",")));
-    let ingress = vlan.ingress.iter().enumerate().filter(|(_, to)| **to != 0).map(|(from, to)| (from as u64, u64::from(*to)));
+    let ingress =
+        vlan.ingress.iter().enumerate().filter(|(_, to)| **to != 0).map(|(from, to)| (from as u64, u64::from(*to)));
     qos_map(d, "ingress_qos", "ingress-qos-map", ingress.collect());
     let egress = vlan.egress.iter().filter(|(_, to)| *to != 0).map(|(from, to)| (u64::from(*from), u64::from(*to)));
     qos_map(d, "egress_qos", "egress-qos-map", egress.collect());

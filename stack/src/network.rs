@@ -134,7 +134,14 @@ impl Network {
     pub fn add_host(&mut self, name: &str) -> HostId {
         let host = HostId(self.hosts.len() as u32);
         let root = NsId(self.namespaces.len() as u32);
-        self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default(), ipip: false, vlans: false });
+        self.hosts.push(Host {
+            name: name.into(),
+            root,
+            sequence: 0,
+            watch: LinkWatch::default(),
+            ipip: false,
+            vlans: false,
+        });
         let added = self.add_namespace(host);
         debug_assert_eq!(added, root, "the root namespace comes next");
         if let Some(space) = self.ns_mut(root) {

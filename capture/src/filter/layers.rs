@@ -1,10 +1,10 @@
 //! Where a program looks: the headers of a link type, and how `vlan`, `mpls`, `pppoes` and `geneve` move them for what
 //! follows in the expression. Models the offsets of libpcap's `gencode.c` (`init_linktype`, `gen_linktype`).
 
-use super::{FilterError, Source};
 use super::ast::Relation;
 use super::names::{self, AARP, ATALK, IPV4, IPV6, IPX_SAP, ISO_SAP, NETBEUI_SAP};
 use super::program::{Node, Offset, Place, Test};
+use super::{FilterError, Source};
 use crate::LinkType;
 
 /// The largest value of an Ethernet type field that is a length.

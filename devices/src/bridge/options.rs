@@ -234,7 +234,8 @@ pub(super) fn describe(link: &Link, d: &mut Describe) {
                     Value::Text(format!("{value:#x}").replace("0x0", "0")),
                     format!("group_fwd_mask {value:#x} ").replace("0x0 ", "0 "),
                 );
-                let group = bridge.vlans.as_deref().map_or(BridgeVlans::default().group_addr(), BridgeVlans::group_addr);
+                let group =
+                    bridge.vlans.as_deref().map_or(BridgeVlans::default().group_addr(), BridgeVlans::group_addr);
                 d.text("group_addr", "group_address", group.to_string());
             }
             word => d.number(row.key, word, value),

@@ -195,13 +195,7 @@ impl Network {
             Some(i) => (i.kind, spec.addr.or(i.addr), spec.mtu.or(Some(i.mtu))),
             None => (spec.kind.kind(ns), spec.addr, spec.mtu),
         };
-        let wanted = Wanted {
-            name: spec.name.as_deref(),
-            index: spec.index,
-            addr,
-            mtu,
-            txqlen: spec.txqlen,
-        };
+        let wanted = Wanted { name: spec.name.as_deref(), index: spec.index, addr, mtu, txqlen: spec.txqlen };
         let link = match self.register_link(ns, kind, pattern, &wanted) {
             Ok(link) => link,
             Err(error) => {

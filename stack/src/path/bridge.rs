@@ -9,8 +9,8 @@ use hopwise_sim_core::{BridgeVerdict, Detail, DropReason, Duration, Fate, IfInde
 
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
-use crate::path::{br_netfilter, br_vlan};
 use crate::path::dev_xmit::dev_xmit;
+use crate::path::{br_netfilter, br_vlan};
 
 /// What a frame's port says about it.
 #[derive(Clone, Copy)]

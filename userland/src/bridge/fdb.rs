@@ -197,7 +197,8 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
     if how.delete {
         return net.fdb_del(ns, link, (addr, vlan), at_master, at_self).map_err(refused);
     }
-    let change = FdbChange { addr, vlan, state, sticky, create: how.create, exclusive: how.exclusive, at_master, at_self };
+    let change =
+        FdbChange { addr, vlan, state, sticky, create: how.create, exclusive: how.exclusive, at_master, at_self };
     net.fdb_add(ns, link, &change).map_err(refused)
 }
 
@@ -231,7 +232,9 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let ns = ip.ns;
     let bridge = bridge.or_else(|| ip.dev(port?)?.port.as_deref().map(|p| p.bridge)).or(port);
     let rows = ip.net().fdb_rows(ns);
-    let found = rows.into_iter().find(|row| row.addr == addr && row.vlan == vlan && row.master.is_some() && row.master == bridge);
+    let found = rows
+        .into_iter()
+        .find(|row| row.addr == addr && row.vlan == vlan && row.master.is_some() && row.master == bridge);
     let row = found.ok_or_else(|| Fail::new(254, "Error: Fdb entry not found."))?;
     ip.out.open();
     print(ip, &row, true);

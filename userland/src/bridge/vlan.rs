@@ -81,8 +81,7 @@ fn device_named(ip: &Ip<'_, '_>, name: &str) -> Done<IfIndex> {
 /// `vlan_modify`.
 fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, add: bool) -> Done {
     let (mut dev, mut vids, mut tunnel) = (None, None, false);
-    let mut change =
-        VlanChange { first: 0, last: 0, pvid: false, untagged: false, at_master: false, at_self: false };
+    let mut change = VlanChange { first: 0, last: 0, pvid: false, untagged: false, at_master: false, at_self: false };
     while let Some(word) = args.next() {
         match &*word {
             "dev" => dev = Some(args.need()?),
@@ -183,7 +182,7 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args, extra: Extra) -> Done {
     let layout = Layout {
         details: ip.opt.details > 0,
         stats: ip.opt.stats > 0,
-        ranges: (ip.opt.details > 0 && ip.opt.stats == 0) || (extra.compress && ip.opt.stats == 0),
+        ranges: ip.opt.stats == 0 && (ip.opt.details > 0 || extra.compress),
         color: extra.color,
     };
     let ns = ip.ns;
@@ -193,8 +192,10 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args, extra: Extra) -> Done {
         // The counters of bridges are asked for first, then those of ports.
         rows.sort_by_key(|row| ip.dev(row.link).is_some_and(|d| d.port.is_some()));
     }
-    let ranges: Vec<Range> =
-        join(&rows, layout).into_iter().filter(|(a, b)| vid == 0 || (vid >= a.vlan.vid.into() && vid <= b.vlan.vid.into())).collect();
+    let ranges: Vec<Range> = join(&rows, layout)
+        .into_iter()
+        .filter(|(a, b)| vid == 0 || (vid >= a.vlan.vid.into() && vid <= b.vlan.vid.into()))
+        .collect();
     ip.out.open();
     let end = if layout.stats && !layout.details { "" } else { "  " };
     ip.out.text(format_args!("port              vlan-id{end}\n"));

@@ -259,7 +259,9 @@ impl Network {
             return Ok(());
         }
         self.load_vlans_of(ns);
-        if row.word == "vlan_stats_per_port" && self.ports_of(ns, bridge).iter().any(|p| !self.vids(ns, bridge, *p).is_empty()) {
+        if row.word == "vlan_stats_per_port"
+            && self.ports_of(ns, bridge).iter().any(|p| !self.vids(ns, bridge, *p).is_empty())
+        {
             return Err(Errno::EBUSY.into());
         }
         let old = self.vlans(ns, bridge).map_or(0, |v| v.default_pvid);

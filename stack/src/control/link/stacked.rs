@@ -161,10 +161,12 @@ impl Network {
         if dev.kind.macvlan().is_some() {
             dev.mtu_range.1 = greatest_mtu;
         }
-        let child = dev.link.kind.macvlan().map(|m| Child { at: (ns, link), addr: dev.link.addr, mode: m.mode, up: false });
+        let child =
+            dev.link.kind.macvlan().map(|m| Child { at: (ns, link), addr: dev.link.addr, mode: m.mode, up: false });
         if let Some(stacked) = self.link_mut(at.0, at.1).map(|d| d.link.stacked.get_or_insert_default()) {
             if let Some(upper) = upper {
-                stacked.joined_late = if stacked.vlans.is_empty() { flags.contains(LinkFlags::UP) } else { stacked.joined_late };
+                stacked.joined_late =
+                    if stacked.vlans.is_empty() { flags.contains(LinkFlags::UP) } else { stacked.joined_late };
                 stacked.vlans.push(upper);
                 stacked.vlans.sort_by_key(|v| (v.protocol, v.vid));
             }
@@ -195,7 +197,12 @@ impl Network {
     }
 
     /// The link itself goes away or goes elsewhere: the one below hears of it.
-    pub(super) fn restack(&mut self, from: (NsId, IfIndex), lower: Option<(NsId, IfIndex)>, to: Option<(NsId, IfIndex)>) {
+    pub(super) fn restack(
+        &mut self,
+        from: (NsId, IfIndex),
+        lower: Option<(NsId, IfIndex)>,
+        to: Option<(NsId, IfIndex)>,
+    ) {
         let Some(dev) = lower.and_then(|(ns, link)| self.link_mut(ns, link)) else { return };
         if let Some(stacked) = &mut dev.link.stacked {
             stacked.moved(from, to);
@@ -264,12 +271,8 @@ impl Network {
                     self.set_carrier(ns, link, true);
                 }
             }
-            Kind::Macvlan(macvlan) if macvlan.mode == Mode::Passthru => {
-                if !macvlan.nopromisc {
-                    self.promisc(at, true);
-                }
-            }
-            Kind::Macvlan(_) => self.filter_addr(at, addr, true),
+            Kind::Macvlan(macvlan) if macvlan.mode != Mode::Passthru => self.filter_addr(at, addr, true),
+            Kind::Macvlan(macvlan) if !macvlan.nopromisc => self.promisc(at, true),
             _ => {}
         }
         self.macvlan_changed(ns, link);
