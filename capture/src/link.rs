@@ -102,6 +102,9 @@ pub struct Meta<'a> {
     pub ifindex: Option<u32>,
     /// Direction, for `inbound` and `outbound` where the link header does not carry it.
     pub direction: Option<Direction>,
+    /// Priority and number of the VLAN tag beside the frame, for the filter `vlan` where tags are kept so
+    /// ([`Source::tags_beside`](crate::filter::Source::tags_beside)).
+    pub vlan: Option<u16>,
 }
 
 /// The 20 bytes that stand before the network-layer packet in a [`LinkType::LINUX_SLL2`] capture, all big-endian.

@@ -8,11 +8,13 @@ use hopwise_sim_core::{Duration, IfIndex, Time};
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
+use self::vlan::{BridgeVlans, VlanGroup};
 use crate::hw::HwType;
 use crate::kind::KindOps;
 use crate::link::{Link, LinkFlags};
 
 pub mod options;
+pub mod vlan;
 
 /// The row of this kind.
 pub static OPS: KindOps = KindOps {
@@ -101,6 +103,8 @@ pub struct Bridge {
     pub nf_call_iptables: bool,
     /// The MTU was set by a person (`BROPT_MTU_SET_BY_USER`): it does not follow the ports any more.
     pub mtu_set_by_user: bool,
+    /// Its VLANs; `None` while the host's kernel has no VLANs: see `Network::load_vlans` of the stack.
+    pub vlans: Option<Box<BridgeVlans>>,
     /// The options that are only kept and shown, where they differ from the default: rows of [`options::OPTIONS`].
     pub shown: Vec<(&'static str, u64)>,
 }
@@ -124,6 +128,7 @@ impl Default for Bridge {
             mcast_snooping: true,
             nf_call_iptables: false,
             mtu_set_by_user: false,
+            vlans: None,
             shown: Vec::new(),
         }
     }
@@ -212,13 +217,15 @@ pub struct Port {
     pub neigh_suppress: bool,
     /// Drop frames from addresses that are not in the database.
     pub locked: bool,
+    /// The VLANs it belongs to.
+    pub vlans: VlanGroup,
     /// Switches and numbers that are only kept and shown, where they differ from the default.
     pub shown: Vec<(&'static str, u64)>,
 }
 
 impl Port {
     /// A port with the defaults of a new one.
-    pub const fn new(bridge: IfIndex, number: u16) -> Self {
+    pub fn new(bridge: IfIndex, number: u16) -> Self {
         Port {
             bridge,
             number,
@@ -237,6 +244,7 @@ impl Port {
             fastleave: false,
             neigh_suppress: false,
             locked: false,
+            vlans: VlanGroup::default(),
             shown: Vec::new(),
         }
     }
@@ -361,18 +369,18 @@ impl Bridge {
 
     /// Adds the address of a port, or of the bridge itself ([`IfIndex::NONE`]), as a local entry. An entry of the same
     /// address that is local already stays (`fdb_add_local`). Gives true if a learned entry had to go for it.
-    pub fn add_local(&mut self, now: Time, addr: MacAddr, port: IfIndex) -> bool {
+    pub fn add_local(&mut self, now: Time, addr: MacAddr, vlan: u16, port: IfIndex) -> bool {
         if !addr.is_valid() {
             return false;
         }
-        let was_learned = match self.fdb.get(&(addr, 0)) {
+        let was_learned = match self.fdb.get(&(addr, vlan)) {
             Some(entry) if entry.local => return false,
-            Some(_) => self.remove(addr, 0).is_some(),
+            Some(_) => self.remove(addr, vlan).is_some(),
             None => false,
         };
         let entry =
             FdbEntry { port, local: true, is_static: true, by_user: false, sticky: false, updated: now, used: now };
-        self.fdb.insert((addr, 0), entry);
+        self.fdb.insert((addr, vlan), entry);
         was_learned
     }
 
@@ -407,23 +415,35 @@ impl Bridge {
 
     /// The address of `port` ([`IfIndex::NONE`]: of the bridge) is no longer one of the bridge's own, unless another
     /// port or the bridge itself has it too: then the entry becomes theirs (`fdb_delete_local`).
-    pub fn remove_local(&mut self, addr: MacAddr, port: IfIndex, heir: Option<IfIndex>) {
-        let Some(entry) = self.fdb.get_mut(&(addr, 0)).filter(|e| e.local && e.port == port) else { return };
+    pub fn remove_local(&mut self, addr: MacAddr, vlan: u16, port: IfIndex, heir: Option<IfIndex>) {
+        let Some(entry) = self.fdb.get_mut(&(addr, vlan)).filter(|e| e.local && e.port == port) else { return };
         match heir {
             Some(heir) => {
                 entry.port = heir;
                 entry.by_user = false;
             }
             None => {
-                self.remove(addr, 0);
+                self.remove(addr, vlan);
             }
         }
     }
 
-    /// Removes what was learned behind a port (`br_fdb_delete_by_port` without `do_all`).
-    pub fn forget_learned(&mut self, port: IfIndex) {
-        self.fdb.retain(|_, e| e.port != port || e.is_static);
+    /// Removes what was learned behind a port, in all VLANs (0) or in one (`br_fdb_delete_by_port` without `do_all`).
+    pub fn forget_learned(&mut self, port: IfIndex, vlan: u16) {
+        self.fdb.retain(|(_, v), e| e.port != port || e.is_static || (vlan != 0 && vlan != *v));
         self.learned = self.fdb.values().filter(|e| !e.is_static).count();
+    }
+
+    /// Whether it looks at VLANs.
+    #[inline]
+    pub fn filters_vlans(&self) -> bool {
+        self.vlans.as_deref().is_some_and(|v| v.filtering)
+    }
+
+    /// The VLANs of the bridge link itself, as of a port.
+    #[inline]
+    pub fn own_vlans(&self) -> Option<&VlanGroup> {
+        self.vlans.as_deref().map(|v| &v.own)
     }
 
     /// The eight bytes of the bridge id as `brctl show` prints them: `8000.0a0b0c0d0e0f`.
@@ -473,7 +493,7 @@ mod tests {
     #[test]
     fn a_local_address_is_not_learned_elsewhere() {
         let mut bridge = Bridge::default();
-        bridge.add_local(Time::ZERO, A, IfIndex(2));
+        bridge.add_local(Time::ZERO, A, 0, IfIndex(2));
         assert_eq!(bridge.learn(Time::ZERO, A, 0, IfIndex(3)), Learned::OwnAddress);
         assert_eq!(bridge.lookup(Time::ZERO, A, 0).map(|e| (e.port, e.local)), Some((IfIndex(2), true)));
     }

@@ -15,8 +15,10 @@ pub enum Value {
     Decimal(String),
     /// A link of the namespace below, printed by its name.
     Link(IfIndex),
-    /// Two numbers, in JSON an object of `low` and `high`.
-    Range(u16, u16),
+    /// An array.
+    List(Vec<Value>),
+    /// An object.
+    Object(Vec<(&'static str, Value)>),
 }
 
 /// One attribute: its JSON key and value, and the text that `ip -d` prints for it (empty: only in JSON).
@@ -26,7 +28,7 @@ pub struct Attr {
     pub key: &'static str,
     /// JSON value.
     pub value: Value,
-    /// Text, with a trailing blank as iproute2 prints it.
+    /// Text, with a trailing blank as iproute2 prints it; a new line in it is the end of a line within the record.
     pub text: String,
 }
 

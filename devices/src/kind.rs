@@ -9,7 +9,9 @@ use crate::describe::Describe;
 use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
 use crate::link::Link;
+use crate::macvlan::{self, Macvlan};
 use crate::veth::{self, Veth};
+use crate::vlan::{self, VlanLink};
 use crate::vxlan::{self, Vxlan};
 use crate::{dummy, lo};
 
@@ -28,6 +30,10 @@ pub enum Kind {
     Ipip(Box<Ipip>),
     /// A tunnel for Ethernet frames.
     Vxlan(Box<Vxlan>),
+    /// One VLAN of the link below.
+    Vlan(Box<VlanLink>),
+    /// An address of its own on the link below.
+    Macvlan(Box<Macvlan>),
 }
 
 /// What there is to know about one kind: one such row per kind stands in the [`registry`](crate::registry).
@@ -65,6 +71,8 @@ impl Kind {
             Kind::Bridge(_) => &bridge::OPS,
             Kind::Ipip(_) => &ipip::OPS,
             Kind::Vxlan(_) => &vxlan::OPS,
+            Kind::Vlan(_) => &vlan::OPS,
+            Kind::Macvlan(_) => &macvlan::OPS,
         }
     }
 
@@ -75,6 +83,58 @@ impl Kind {
             Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
+            Kind::Vlan(_) | Kind::Macvlan(_) => self.lower(),
+        }
+    }
+
+    /// The link that this one stands on: it sends through it and gets its frames from it.
+    #[inline]
+    pub fn lower(&self) -> Option<(NsId, IfIndex)> {
+        match self {
+            Kind::Vlan(vlan) => Some(vlan.lower),
+            Kind::Macvlan(macvlan) => Some(macvlan.lower),
+            _ => None,
+        }
+    }
+
+    /// The link below is another one now: it has gone to another namespace.
+    pub fn set_lower(&mut self, lower: (NsId, IfIndex)) {
+        match self {
+            Kind::Vlan(vlan) => vlan.lower = lower,
+            Kind::Macvlan(macvlan) => macvlan.lower = lower,
+            _ => {}
+        }
+    }
+
+    /// The state of a VLAN's link, if it is one.
+    pub fn vlan(&self) -> Option<&VlanLink> {
+        match self {
+            Kind::Vlan(vlan) => Some(vlan),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn vlan_mut(&mut self) -> Option<&mut VlanLink> {
+        match self {
+            Kind::Vlan(vlan) => Some(vlan),
+            _ => None,
+        }
+    }
+
+    /// The state of a macvlan, if it is one.
+    pub fn macvlan(&self) -> Option<&Macvlan> {
+        match self {
+            Kind::Macvlan(macvlan) => Some(macvlan),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn macvlan_mut(&mut self) -> Option<&mut Macvlan> {
+        match self {
+            Kind::Macvlan(macvlan) => Some(macvlan),
+            _ => None,
         }
     }
 
@@ -97,6 +157,12 @@ impl Kind {
             Kind::Ipip(tunnel) => Some(tunnel),
             _ => None,
         }
+    }
+
+    /// Whether it hands VLAN tags on beside the bytes of a frame (`NETIF_F_HW_VLAN_CTAG_TX`).
+    #[inline]
+    pub const fn carries_tags(&self) -> bool {
+        matches!(self, Kind::Veth(_) | Kind::Bridge(_))
     }
 
     /// The veth's state, if it is one.

@@ -13,8 +13,11 @@ pub mod ipip;
 pub mod kind;
 pub mod link;
 pub mod lo;
+pub mod macvlan;
 pub mod registry;
+pub mod stacked;
 pub mod veth;
+pub mod vlan;
 pub mod vxlan;
 
 pub use hw::HwType;

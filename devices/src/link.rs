@@ -7,6 +7,7 @@ use hopwise_sim_core::IfIndex;
 use crate::bridge::Port;
 use crate::hw::HwType;
 use crate::kind::Kind;
+use crate::stacked::Stacked;
 
 bitflags! {
     /// The administrative flags of a link (`IFF_*` of `netdevice(7)`), with the kernel's values. The volatile ones
@@ -161,6 +162,8 @@ pub struct Link {
     pub master: IfIndex,
     /// Its state as a bridge port.
     pub port: Option<Box<Port>>,
+    /// The links that stand on it.
+    pub stacked: Option<Box<Stacked>>,
     /// Length of the transmit queue shown (`qlen`).
     pub tx_queue_len: u32,
     /// Device group.
@@ -169,6 +172,8 @@ pub struct Link {
     pub alias: Option<Box<str>>,
     /// How often it was asked to be promiscuous (`IFLA_PROMISCUITY`).
     pub promiscuity: u32,
+    /// It is promiscuous for the sake of [`extra_addrs`](Link::extra_addrs) (`uc_promisc`).
+    pub uc_promisc: bool,
     /// How often it was asked to receive all groups (`IFLA_ALLMULTI`).
     pub allmulti: u32,
     /// Whether the MAC address was set by a person (`NET_ADDR_SET`) rather than drawn: a bridge keeps it then.
@@ -208,10 +213,12 @@ impl Link {
             active: false,
             master: IfIndex::NONE,
             port: None,
+            stacked: None,
             tx_queue_len: 1000,
             group: 0,
             alias: None,
             promiscuity: 0,
+            uc_promisc: false,
             allmulti: 0,
             addr_set: false,
             carrier_changes: 0,

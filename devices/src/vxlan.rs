@@ -171,7 +171,11 @@ fn describe(link: &Link, d: &mut Describe) {
         d.below("link", "dev", config.dev);
     }
     let (low, high) = config.sources;
-    d.push("port_range", Value::Range(low, high), format!("srcport {low} {high} "));
+    d.push(
+        "port_range",
+        Value::Object(vec![("low", Value::Number(low.into())), ("high", Value::Number(high.into()))]),
+        format!("srcport {low} {high} "),
+    );
     d.number("port", "dstport", config.port.into());
     d.push("learning", Value::Bool(config.learning), (if config.learning { "" } else { "nolearning " }).into());
     for (word, on) in

@@ -82,6 +82,7 @@ drop_reasons! {
     RouteUnreachable = "HOPWISE_ROUTE_UNREACHABLE": "the route says unreachable",
     RouteProhibit = "HOPWISE_ROUTE_PROHIBIT": "the route says prohibit",
     RouteBlackhole = "HOPWISE_ROUTE_BLACKHOLE": "the route says blackhole",
+    BridgeVlanFilter = "HOPWISE_BRIDGE_VLAN": "the bridge does not let frames of this VLAN pass here",
     ArpIgnored = "HOPWISE_ARP_IGNORED": "the ARP message asks for nothing that this host answers",
     IcmpIgnored = "HOPWISE_ICMP_IGNORED": "an ICMP message that this host does not answer (icmp_echo_ignore_*)",
     WireLoss = "HOPWISE_WIRE_LOSS": "lost on the wire, as the lab asked",

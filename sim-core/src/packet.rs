@@ -74,6 +74,32 @@ pub struct ConnTag {
     pub info: ConnInfo,
 }
 
+/// A VLAN tag that is kept beside a packet's bytes (`skb->vlan_proto` and `skb->vlan_tci`), as network cards take it off and put it on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VlanTag {
+    /// EtherType of the tag (`0x8100`, `0x88a8`); 0: there is no tag.
+    pub protocol: u16,
+    /// Priority (3 bits), drop eligible (1 bit), number of the VLAN (12 bits).
+    pub tci: u16,
+}
+
+impl VlanTag {
+    /// No tag.
+    pub const NONE: VlanTag = VlanTag { protocol: 0, tci: 0 };
+
+    /// Whether there is a tag.
+    #[inline]
+    pub const fn is_some(self) -> bool {
+        self.protocol != 0
+    }
+
+    /// The number of the VLAN; 0: only the priority counts, or there is no tag.
+    #[inline]
+    pub const fn vid(self) -> u16 {
+        self.tci & 0x0fff
+    }
+}
+
 /// What is known about a packet beside its bytes. Small on purpose: a frame that is flooded to many ports is copied with
 /// it (a test below watches the size).
 #[derive(Clone, Debug, Default)]
@@ -84,6 +110,8 @@ pub struct Fields {
     pub protocol: u16,
     /// To whom the frame was addressed.
     pub kind: PacketType,
+    /// The VLAN tag that belongs in front of `protocol`.
+    pub vlan: VlanTag,
     /// The link through which it entered this namespace ([`IfIndex::NONE`]: made here). `skb_iif`.
     pub iif: IfIndex,
     /// The firewall mark. `skb->mark`.
@@ -352,7 +380,7 @@ mod tests {
 
     #[test]
     fn the_fields_are_few() {
-        assert!(size_of::<Fields>() <= 48, "{} bytes", size_of::<Fields>());
+        assert!(size_of::<Fields>() <= 56, "{} bytes", size_of::<Fields>());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! device (`link_rx` and `dev_xmit`).
 
 use hopwise_devices::{HwType, Link};
-use hopwise_sim_core::{IfIndex, NsId, Packet, PacketId, Time};
+use hopwise_sim_core::{IfIndex, NsId, PacketId, Time};
 
 /// Which way a frame passed the link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,15 +47,15 @@ pub const CAPTURE_MAX: usize = 512 << 20;
 
 impl CaptureLog {
     /// Writes a frame down that passes `link` in `ns`.
-    pub fn record(&mut self, at: Time, ns: NsId, link: &Link, direction: Direction, packet: &Packet) {
-        let (start, data) = (self.bytes.len(), packet.data());
+    pub fn record(&mut self, at: Time, ns: NsId, link: &Link, direction: Direction, packet: PacketId, data: &[u8]) {
+        let start = self.bytes.len();
         if start + data.len() > CAPTURE_MAX {
             self.missed += 1;
             return;
         }
         self.bytes.extend_from_slice(data);
         let (link, hw) = (link.index, link.hw);
-        self.frames.push(Captured { at, ns, link, hw, direction, packet: packet.id, start, len: data.len() });
+        self.frames.push(Captured { at, ns, link, hw, direction, packet, start, len: data.len() });
     }
 
     /// How many frames were not kept, as they were too many.

@@ -29,6 +29,8 @@ pub struct Host {
     pub watch: LinkWatch,
     /// Whether the module `ipip` is loaded: see [`Network::load_ipip`].
     pub ipip: bool,
+    /// Its kernel has VLANs: see [`Network::load_vlans`].
+    pub vlans: bool,
 }
 
 /// Why running stopped.
@@ -132,7 +134,14 @@ impl Network {
     pub fn add_host(&mut self, name: &str) -> HostId {
         let host = HostId(self.hosts.len() as u32);
         let root = NsId(self.namespaces.len() as u32);
-        self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default(), ipip: false });
+        self.hosts.push(Host {
+            name: name.into(),
+            root,
+            sequence: 0,
+            watch: LinkWatch::default(),
+            ipip: false,
+            vlans: false,
+        });
         let added = self.add_namespace(host);
         debug_assert_eq!(added, root, "the root namespace comes next");
         if let Some(space) = self.ns_mut(root) {
@@ -311,7 +320,7 @@ impl Network {
         match event.kind {
             EventKind::LinkRx { link, packet } => self.arrive(event.ns, link, packet),
             EventKind::Xmit { link, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, packet| path::dev_xmit::dev_xmit(ns, cx, link, packet));
+                self.take_over(event.ns, packet, |ns, cx, packet| path::stacked::xmit_for(ns, cx, link, packet));
             }
             EventKind::Outer { tunnel, oif, packet } => {
                 self.take_over(event.ns, packet, |ns, cx, p| path::ipip::output(ns, cx, tunnel, oif, p));

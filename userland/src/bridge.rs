@@ -1,8 +1,9 @@
-//! `bridge`: ports and forwarding databases of bridges. VLANs and multicast groups are not kept: what asks for them is
-//! refused as by a kernel without them.
+//! `bridge`: ports, forwarding databases and VLANs of bridges. Multicast groups are not kept: what asks for them is refused
+//! as by a kernel without them.
 
 mod fdb;
 mod link;
+mod vlan;
 
 use hopwise_machine::{Program, Sys, once};
 use hopwise_sim_core::{Errno, NsId};
@@ -18,9 +19,9 @@ pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
     once(move |sys: &mut Sys<'_, SimKernel>| {
         let mut args = Args::new(words);
         let result = match options(sys, &mut args) {
-            Ok(Some((opt, ns))) => match opt.batch.clone() {
-                Some(file) => return batch(sys, &opt, ns, &file),
-                None => run_one(sys, &opt, ns, &mut args),
+            Ok(Some((opt, extra, ns))) => match opt.batch.clone() {
+                Some(file) => return batch(sys, &opt, extra, ns, &file),
+                None => run_one(sys, &opt, extra, ns, &mut args),
             },
             Ok(None) => Ok(()),
             Err(fail) => Err(fail),
@@ -35,17 +36,26 @@ pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
     })
 }
 
-fn run_one(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, args: &mut Args) -> Done {
+/// The options that only `bridge` has.
+#[derive(Clone, Copy, Default)]
+struct Extra {
+    /// `-color`.
+    color: bool,
+    /// `-compressvlans`.
+    compress: bool,
+}
+
+fn run_one(sys: &mut Sys<'_, SimKernel>, opt: &Options, extra: Extra, ns: NsId, args: &mut Args) -> Done {
     let out = if opt.json { Out::json_mode(opt.pretty) } else { Out::text_mode(opt.oneline) };
     let mut ip = Ip { sys, opt: opt.clone(), ns, out, plan: None };
-    let result = command(&mut ip, args);
+    let result = command(&mut ip, args, extra);
     let text = ip.out.take();
     sys.out(&text);
     result
 }
 
 /// A batch: one command per line of a file.
-fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, file: &str) -> i32 {
+fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, extra: Extra, ns: NsId, file: &str) -> i32 {
     let text = match sys.read_file(file) {
         Ok(text) => String::from_utf8_lossy(&text).into_owned(),
         Err(errno) => {
@@ -60,7 +70,7 @@ fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, file: &str) -> i
         if words.is_empty() {
             continue;
         }
-        if let Err(fail) = run_one(sys, opt, ns, &mut Args::new(words)) {
+        if let Err(fail) = run_one(sys, opt, extra, ns, &mut Args::new(words)) {
             sys.err(&format!("{}Command failed {file}:{}\n", fail.text, number + 1));
             status = 1;
             if !opt.force {
@@ -71,32 +81,16 @@ fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, file: &str) -> i
     status
 }
 
-fn command(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+fn command(ip: &mut Ip<'_, '_>, args: &mut Args, extra: Extra) -> Done {
     let Some(word) = args.next() else { return Err(Fail::usage(USAGE)) };
     let is = |full| args::matches(&word, full);
     match () {
         () if is("link") => link::run(ip, args),
         () if is("fdb") => fdb::run(ip, args),
         () if is("mdb") => mdb(ip, args),
-        () if is("vlan") => vlan(ip, args),
+        () if is("vlan") => vlan::run(ip, args, extra),
         () if is("help") => Err(Fail::usage(USAGE)),
         () => Err(Fail::new(255, format!("Object \"{word}\" is unknown, try \"bridge help\"."))),
-    }
-}
-
-/// `bridge vlan`: no port has VLANs; adding one is refused as by a kernel without VLAN filtering.
-fn vlan(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let word = args.next().unwrap_or_else(|| "show".into());
-    let is = |full| args::matches(&word, full);
-    match () {
-        () if is("add") || is("delete") || is("set") => Err(refused(NlError::from(Errno::EOPNOTSUPP))),
-        () if is("show") || is("lst") || is("list") => {
-            ip.out.open();
-            ip.out.text("port              vlan-id  \n");
-            ip.out.close();
-            Ok(())
-        }
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"bridge vlan help\"."))),
     }
 }
 
@@ -125,7 +119,7 @@ fn refused(error: NlError) -> Fail {
 }
 
 /// Reads the options before the object. `None`: all was said.
-fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Options, NsId)>> {
+fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Options, Extra, NsId)>> {
     const NAMES: &[&str] = &[
         "-help",
         "-Version",
@@ -138,8 +132,8 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Option
         "-4",
         "-6",
         "-netns",
-        "-compressvlans",
         "-color",
+        "-compressvlans",
         "-force",
         "-json",
         "-pretty",
@@ -147,7 +141,7 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Option
         "-Numeric",
     ];
     let mut opt = Options::default();
-    let mut ns = sys.ns();
+    let (mut extra, mut ns) = (Extra::default(), sys.ns());
     while let Some(word) = args.peek().filter(|w| w.starts_with('-')).map(str::to_owned) {
         args.next();
         if word == "--" {
@@ -163,7 +157,10 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Option
             Some("-stats" | "-statistics") => opt.stats += 1,
             Some("-details") => opt.details += 1,
             Some("-oneline") => opt.oneline = true,
-            Some("-timestamp" | "-4" | "-6" | "-compressvlans" | "-color") => {}
+            Some("-timestamp" | "-4" | "-6") => {}
+            // `-c` is the colour; the VLANs are compressed from `-com` on.
+            Some("-color") => extra.color = true,
+            Some("-compressvlans") => extra.compress = true,
             Some("-family") => drop(args.need()?),
             Some("-netns") => ns = netns::open(sys, &args.need()?)?,
             Some("-force") => opt.force = true,
@@ -174,7 +171,7 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Option
             _ => return Err(Fail::new(255, format!("Option \"{word}\" is unknown, try \"bridge help\"."))),
         }
     }
-    Ok(Some((opt, ns)))
+    Ok(Some((opt, extra, ns)))
 }
 
 const USAGE: &str = "Usage: bridge [ OPTIONS ] OBJECT { COMMAND | help }

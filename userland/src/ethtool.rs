@@ -119,6 +119,8 @@ fn driver(dev: Option<&Dev>) -> Said {
         Kind::Ipip(_) => (KERNEL_RELEASE, "", "no"),
         Kind::Bridge(_) => ("2.3", "N/A", "no"),
         Kind::Vxlan(_) => ("0.1", "", "no"),
+        Kind::Vlan(_) => ("1.8", "N/A", "no"),
+        Kind::Macvlan(_) => ("0.1", "", "no"),
     };
     let text = format!(
         "driver: {}\nversion: {version}\nfirmware-version: {nothing}\nexpansion-rom-version: \nbus-info: {nothing}\n\

@@ -162,14 +162,21 @@ fn probe(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> i32 {
             loaded.retain(|m| m != module);
             if !remove {
                 loaded.insert(0, module);
-                if *module == "ipip" {
-                    let host = SimKernel::host_of(sys.machine());
-                    sys.kernel.net.load_ipip(host);
-                }
+                loaded_now(sys, module);
             }
         }
     }
     status
+}
+
+/// What a module changes by being loaded. Everything else is there from the start.
+fn loaded_now(sys: &mut Sys<'_, SimKernel>, module: &str) {
+    let host = SimKernel::host_of(sys.machine());
+    match module {
+        "8021q" => sys.kernel.net.load_vlans(host),
+        "ipip" => sys.kernel.net.load_ipip(host),
+        _ => {}
+    }
 }
 
 fn missing(name: &str, all: bool, remove: bool) -> String {

@@ -4,6 +4,7 @@ pub mod net;
 mod netstat;
 mod rules;
 mod sockets;
+mod vlan;
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,10 @@ pub fn read(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, path: &str) -
         return kernel.net.sysctl_get(ns, &name).map(|text| Ok(format!("{text}\n").into_bytes()));
     }
     if let Some((folder, name)) = in_proc_net(path).and_then(|file| file.split_once('/')) {
-        let text = rules::read(kernel.net.ns(ns)?, kernel.net.now(), folder, name)?;
+        let text = match folder {
+            vlan::FOLDER => vlan::read(&kernel.net, ns, name)?,
+            _ => rules::read(kernel.net.ns(ns)?, kernel.net.now(), folder, name)?,
+        };
         return Some(Ok(text.into_bytes()));
     }
     let file = net::FILES.iter().find(|file| Some(file.name) == in_proc_net(path))?;
@@ -68,9 +72,14 @@ pub fn list(kernel: &mut SimKernel, _machine: MachineId, ns: NsId, dir: &str) ->
     if in_proc_net(&format!("{dir}/")).is_some_and(str::is_empty) {
         let files = net::FILES.iter().map(|file| entry(file.name, FileKind::File));
         let folders = rules::FOLDERS.iter().map(|folder| entry(folder.name, FileKind::Dir));
-        let mut all: Vec<DirEntry> = files.chain(folders).collect();
+        let vlans = vlan::is_there(&kernel.net, ns).then(|| entry(vlan::FOLDER, FileKind::Dir));
+        let mut all: Vec<DirEntry> = files.chain(folders).chain(vlans).collect();
         all.sort();
         return Some(all);
+    }
+    if in_proc_net(dir) == Some(vlan::FOLDER) {
+        let names = vlan::names(&kernel.net, ns)?;
+        return Some(names.iter().map(|name| entry(name, FileKind::File)).collect());
     }
     if let Some(folder) = in_proc_net(dir) {
         let names = rules::list(kernel.net.ns(ns)?, folder)?;

@@ -75,6 +75,24 @@ fn bridges() {
     replay(include_str!("golden/bridges.txt"));
 }
 
+/// Taken from Linux 6.1, which has VLANs in bridges, without its IPv6 addresses.
+#[test]
+fn bridge_vlans() {
+    replay(include_str!("golden/bridge-vlans.txt"));
+}
+
+/// Taken from Linux 6.1, as `bridge_vlans`.
+#[test]
+fn vlans() {
+    replay(include_str!("golden/vlans.txt"));
+}
+
+/// Taken from Linux 6.1.
+#[test]
+fn macvlans() {
+    replay(include_str!("golden/macvlans.txt"));
+}
+
 #[test]
 fn brctl_ethtool_and_sysfs() {
     replay(include_str!("golden/brctl-ethtool-sysfs.txt"));

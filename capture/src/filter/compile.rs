@@ -19,7 +19,7 @@ const SCTP: u8 = 132;
 
 /// Compiles an expression for a link type.
 pub(super) fn compile(expression: &Expression, link_type: LinkType, source: &Source) -> Result<Program, FilterError> {
-    let mut compiler = Compiler { layers: Layers::new(link_type, source.file)?, source };
+    let mut compiler = Compiler { layers: Layers::new(link_type, source)?, source };
     let program = Program::new(compiler.expression(expression)?);
     if program.rejects_all() {
         return Err(FilterError::meaning("expression rejects all packets"));
@@ -29,7 +29,7 @@ pub(super) fn compile(expression: &Expression, link_type: LinkType, source: &Sou
 
 /// What is wrong with the first of some conditions that is wrong at all.
 pub(super) fn first_error(read: &[Primitive], link_type: LinkType, source: &Source) -> Option<FilterError> {
-    let mut compiler = Compiler { layers: Layers::new(link_type, source.file).ok()?, source };
+    let mut compiler = Compiler { layers: Layers::new(link_type, source).ok()?, source };
     read.iter().find_map(|primitive| compiler.primitive(primitive).err())
 }
 

@@ -1,10 +1,10 @@
 //! Where a program looks: the headers of a link type, and how `vlan`, `mpls`, `pppoes` and `geneve` move them for what
 //! follows in the expression. Models the offsets of libpcap's `gencode.c` (`init_linktype`, `gen_linktype`).
 
-use super::FilterError;
 use super::ast::Relation;
 use super::names::{self, AARP, ATALK, IPV4, IPV6, IPX_SAP, ISO_SAP, NETBEUI_SAP};
 use super::program::{Node, Offset, Place, Test};
+use super::{FilterError, Source};
 use crate::LinkType;
 
 /// The largest value of an Ethernet type field that is a length.
@@ -31,6 +31,8 @@ pub(super) struct Layers {
     pub(super) link_type: LinkType,
     /// Whether the frames come from a file, perhaps of another system.
     file: bool,
+    /// The next VLAN tag is known besides the bytes.
+    tag_beside: bool,
     pub(super) framing: Framing,
     pub(super) link_header: Offset,
     type_field: Offset,
@@ -44,7 +46,7 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    pub(super) fn new(link_type: LinkType, file: bool) -> Result<Layers, FilterError> {
+    pub(super) fn new(link_type: LinkType, source: &Source) -> Result<Layers, FilterError> {
         let (framing, type_field, payload) = match link_type {
             LinkType::ETHERNET => (Framing::Ethernet, 12, 14),
             LinkType::RAW => (Framing::Raw, 0, 0),
@@ -58,7 +60,8 @@ impl Layers {
         };
         Ok(Layers {
             link_type,
-            file,
+            file: source.file,
+            tag_beside: source.tags_beside,
             framing,
             link_header: Offset::constant(0),
             type_field: Offset::constant(type_field),
@@ -229,13 +232,16 @@ impl Layers {
         if self.framing != Framing::Ethernet {
             return Err(self.unsupported("VLAN"));
         }
+        if let Some(id) = id.filter(|id| *id > MOST) {
+            return Err(FilterError::meaning(format!("VLAN tag {id} greater than maximum {MOST}")));
+        }
+        if core::mem::take(&mut self.tag_beside) {
+            return Ok(self.in_ethernet(Node::Test(Test::Tagged(id))));
+        }
         let types = [0x8100, 0x88a8, 0x9100].map(|tag| self.type_is(Relation::Equal, tag));
         let [first, second, third] = types;
         let mut node = first.or(second).or(third);
         if let Some(id) = id {
-            if id > MOST {
-                return Err(FilterError::meaning(format!("VLAN tag {id} greater than maximum {MOST}")));
-            }
             node = node.and(field(Place::At(self.payload), 2, MOST, Relation::Equal, id));
         }
         self.type_field = self.type_field.plus(4);

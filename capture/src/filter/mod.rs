@@ -45,6 +45,9 @@ pub struct Source {
     /// Whether they are read from a file: then `inbound`, `outbound` and `ifindex` mean nothing unless the link header
     /// tells, and are refused.
     pub file: bool,
+    /// Whether the outermost VLAN tag of a frame is not among its bytes but known besides ([`Meta::vlan`](crate::Meta::vlan)), as on
+    /// a link of Linux.
+    pub tags_beside: bool,
     /// Names that stand for addresses.
     pub hosts: Hosts,
 }

@@ -81,6 +81,8 @@ pub(super) enum Test {
     Outgoing,
     /// Seen on that interface, by what is known besides the bytes.
     IfIndex(u32),
+    /// It has a VLAN tag, of that number, beside its bytes.
+    Tagged(Option<u32>),
     /// A protocol anywhere in the chain of headers behind the network header.
     Chain {
         network: Offset,
@@ -251,6 +253,10 @@ impl Packet<'_> {
             Test::Relation(relation, left, right) => relation.holds(self.value(left)?, self.value(right)?),
             Test::Outgoing => self.meta.direction? == Direction::Outgoing,
             Test::IfIndex(index) => self.meta.ifindex? == *index,
+            Test::Tagged(id) => {
+                let vid = self.meta.vlan.map(|tci| u32::from(tci & 0xfff));
+                vid.is_some_and(|vid| id.is_none_or(|id| id == vid))
+            }
             Test::Chain { network, ip6, next } => self.chain(self.offset(*network), *ip6, *next)?,
             Test::Differ(left, right) => self.register(*left) != self.register(*right),
             &Test::EnterGeneve { header, link_header, link_type, payload } => {

@@ -1,11 +1,14 @@
 //! The options of `ip link set BRIDGE type bridge OPTION VALUE`: one row each, from which come the parser, the limits
 //! that the kernel enforces (`br_changelink`) and what `ip -d link` prints.
 //!
-//! A kernel built without `CONFIG_BRIDGE_VLAN_FILTERING` is modelled: there is no VLAN filtering.
+//! While a host has no VLANs, its bridges show themselves as those of a kernel built without
+//! `CONFIG_BRIDGE_VLAN_FILTERING`.
 
+use hopwise_protocols::wire::ethernet::{ETH_P_8021AD, ETH_P_8021Q, MacAddr};
 use hopwise_sim_core::{Duration, Errno};
 
 use super::Bridge;
+use super::vlan::{BridgeVlans, MAX_VID};
 use crate::describe::{Describe, Value};
 use crate::link::Link;
 
@@ -20,6 +23,8 @@ pub enum Width {
     U32,
     /// Up to 2^64 - 1.
     U64,
+    /// The name of the protocol of a VLAN tag.
+    Protocol,
 }
 
 /// What the kernel does with a value.
@@ -31,6 +36,8 @@ pub enum Effect {
     Shown,
     /// Only this value is taken.
     Only(u64, Errno),
+    /// It behaves, once the host has VLANs.
+    Vlans,
 }
 
 /// One option.
@@ -54,8 +61,8 @@ const fn row(word: &'static str, width: Width, default: u64, effect: Effect) -> 
     OptionRow { word, key: word, width, default, limits: (0, u64::MAX), effect }
 }
 
-use Effect::{Behaves, Only, Shown};
-use Width::{U8, U16, U32, U64};
+use Effect::{Behaves, Only, Shown, Vlans};
+use Width::{Protocol, U8, U16, U32, U64};
 
 /// All options that take a number, in the order in which they are printed.
 pub static OPTIONS: &[OptionRow] = &[
@@ -65,7 +72,11 @@ pub static OPTIONS: &[OptionRow] = &[
     row("ageing_time", U32, 30000, Behaves),
     row("stp_state", U32, 0, Only(0, Errno::EOPNOTSUPP)),
     row("priority", U16, 0x8000, Behaves),
-    row("vlan_filtering", U8, 0, Only(0, Errno::EOPNOTSUPP)),
+    row("vlan_filtering", U8, 0, Vlans),
+    row("vlan_protocol", Protocol, ETH_P_8021Q as u64, Vlans),
+    row("vlan_default_pvid", U16, 1, Vlans),
+    row("vlan_stats_enabled", U8, 0, Vlans),
+    row("vlan_stats_per_port", U8, 0, Vlans),
     row("group_fwd_mask", U16, 0, Behaves),
     row("mcast_snooping", U8, 1, Behaves),
     row("no_linklocal_learn", U8, 0, Shown),
@@ -110,6 +121,7 @@ impl Bridge {
     /// The value of an option.
     pub fn option(&self, row: &OptionRow) -> u64 {
         match row.word {
+            word if row.effect == Vlans => self.vlans.as_deref().map_or(0, |vlans| vlans.option(word)),
             "forward_delay" => ticks(self.forward_delay),
             "hello_time" => ticks(self.hello_time),
             "max_age" => ticks(self.max_age),
@@ -136,6 +148,9 @@ impl Bridge {
             return Err(errno);
         }
         match row.word {
+            word if row.effect == Vlans => {
+                self.vlans.as_deref_mut().ok_or(Errno::EOPNOTSUPP)?.set_option(word, value)?;
+            }
             "forward_delay" => self.forward_delay = span(value),
             "hello_time" => self.hello_time = span(value),
             "max_age" => self.max_age = span(value),
@@ -157,6 +172,48 @@ impl Bridge {
     }
 }
 
+impl BridgeVlans {
+    fn option(&self, word: &str) -> u64 {
+        match word {
+            "vlan_filtering" => self.filtering.into(),
+            "vlan_protocol" => self.protocol.into(),
+            "vlan_default_pvid" => self.default_pvid.into(),
+            "vlan_stats_enabled" => self.counts.into(),
+            _ => self.per_port.into(),
+        }
+    }
+
+    /// The ports follow `vlan_default_pvid`: that is the work of who calls this.
+    fn set_option(&mut self, word: &str, value: u64) -> Result<(), Errno> {
+        match (word, value) {
+            ("vlan_filtering", on) => self.filtering = on != 0,
+            ("vlan_protocol", value) => {
+                let known = [ETH_P_8021Q, ETH_P_8021AD].into_iter().find(|p| u64::from(*p) == value);
+                self.protocol = known.ok_or(Errno::EPROTONOSUPPORT)?;
+            }
+            ("vlan_default_pvid", vid) => {
+                let vid = u16::try_from(vid).ok().filter(|v| *v <= MAX_VID);
+                self.default_pvid = vid.ok_or(Errno::EINVAL)?;
+            }
+            ("vlan_stats_enabled", on @ 0..=1) => self.counts = on != 0,
+            ("vlan_stats_per_port", on @ 0..=1) => self.per_port = on != 0,
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
+    /// The group that frames of the spanning tree go to (`recalculate_group_addr`).
+    fn group_addr(&self) -> MacAddr {
+        let provider = self.filtering && self.protocol == ETH_P_8021AD;
+        MacAddr([0x01, 0x80, 0xc2, 0, 0, if provider { 8 } else { 0 }])
+    }
+}
+
+/// The name of the protocol of a VLAN tag, as iproute2 writes it.
+pub const fn protocol_name(protocol: u16) -> &'static str {
+    if protocol == ETH_P_8021AD { "802.1ad" } else { "802.1Q" }
+}
+
 /// iproute2's `bridge_print_opt`.
 pub(super) fn describe(link: &Link, d: &mut Describe) {
     let Some(bridge) = link.kind.bridge() else { return };
@@ -164,14 +221,22 @@ pub(super) fn describe(link: &Link, d: &mut Describe) {
     for row in OPTIONS {
         let value = bridge.option(row);
         match row.word {
-            "group_fwd_mask" => {
+            "vlan_protocol" => {
+                if let Some(vlans) = bridge.vlans.as_deref() {
+                    d.text("vlan_protocol", "vlan_protocol", protocol_name(vlans.protocol).into());
+                }
                 bridge_id(d, &id);
+            }
+            word if row.effect == Vlans && word != "vlan_filtering" && bridge.vlans.is_none() => {}
+            "group_fwd_mask" => {
                 d.push(
                     "group_fwd_mask",
                     Value::Text(format!("{value:#x}").replace("0x0", "0")),
                     format!("group_fwd_mask {value:#x} ").replace("0x0 ", "0 "),
                 );
-                d.text("group_addr", "group_address", "01:80:c2:00:00:00".into());
+                let group =
+                    bridge.vlans.as_deref().map_or(BridgeVlans::default().group_addr(), BridgeVlans::group_addr);
+                d.text("group_addr", "group_address", group.to_string());
             }
             word => d.number(row.key, word, value),
         }
@@ -191,7 +256,7 @@ fn bridge_id(d: &mut Describe, id: &str) {
 }
 
 /// A bridge's id as `ip -d link` prints it: bytes without leading zeros.
-pub fn short_id(priority: u16, addr: hopwise_protocols::wire::ethernet::MacAddr) -> String {
+pub fn short_id(priority: u16, addr: MacAddr) -> String {
     let bytes: Vec<String> = addr.0.iter().map(|b| format!("{b:x}")).collect();
     format!("{priority:04x}.{}", bytes.join(":"))
 }

@@ -3,6 +3,7 @@
 
 mod fdb;
 mod options;
+mod vlan;
 
 use hopwise_devices::Kind;
 use hopwise_devices::bridge::{Bridge, Port, PortState};
@@ -14,6 +15,7 @@ use crate::network::Network;
 
 pub use fdb::{FdbChange, FdbRow, FdbState, filtered_addresses};
 pub use options::{PORT_OPTIONS, PortOption};
+pub use vlan::{VlanChange, VlanRow};
 
 /// MTU of a bridge without ports (`ETH_DATA_LEN`).
 const ETH_DATA_LEN: u32 = 1500;
@@ -44,6 +46,10 @@ impl Network {
         space.devs.get(bridge).ok_or(Errno::ENODEV)?.kind.bridge().ok_or(Errno::EOPNOTSUPP)?;
         let dev = space.devs.get(link).ok_or(Errno::ENODEV)?;
         may_join(&dev.kind, dev.addr)?;
+        // Two may not stand on each other, and who hands its frames to macvlans cannot be a port.
+        if self.stands_on((ns, link), (ns, bridge)) || dev.stacked.as_deref().is_some_and(|s| s.takes_frames()) {
+            return Err(Errno::EBUSY.into());
+        }
         let (addr, mtu) = (dev.addr, dev.mtu);
         let state = self.bridge_mut(ns, bridge).ok_or(Errno::ENODEV)?;
         let number = state.take_number().ok_or(Errno::EXFULL)?;
@@ -55,11 +61,12 @@ impl Network {
             port.cost = cost(&dev.kind);
             dev.port = Some(Box::new(port));
             dev.master = bridge;
-            dev.allmulti += 1;
-            dev.promiscuity += 1;
         }
+        self.allmulti((ns, link), true);
+        self.promisc((ns, link), true);
         self.unsync_static(ns, bridge, link);
-        self.add_local_address(ns, bridge, link, addr);
+        self.add_local_address(ns, bridge, link, addr, 0);
+        self.init_port_vlans(ns, bridge, link);
         self.take_address(ns, bridge, if is_first { addr } else { lowest });
         self.port_may_start(ns, link);
         self.take_mtu(ns, bridge, mtu, is_first);
@@ -83,20 +90,20 @@ impl Network {
         let Some(bridge) = self.bridge_of(ns, link) else { return };
         self.disable_port(ns, link);
         let number = self.ns(ns).and_then(|n| n.devs.get(link)?.port.as_deref()).map_or(0, |p| p.number);
-        let entries: Vec<MacAddr> = self.bridge_mut(ns, bridge).map_or_else(Vec::new, |b| {
+        let entries: Vec<(MacAddr, u16)> = self.bridge_mut(ns, bridge).map_or_else(Vec::new, |b| {
             b.ports.retain(|p| *p != link);
             b.free_number(number);
-            b.fdb.iter().filter(|(_, e)| e.port == link).map(|((addr, _), _)| *addr).collect()
+            b.fdb.iter().filter(|(_, e)| e.port == link).map(|(key, _)| *key).collect()
         });
-        for addr in entries {
-            self.forget_entry(ns, bridge, link, addr);
+        for (addr, vlan) in entries {
+            self.forget_entry(ns, bridge, link, addr, vlan);
         }
         if let Some(dev) = self.link_mut(ns, link) {
             dev.port = None;
             dev.master = IfIndex::NONE;
-            dev.allmulti = dev.allmulti.saturating_sub(1);
-            dev.promiscuity = dev.promiscuity.saturating_sub(1);
         }
+        self.allmulti((ns, link), false);
+        self.promisc((ns, link), false);
         self.bridge_mtu_auto_adjust(ns, bridge);
         self.recalculate_bridge_id(ns, bridge);
     }
@@ -112,6 +119,7 @@ impl Network {
         if let Some(dev) = space.devs.get_mut(bridge) {
             dev.mtu = mtu;
         }
+        self.lower_mtu_changed(ns, bridge);
     }
 
     /// The MTU when a port has joined: the least of the ports'.
@@ -120,6 +128,7 @@ impl Network {
         if dev.kind.bridge().is_some_and(|b| !b.mtu_set_by_user) {
             dev.mtu = if is_first { mtu } else { dev.mtu.min(mtu) };
         }
+        self.lower_mtu_changed(ns, bridge);
     }
 
     /// `br_stp_recalculate_bridge_id`: the lowest address of the ports, all zero without ports.
@@ -136,17 +145,20 @@ impl Network {
         let old = core::mem::replace(&mut dev.addr, lowest);
         self.own_address_changed(ns, bridge, old);
         self.inet_link_addr_changed(ns, bridge);
+        self.lower_addr_changed(ns, bridge);
     }
 
     /// The bridge's own address is another one now (`br_stp_change_bridge_id`).
     pub(super) fn own_address_changed(&mut self, ns: NsId, bridge: IfIndex, old: MacAddr) {
         let Some(addr) = self.ns(ns).and_then(|n| n.devs.get(bridge)).map(|d| d.addr) else { return };
-        if let Some(state) = self.bridge_mut(ns, bridge) {
-            // br_fdb_change_mac_address: the old entry goes if it belongs to no port.
-            state.remove_local(old, IfIndex::NONE, None);
-            state.id_addr = addr;
+        // br_fdb_change_mac_address: the old entry goes if it belongs to no port.
+        for vlan in core::iter::once(0).chain(self.vids(ns, bridge, IfIndex::NONE)) {
+            if let Some(state) = self.bridge_mut(ns, bridge) {
+                state.remove_local(old, vlan, IfIndex::NONE, None);
+                state.id_addr = addr;
+            }
+            self.add_local_address(ns, bridge, IfIndex::NONE, addr, vlan);
         }
-        self.add_local_address(ns, bridge, IfIndex::NONE, addr);
         self.select_port_states(ns, bridge);
     }
 
@@ -163,8 +175,13 @@ impl Network {
     pub(super) fn port_address_changed(&mut self, ns: NsId, port: IfIndex, old: MacAddr) {
         let Some(bridge) = self.bridge_of(ns, port) else { return };
         let Some(addr) = self.ns(ns).and_then(|n| n.devs.get(port)).map(|d| d.addr) else { return };
-        self.forget_entry(ns, bridge, port, old);
-        self.add_local_address(ns, bridge, port, addr);
+        let vlans: Vec<u16> = core::iter::once(0).chain(self.vids(ns, bridge, port)).collect();
+        for vlan in &vlans {
+            self.forget_entry(ns, bridge, port, old, *vlan);
+        }
+        for vlan in vlans {
+            self.add_local_address(ns, bridge, port, addr, vlan);
+        }
         self.recalculate_bridge_id(ns, bridge);
     }
 
@@ -230,7 +247,7 @@ impl Network {
         if before != PortState::Disabled {
             self.set_port_state(ns, port, before, PortState::Disabled);
             if let Some(bridge) = self.bridge_mut(ns, bridge) {
-                bridge.forget_learned(port);
+                bridge.forget_learned(port, 0);
             }
         }
     }
@@ -262,8 +279,8 @@ fn may_join(kind: &Kind, addr: MacAddr) -> Result<(), NlError> {
     match kind {
         Kind::Loopback | Kind::Ipip(_) => Err(Errno::EINVAL.into()),
         Kind::Bridge(_) => Err(NlError::with(Errno::ELOOP, "Can not enslave a bridge to a bridge")),
-        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) if addr.is_valid() => Ok(()),
-        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) => Err(Errno::EINVAL.into()),
+        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) | Kind::Vlan(_) | Kind::Macvlan(_) if addr.is_valid() => Ok(()),
+        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) | Kind::Vlan(_) | Kind::Macvlan(_) => Err(Errno::EINVAL.into()),
     }
 }
 

@@ -4,6 +4,7 @@
 mod moving;
 mod names;
 mod set;
+mod stacked;
 mod updown;
 mod wire;
 
@@ -20,6 +21,7 @@ use crate::linkwatch;
 use crate::network::Network;
 
 pub use set::FlagChange;
+pub use stacked::{MacvlanSpec, VlanSpec};
 pub use wire::WireSpec;
 
 /// What a new link shall be. [`LinkSpec::veth`] and its siblings make the usual ones:
@@ -73,6 +75,10 @@ pub enum KindSpec {
     Ipip(TunnelParams),
     /// A tunnel for Ethernet frames.
     Vxlan(Box<VxlanSpec>),
+    /// One VLAN of a link.
+    Vlan(VlanSpec),
+    /// A link with an address of its own on another one.
+    Macvlan(MacvlanSpec),
 }
 
 /// The other end of a new veth.
@@ -99,10 +105,11 @@ impl KindSpec {
         match self {
             KindSpec::Dummy => Kind::Dummy,
             KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
-            KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
             KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
-            // Made of its settings: see Network::vxlan_new.
-            KindSpec::Vxlan(_) => Kind::Dummy,
+            // Made of their settings and of what they stand on: see `Network::vxlan_new` and `Network::inherit`.
+            KindSpec::Bridge(_) | KindSpec::Vxlan(_) | KindSpec::Vlan(_) | KindSpec::Macvlan(_) => {
+                Kind::Bridge(Box::default())
+            }
         }
     }
 
@@ -114,6 +121,8 @@ impl KindSpec {
             KindSpec::Bridge(_) => "bridge%d",
             KindSpec::Ipip(_) => "ipip%d",
             KindSpec::Vxlan(_) => "vxlan%d",
+            KindSpec::Vlan(_) => "vlan%d",
+            KindSpec::Macvlan(_) => "macvlan%d",
         }
     }
 }
@@ -187,15 +196,16 @@ impl Network {
             }
             _ => None,
         };
-        let (kind, mtu) = match &spec.kind {
-            KindSpec::Vxlan(vxlan) => {
+        let inherited = self.inherit(ns, spec)?;
+        let (kind, addr, mtu) = match (&spec.kind, inherited) {
+            (KindSpec::Vxlan(vxlan), _) => {
                 let (vxlan, mtu) = self.vxlan_new(ns, vxlan, spec.mtu)?;
-                (Kind::Vxlan(vxlan), mtu)
+                (Kind::Vxlan(vxlan), spec.addr, mtu)
             }
-            other => (other.kind(ns), spec.mtu),
+            (_, Some(i)) => (i.kind, spec.addr.or(i.addr), spec.mtu.or(Some(i.mtu))),
+            (other, None) => (other.kind(ns), spec.addr, spec.mtu),
         };
-        let wanted =
-            Wanted { name: spec.name.as_deref(), index: spec.index, addr: spec.addr, mtu, txqlen: spec.txqlen };
+        let wanted = Wanted { name: spec.name.as_deref(), index: spec.index, addr, mtu, txqlen: spec.txqlen };
         let link = match self.register_link(ns, kind, pattern, &wanted) {
             Ok(link) => link,
             Err(error) => {
@@ -209,6 +219,7 @@ impl Network {
         if let Some(peer) = peer {
             self.join_veths((ns, link), peer);
         }
+        self.stack(ns, link, spec.addr.is_some());
         match self.configure_link(ns, link, spec) {
             Ok(()) => Ok(link),
             Err(error) => {
@@ -216,6 +227,22 @@ impl Network {
                 Err(error)
             }
         }
+    }
+
+    /// What a link that stands on another one takes over from that.
+    fn inherit(&mut self, ns: NsId, spec: &LinkSpec) -> Result<Option<stacked::Inherited>, NlError> {
+        let inherited = match &spec.kind {
+            KindSpec::Vlan(vlan) => self.vlan_newlink(ns, vlan)?,
+            KindSpec::Macvlan(macvlan) => self.macvlan_newlink(macvlan)?,
+            _ => return Ok(None),
+        };
+        if let Some(lower) = inherited.kind.lower() {
+            self.nesting(lower)?;
+        }
+        if spec.mtu.is_some_and(|mtu| mtu > inherited.mtu) {
+            return Err(Errno::EINVAL.into());
+        }
+        Ok(Some(inherited))
     }
 
     /// `veth_newlink`, its first half: the peer.
@@ -313,8 +340,9 @@ impl Network {
         if let Some(addr) = own_entry {
             let now = self.now();
             if let Some(bridge) = self.bridge_mut(ns, index) {
-                bridge.add_local(now, addr, IfIndex::NONE);
+                bridge.add_local(now, addr, 0, IfIndex::NONE);
             }
+            self.init_bridge_vlans(ns, index);
         }
         self.inet_link_added(ns, index);
         Ok(index)
@@ -350,11 +378,14 @@ impl Network {
     /// `unregister_netdevice`: down, out of its bridge, without ports, forgotten by the layers above.
     fn unregister(&mut self, ns: NsId, link: IfIndex) {
         self.close(ns, link);
+        self.lower_gone(ns, link);
         self.leave_layers(ns, link);
         if let Some(underlay) = self.underlay_of(ns, link) {
             self.tunnel_moved(underlay, (ns, link), None);
         }
         let home = self.ns(ns).and_then(|n| n.devs.get(link)?.kind.vxlan()).map(|vxlan| vxlan.home);
+        let lower = self.dev((ns, link)).and_then(|d| d.kind.lower());
+        self.restack((ns, link), lower, None);
         let Some(space) = self.ns_mut(ns) else { return };
         space.devs.remove(link);
         // Who listens on the link hears of its end (packet_notifier).

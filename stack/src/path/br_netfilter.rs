@@ -24,7 +24,8 @@ use crate::sysctl::SysctlKey;
 /// Whether a frame is shown to the hooks of IPv4.
 #[inline]
 fn is_shown(ns: &Namespace, packet: &Packet) -> bool {
-    netfilter::in_use(ns) && packet.protocol == ETH_P_IP && ns.sysctl[SysctlKey::BridgeNfCallIptables] != 0
+    let untagged_ip = packet.protocol == ETH_P_IP && !packet.vlan.is_some();
+    netfilter::in_use(ns) && untagged_ip && ns.sysctl[SysctlKey::BridgeNfCallIptables] != 0
 }
 
 /// A frame that came in through `port` meets PREROUTING; its Ethernet header is pulled. If its destination was changed there, its MAC

@@ -9,17 +9,8 @@ use hopwise_sim_core::{BridgeVerdict, Detail, DropReason, Duration, Fate, IfInde
 
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
-use crate::path::br_netfilter;
 use crate::path::dev_xmit::dev_xmit;
-
-/// Takes the frame away from a link that is a bridge port and switches it; any other link's frame goes on.
-#[inline]
-pub fn port_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Verdict {
-    match ns.devs.get(link) {
-        Some(dev) if dev.port.is_some() => handle_frame(ns, cx, link, packet),
-        _ => ControlFlow::Continue(packet),
-    }
-}
+use crate::path::{br_netfilter, br_vlan};
 
 /// What a frame's port says about it.
 #[derive(Clone, Copy)]
@@ -30,6 +21,16 @@ struct Ingress {
     locked: bool,
     forwarding: bool,
     may_learn: bool,
+}
+
+/// Where a frame in the bridge comes from.
+#[derive(Clone, Copy)]
+struct Origin {
+    bridge: IfIndex,
+    /// The port and whether it is isolated; `None`: the bridge link itself sends.
+    from: Option<(IfIndex, bool)>,
+    /// Its VLAN; 0: the bridge does not look at VLANs.
+    vlan: u16,
 }
 
 impl Ingress {
@@ -46,8 +47,8 @@ impl Ingress {
     }
 }
 
-/// `br_handle_frame`: is it a frame to be switched? If so, the hooks of IPv4 may see it first.
-fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, mut packet: Packet) -> Verdict {
+/// A frame came in through a port: is it one to be switched? If so, the hooks of IPv4 may see it first. `br_handle_frame`.
+pub fn port_rx(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, mut packet: Packet) -> Verdict {
     let Some((dst, src)) = addresses(&packet) else {
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };
@@ -75,8 +76,15 @@ fn handle_frame(ns: &mut Namespace, cx: &mut Cx<'_>, port: IfIndex, mut packet: 
 }
 
 /// `br_handle_frame_finish`: the bridge learns where the sender is, and switches.
-fn handle_frame_finish(ns: &mut Namespace, cx: &mut Cx<'_>, ingress: &Ingress, packet: Packet) -> Fate {
-    let &Ingress { bridge, port, isolated, locked, forwarding, may_learn } = ingress;
+fn handle_frame_finish(ns: &mut Namespace, cx: &mut Cx<'_>, ingress: &Ingress, mut packet: Packet) -> Fate {
+    let &Ingress { bridge, port, isolated, locked, mut forwarding, may_learn } = ingress;
+    let mut vlan = 0;
+    if filters_vlans(ns, bridge) {
+        match br_vlan::admit(ns, bridge, port, &mut packet) {
+            Some((vid, state)) => (vlan, forwarding) = (vid, forwarding && state == PortState::Forwarding),
+            None => return cx.drop(packet, DropReason::BridgeVlanFilter),
+        }
+    }
     let Some((dst, src)) = addresses(&packet) else { return cx.drop(packet, DropReason::PktTooSmall) };
     let Some(br) = ns.devs.get_mut(bridge) else { return cx.drop(packet, DropReason::BridgeIngressStpState) };
     let up = br.is_up();
@@ -84,20 +92,25 @@ fn handle_frame_finish(ns: &mut Namespace, cx: &mut Cx<'_>, ingress: &Ingress, p
     let Some(switch) = br.link.kind.bridge_mut() else {
         return cx.drop(packet, DropReason::BridgeIngressStpState);
     };
-    if locked && !switch.lookup(now, src, 0).is_some_and(|e| e.port == port && !e.local) {
+    if locked && !switch.lookup(now, src, vlan).is_some_and(|e| e.port == port && !e.local) {
         return cx.drop(packet, DropReason::BridgeIngressStpState);
     }
-    if may_learn && switch.learn(now, src, 0, port) == Learned::OwnAddress {
-        let text =
-            format!("received packet on {} with own address as source address (addr:{src}, vlan:0)", ns.name_of(port));
-        let text = format!("{}: {text}", ns.name_of(bridge));
+    if may_learn && switch.learn(now, src, vlan, port) == Learned::OwnAddress {
+        let (bridge, port) = (ns.name_of(bridge), ns.name_of(port));
+        let whose = "with own address as source address";
+        let text = format!("{bridge}: received packet on {port} {whose} (addr:{src}, vlan:{vlan})");
         ns.log(now, text);
     }
     // A bridge that is down does not forward: br_stp_disable_bridge has disabled its ports, unless one was just added.
     if !forwarding || !up {
         return cx.drop(packet, DropReason::BridgeIngressStpState);
     }
-    switch_frame(ns, cx, bridge, Some((port, isolated)), dst, packet)
+    switch_frame(ns, cx, Origin { bridge, from: Some((port, isolated)), vlan }, dst, packet)
+}
+
+#[inline]
+fn filters_vlans(ns: &Namespace, bridge: IfIndex) -> bool {
+    ns.devs.get(bridge).and_then(|d| d.kind.bridge()).is_some_and(|b| b.filters_vlans())
 }
 
 /// What happens to a frame for a link-local group: `None`: switched like any other, `Some(true)`: stays on the port as
@@ -115,16 +128,9 @@ fn link_local(ns: &Namespace, bridge: IfIndex, dst: MacAddr) -> Option<bool> {
     }
 }
 
-/// Sends a frame where the forwarding database says: to one port, to all of them, up to this host. `from` is the port
-/// it came in through and whether that is isolated; `None` if the bridge link itself sends.
-fn switch_frame(
-    ns: &mut Namespace,
-    cx: &mut Cx<'_>,
-    bridge: IfIndex,
-    from: Option<(IfIndex, bool)>,
-    dst: MacAddr,
-    mut packet: Packet,
-) -> Fate {
+/// Sends a frame where the forwarding database says: to one port, to all of them, up to this host.
+fn switch_frame(ns: &mut Namespace, cx: &mut Cx<'_>, origin: Origin, dst: MacAddr, mut packet: Packet) -> Fate {
+    let Origin { bridge, from, vlan } = origin;
     let sort = FrameSort::of(dst);
     let port = from.map_or(IfIndex::NONE, |(port, _)| port);
     let now = cx.now;
@@ -132,10 +138,10 @@ fn switch_frame(
     let promisc = br.promiscuity > 0;
     let Some(switch) = br.link.kind.bridge_mut() else { return cx.drop(packet, DropReason::DevReady) };
     if sort == FrameSort::Unicast {
-        match switch.destination(now, dst, 0) {
+        match switch.destination(now, dst, vlan) {
             Some((true, _)) if from.is_some() => {
                 cx.note(&packet, || Detail::Bridge { bridge, port, dst: dst.0, verdict: BridgeVerdict::Local });
-                return pass_up(cx, bridge, packet);
+                return pass_up(ns, cx, origin, packet);
             }
             Some((false, to)) => {
                 cx.note(&packet, || Detail::Bridge {
@@ -146,26 +152,26 @@ fn switch_frame(
                 });
                 if promisc && from.is_some() {
                     let copy = copy(cx, &packet);
-                    pass_up(cx, bridge, copy);
+                    pass_up(ns, cx, origin, copy);
                 }
-                return send_to_port(ns, cx, (bridge, to), from, packet);
+                return send_to_port(ns, cx, origin, to, packet);
             }
             _ => {}
         }
     }
     let to_host = from.is_some() && (sort != FrameSort::Unicast || promisc);
     cx.note(&packet, || {
-        let ports = count_ports(ns, bridge, from, sort);
+        let ports = count_ports(ns, origin, sort);
         let verdict = if to_host { BridgeVerdict::LocalAndFlood { ports } } else { BridgeVerdict::Flood { ports } };
         Detail::Bridge { bridge, port, dst: dst.0, verdict }
     });
     packet.depth += 1;
-    let sent = flood(ns, cx, bridge, from, sort, &packet, to_host);
+    let sent = flood(ns, cx, origin, sort, &packet, to_host);
     packet.depth -= 1;
     match sent {
         // The last port (or the host) gets the packet itself, the others got copies.
-        LastReceiver::Port(port) => leave(ns, cx, (bridge, port), from, packet),
-        LastReceiver::Host => pass_up(cx, bridge, packet),
+        LastReceiver::Port(port) => leave(ns, cx, origin, port, packet),
+        LastReceiver::Host => pass_up(ns, cx, origin, packet),
         LastReceiver::Nobody => cx.drop(packet, DropReason::BridgeNoEgressPort),
     }
 }
@@ -181,25 +187,24 @@ enum LastReceiver {
 fn flood(
     ns: &mut Namespace,
     cx: &mut Cx<'_>,
-    bridge: IfIndex,
-    from: Option<(IfIndex, bool)>,
+    origin: Origin,
     sort: FrameSort,
     packet: &Packet,
     to_host: bool,
 ) -> LastReceiver {
     let mut last = if to_host { LastReceiver::Host } else { LastReceiver::Nobody };
     let mut i = 0;
-    while let Some(port) = port_at(ns, bridge, i) {
+    while let Some(port) = port_at(ns, origin.bridge, i) {
         i += 1;
-        if !wants(ns, port, from, sort) {
+        if !wants(ns, port, origin, sort) {
             continue;
         }
         if let LastReceiver::Port(previous) = last {
             let copy = copy(cx, packet);
-            leave(ns, cx, (bridge, previous), from, copy);
+            leave(ns, cx, origin, previous, copy);
         } else if let LastReceiver::Host = last {
             let copy = copy(cx, packet);
-            pass_up(cx, bridge, copy);
+            pass_up(ns, cx, origin, copy);
         }
         last = LastReceiver::Port(port);
     }
@@ -210,13 +215,15 @@ fn port_at(ns: &Namespace, bridge: IfIndex, i: usize) -> Option<IfIndex> {
     ns.devs.get(bridge)?.kind.bridge()?.ports.get(i).copied()
 }
 
-fn wants(ns: &Namespace, port: IfIndex, from: Option<(IfIndex, bool)>, sort: FrameSort) -> bool {
-    ns.devs.get(port).and_then(|d| d.port.as_deref()).is_some_and(|p| p.lets_out(port, from) && p.floods(sort))
+/// `should_deliver`, and whether such frames are flooded to the port.
+fn wants(ns: &Namespace, port: IfIndex, origin: Origin, sort: FrameSort) -> bool {
+    let state = ns.devs.get(port).and_then(|d| d.port.as_deref());
+    state.is_some_and(|p| p.lets_out(port, origin.from) && p.floods(sort) && p.vlans.lets_out(origin.vlan))
 }
 
-fn count_ports(ns: &Namespace, bridge: IfIndex, from: Option<(IfIndex, bool)>, sort: FrameSort) -> u16 {
-    let ports = ns.devs.get(bridge).and_then(|d| d.kind.bridge()).map_or(&[][..], |b| &b.ports);
-    ports.iter().filter(|&&p| wants(ns, p, from, sort)).count() as u16
+fn count_ports(ns: &Namespace, origin: Origin, sort: FrameSort) -> u16 {
+    let ports = ns.devs.get(origin.bridge).and_then(|d| d.kind.bridge()).map_or(&[][..], |b| &b.ports);
+    ports.iter().filter(|&&p| wants(ns, p, origin, sort)).count() as u16
 }
 
 fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
@@ -226,30 +233,27 @@ fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
 }
 
 /// `br_forward`: out of one port of a bridge, if it lets the frame out.
-fn send_to_port(
-    ns: &mut Namespace,
-    cx: &mut Cx<'_>,
-    (bridge, port): (IfIndex, IfIndex),
-    from: Option<(IfIndex, bool)>,
-    packet: Packet,
-) -> Fate {
-    let allowed = ns.devs.get(port).and_then(|d| d.port.as_deref()).is_some_and(|p| p.lets_out(port, from));
-    if !allowed {
+fn send_to_port(ns: &mut Namespace, cx: &mut Cx<'_>, origin: Origin, port: IfIndex, packet: Packet) -> Fate {
+    let state = ns.devs.get(port).and_then(|d| d.port.as_deref());
+    if !state.is_some_and(|p| p.lets_out(port, origin.from)) {
         return cx.drop(packet, DropReason::BridgeNoEgressPort);
     }
-    leave(ns, cx, (bridge, port), from, packet)
+    if !state.is_some_and(|p| p.vlans.lets_out(origin.vlan)) {
+        return cx.drop(packet, DropReason::BridgeVlanFilter);
+    }
+    leave(ns, cx, origin, port, packet)
 }
 
 /// `__br_forward`: out of a port that lets the frame out. What the bridge link itself sends has met the hooks already.
-fn leave(
-    ns: &mut Namespace,
-    cx: &mut Cx<'_>,
-    (bridge, port): (IfIndex, IfIndex),
-    from: Option<(IfIndex, bool)>,
-    packet: Packet,
-) -> Fate {
-    let shown =
-        if from.is_some() { br_netfilter::leave(ns, cx, bridge, port, packet) } else { ControlFlow::Continue(packet) };
+fn leave(ns: &mut Namespace, cx: &mut Cx<'_>, origin: Origin, port: IfIndex, mut packet: Packet) -> Fate {
+    if origin.vlan != 0 {
+        br_vlan::leave(ns, origin.bridge, port, origin.vlan, &mut packet);
+    }
+    let shown = if origin.from.is_some() {
+        br_netfilter::leave(ns, cx, origin.bridge, port, packet)
+    } else {
+        ControlFlow::Continue(packet)
+    };
     match shown {
         ControlFlow::Continue(mut packet) => {
             packet.push_mac_header();
@@ -259,8 +263,12 @@ fn leave(
     }
 }
 
-/// `br_pass_frame_up`: the frame comes in again, through the bridge link.
-fn pass_up(cx: &mut Cx<'_>, bridge: IfIndex, mut packet: Packet) -> Fate {
+/// `br_pass_frame_up`: the frame comes in again, through the bridge link, if that is in its VLAN.
+fn pass_up(ns: &mut Namespace, cx: &mut Cx<'_>, origin: Origin, mut packet: Packet) -> Fate {
+    let bridge = origin.bridge;
+    if origin.vlan != 0 && !br_vlan::reaches_host(ns, bridge, origin.vlan, &mut packet) {
+        return cx.drop(packet, DropReason::BridgeVlanFilter);
+    }
     packet.push_mac_header();
     let ns = cx.ns;
     cx.send(Duration::ZERO, ns, bridge, packet);
@@ -279,8 +287,15 @@ pub fn bridge_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, bridge: IfIndex, mut pac
             None => cx.drop(packet, DropReason::BridgeIngressStpState),
         };
     }
+    let mut vlan = 0;
+    if filters_vlans(ns, bridge) {
+        match br_vlan::admit(ns, bridge, IfIndex::NONE, &mut packet) {
+            Some((vid, PortState::Forwarding)) => vlan = vid,
+            _ => return cx.drop(packet, DropReason::BridgeVlanFilter),
+        }
+    }
     match addresses(&packet) {
-        Some((dst, _)) => switch_frame(ns, cx, bridge, None, dst, packet),
+        Some((dst, _)) => switch_frame(ns, cx, Origin { bridge, from: None, vlan }, dst, packet),
         None => cx.drop(packet, DropReason::PktTooSmall),
     }
 }

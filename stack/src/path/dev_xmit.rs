@@ -10,7 +10,7 @@ use crate::capture::Direction;
 use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::{ipip, vxlan};
+use crate::path::{ipip, stacked, vlan, vxlan};
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -34,6 +34,9 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
         return cx.drop(packet, reason);
     }
     cx.note(&packet, || Detail::LinkTx { link });
+    if packet.vlan.is_some() && !dev.kind.carries_tags() {
+        vlan::insert(&mut packet);
+    }
     if dev.taps > 0 {
         packet::tap(ns, cx, link, Direction::Out, &packet);
     }
@@ -85,5 +88,29 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
         Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),
         Kind::Ipip(_) => ipip::xmit(ns, cx, link, packet),
         Kind::Vxlan(_) => vxlan::xmit(ns, cx, link, packet),
+        Kind::Vlan(vlan) => {
+            let lower = vlan.lower;
+            packet.vlan = vlan.tag(packet.priority);
+            let fate = stacked::send_below(ns, cx, lower, packet);
+            not_sent(ns, link, len, fate)
+        }
+        Kind::Macvlan(macvlan) => {
+            let (from, lower) = ((cx.ns, link), macvlan.lower);
+            let fate = stacked::macvlan_xmit(ns, cx, from, lower, packet);
+            not_sent(ns, link, len, fate)
+        }
     }
+}
+
+/// A link that stands on another one counts a frame as dropped if that one did not take it.
+fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, fate: Fate) -> Fate {
+    use DropReason::{DevReady, Qdisc, TooDeep};
+    if let Fate::Dropped(DevReady | Qdisc | TooDeep) = fate
+        && let Some(dev) = ns.devs.get_mut(link)
+    {
+        dev.stats.tx_packets -= 1;
+        dev.stats.tx_bytes -= len as u64;
+        dev.stats.tx_dropped += 1;
+    }
+    fate
 }

@@ -5,16 +5,14 @@ use core::ops::ControlFlow;
 
 use hopwise_devices::Kind;
 use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, ETH_P_IP, ETH_P_IPV6, MacAddr};
+use hopwise_protocols::wire::vlan::VLAN_HLEN;
 use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
-use crate::path::vxlan;
+use crate::path::{vlan, vxlan};
 use crate::socket::packet;
-
-/// What a VLAN tag may add to a frame beyond the MTU (`VLAN_HLEN`).
-const VLAN_HLEN: usize = 4;
 
 /// Takes a frame in at `link`. Afterwards the packet begins with its network header and knows its EtherType, for whom
 /// it is, and where it came in.
@@ -23,11 +21,8 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         return ControlFlow::Break(cx.drop(packet, DropReason::DevReady));
     };
     // is_skb_forwardable: a veth hands over only to a peer that is up, and no more than its MTU.
-    if !dev.is_up()
-        || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN
-            && !matches!(dev.kind, Kind::Loopback | Kind::Vxlan(_)))
-    {
-        dev.stats.rx_dropped += 1;
+    if !dev.is_up() || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN && checks_size(&dev.kind)) {
+        dev.stats.rx_dropped += u64::from(dev.kind.lower().is_none());
         let reason = if dev.is_up() { DropReason::PktTooBig } else { DropReason::DevReady };
         return ControlFlow::Break(cx.drop(packet, reason));
     }
@@ -38,16 +33,30 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         dev.stats.rx_errors += 1;
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };
-    // What a bridge passes up to itself was sorted when it came in through a port (br_pass_frame_up).
-    if !matches!(dev.kind, Kind::Bridge(_)) {
-        packet.kind = address_sort(dst, dev.addr);
+    match &dev.link.kind {
+        // What a bridge passes up to itself was sorted when it came in through a port (br_pass_frame_up), and what comes
+        // from the link below when it came in there. The address may be another one here (vlan_do_receive).
+        Kind::Bridge(_) => {}
+        Kind::Vlan(vlan) => {
+            packet.priority = vlan.ingress[(packet.priority & 7) as usize];
+            if packet.kind == PacketType::OtherHost && dst == dev.addr {
+                packet.kind = PacketType::Host;
+            }
+        }
+        Kind::Macvlan(_) if dst.is_unicast() => packet.kind = PacketType::Host,
+        Kind::Macvlan(_) => {
+            // See macvlan_queue_xmit.
+            dev.stats.rx_bytes += u64::from(packet.mac_len);
+            packet.kind = address_sort(dst, dev.addr);
+        }
+        _ => packet.kind = address_sort(dst, dev.addr),
     }
     packet.protocol = protocol;
     packet.iif = link;
     packet.mac_len = ETH_HLEN as u8;
-    // loopback_xmit and br_pass_frame_up count without the Ethernet header, everybody else with it.
+    // loopback_xmit, br_pass_frame_up and vlan_do_receive count without the Ethernet header, everybody else with it.
     let counted = match dev.kind {
-        Kind::Loopback | Kind::Bridge(_) => Some(packet.len() - ETH_HLEN),
+        Kind::Loopback | Kind::Bridge(_) | Kind::Vlan(_) => Some(packet.len() - ETH_HLEN),
         Kind::Vxlan(_) => match vxlan::arrive(dev, cx.now, &mut packet) {
             Ok(counted) => counted,
             Err(reason) => return ControlFlow::Break(cx.drop(packet, reason)),
@@ -60,14 +69,27 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     }
     if packet.kind == PacketType::Multicast {
         dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_) | Kind::Vxlan(_)));
+    } else if packet.kind == PacketType::Broadcast {
+        // macvlan_broadcast.
+        dev.stats.multicast += u64::from(matches!(dev.kind, Kind::Macvlan(_)));
     }
     cx.note(&packet, || Detail::LinkRx { link });
-    if dev.taps > 0 {
+    let taps = dev.taps;
+    if vlan::is_tag(protocol) && !vlan::untag(&mut packet) {
+        return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
+    }
+    if taps > 0 {
         packet::tap(ns, cx, link, Direction::In, &packet);
     }
     let pulled = packet.pull(ETH_HLEN);
     debug_assert!(pulled, "ethernet() saw a whole header");
     ControlFlow::Continue(packet)
+}
+
+/// Whether a link takes no frame beyond its MTU: one that stands on another one is not asked.
+#[inline]
+fn checks_size(kind: &Kind) -> bool {
+    !matches!(kind, Kind::Loopback | Kind::Vlan(_) | Kind::Macvlan(_))
 }
 
 /// A packet arrives at a link without link-layer header: its first byte says what it is (`ip_tunnel_rcv`,

@@ -11,6 +11,7 @@
 
 pub mod arp;
 pub(crate) mod br_netfilter;
+mod br_vlan;
 pub mod bridge;
 pub mod dev_xmit;
 pub mod forward;
@@ -26,8 +27,10 @@ pub mod options;
 pub mod output;
 pub mod redirect;
 pub mod route;
+pub mod stacked;
 pub mod tcp;
 pub mod udp;
+pub mod vlan;
 pub mod vxlan;
 
 use core::ops::ControlFlow;
@@ -51,7 +54,7 @@ pub fn receive(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packe
 /// The way of a received packet, from the wire up and out again. `__netif_receive_skb_core`, `ip_rcv`.
 fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> ControlFlow<Fate, Fate> {
     let packet = link_rx::link_rx(ns, cx, link, packet)?;
-    let packet = bridge::port_rx(ns, cx, link, packet)?;
+    let packet = above(ns, cx, link, packet)?;
     match packet.protocol {
         ETH_P_IP => {
             let packet = ip_rcv::ip_rcv(ns, cx, packet)?;
@@ -66,6 +69,21 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
         ETH_P_ARP => ControlFlow::Continue(arp::arp_rcv(ns, cx, packet)),
         _ => ControlFlow::Continue(cx.drop(packet, DropReason::UnhandledProto)),
     }
+}
+
+/// Who stands on the link may take the frame: a VLAN, the bridge, a macvlan.
+#[inline]
+fn above(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Verdict {
+    let mut packet = if packet.vlan.is_some() { stacked::vlan_rx(ns, cx, link, packet)? } else { packet };
+    match ns.devs.get(link) {
+        Some(dev) if dev.port.is_some() => packet = bridge::port_rx(ns, cx, link, packet)?,
+        Some(dev) if dev.stacked.is_some() => packet = stacked::macvlan_rx(ns, cx, link, packet)?,
+        _ => {}
+    }
+    if packet.vlan.is_some() {
+        vlan::give_up(&mut packet);
+    }
+    ControlFlow::Continue(packet)
 }
 
 /// PREROUTING, unless the packet met it already as a frame of a bridge. `ip_sabotage_in`.

@@ -2,7 +2,7 @@
 
 use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_PORT_UNREACH};
 use hopwise_protocols::wire::{Malformed, ipv4, udp};
-use hopwise_sim_core::{DropReason, Fate, Packet};
+use hopwise_sim_core::{DropReason, Fate, Packet, VlanTag};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
@@ -56,6 +56,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
             bytes: datagram.payload.to_vec(),
             packet: packet.id,
             seen: None,
+            tag: VlanTag::NONE,
         });
         cx.wakeups.push(receiver.owner);
         if ok {

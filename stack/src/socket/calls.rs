@@ -42,16 +42,17 @@ impl Network {
         let Some(socket) = space.sockets.get_mut(id).filter(|s| s.promisc != on) else { return };
         socket.promisc = on;
         let link = socket.bound_dev;
-        let Some(dev) = space.devs.get_mut(link) else { return };
-        let before = dev.promiscuity;
-        dev.promiscuity = if on { before + 1 } else { before.saturating_sub(1) };
-        let what = match (before, dev.promiscuity) {
-            (0, 1..) => "entered",
-            (1.., 0) => "left",
-            _ => return,
+        let Some(dev) = space.devs.get(link) else { return };
+        let what = match (dev.promiscuity, on) {
+            (0, true) => Some("entered"),
+            (1, false) => Some("left"),
+            _ => None,
         };
-        let text = format!("{}: {what} promiscuous mode", dev.name);
-        space.log(now, text);
+        if let Some(what) = what {
+            let text = format!("{}: {what} promiscuous mode", dev.name);
+            space.log(now, text);
+        }
+        self.promisc((ns, link), on);
     }
 
     /// A socket, to read its queues and set its options.

@@ -11,7 +11,7 @@ use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
 use hopwise_protocols::wire::ethernet::MacAddr;
-use hopwise_sim_core::{IfIndex, PacketId, PacketType, Time};
+use hopwise_sim_core::{IfIndex, PacketId, PacketType, Time, VlanTag};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -106,6 +106,8 @@ pub struct Datagram {
     pub packet: PacketId,
     /// Packet sockets: which way it passed and for whom it was.
     pub seen: Option<(Direction, PacketType)>,
+    /// Packet sockets: the tag that was beside the frame and stands first in its bytes (`PACKET_AUXDATA`).
+    pub tag: VlanTag,
 }
 
 /// An ICMP error, or a local refusal, about something that was sent (`struct sock_extended_err`).

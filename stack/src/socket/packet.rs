@@ -12,13 +12,16 @@ use crate::cx::Cx;
 use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
+use crate::path::vlan;
 use crate::socket::{Datagram, LinkDest, SocketKind};
 
 /// Gives a copy of a frame (whose bytes begin with the link-layer header) to everybody who listens on the link.
 #[cold]
 pub fn tap(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, direction: Direction, packet: &Packet) {
+    let tagged = packet.vlan.is_some().then(|| vlan::with_tag(packet));
+    let bytes = tagged.as_deref().unwrap_or(packet.data());
     if let Some(dev) = ns.devs.get(link).filter(|d| d.captured) {
-        cx.captures.record(cx.now, ns.id, dev, direction, packet);
+        cx.captures.record(cx.now, ns.id, dev, direction, packet.id, bytes);
     }
     for i in 0..ns.sockets.packet.len() {
         let id = ns.sockets.packet[i];
@@ -28,7 +31,8 @@ pub fn tap(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, direction: Direct
             continue;
         }
         // Only listeners to everything see what is sent (ptype_all).
-        if protocol != ETH_P_ALL && (direction == Direction::Out || protocol != packet.protocol) {
+        let others = direction == Direction::Out || tagged.is_some() || protocol != packet.protocol;
+        if protocol != ETH_P_ALL && others {
             continue;
         }
         let kind = if direction == Direction::Out { PacketType::Outgoing } else { packet.kind };
@@ -39,9 +43,10 @@ pub fn tap(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, direction: Direct
             iif: link,
             ttl: 0,
             tos: 0,
-            bytes: packet.data().to_vec(),
+            bytes: bytes.to_vec(),
             packet: packet.id,
             seen: Some((direction, kind)),
+            tag: packet.vlan,
         });
         cx.wakeups.push(socket.owner);
     }

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_ICMP, Ipv4};
-use hopwise_sim_core::{IfIndex, Packet};
+use hopwise_sim_core::{IfIndex, Packet, VlanTag};
 
 use crate::cx::Cx;
 use crate::error::Errno;
@@ -38,6 +38,7 @@ pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u
             bytes: packet.data().to_vec(),
             packet: packet.id,
             seen: None,
+            tag: VlanTag::NONE,
         });
         cx.wakeups.push(socket.owner);
     }

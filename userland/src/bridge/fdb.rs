@@ -1,5 +1,6 @@
 //! `bridge fdb`: iproute2's `bridge/fdb.c`.
 
+use hopwise_devices::bridge::vlan::MAX_VID;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{Errno, IfIndex};
 use hopwise_stack::NlError;
@@ -41,7 +42,7 @@ struct Filter {
     port: Option<IfIndex>,
     dynamic: bool,
     state: Option<FdbState>,
-    vlan: bool,
+    vlan: Option<u16>,
 }
 
 fn bridge_named(ip: &Ip<'_, '_>, name: &str) -> Done<IfIndex> {
@@ -59,8 +60,8 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             "brport" | "dev" => filter.port = Some(device_named(ip, &args.need()?)?),
             "br" => filter.bridge = Some(bridge_named(ip, &args.need()?)?),
             "vlan" => {
-                args.number::<u16>("invalid vlan")?;
-                filter.vlan = true;
+                // Read as `atoi` does; what is no number means none.
+                filter.vlan = Some(vlan_number(&args.need()?));
             }
             "dynamic" => filter.dynamic = true,
             "state" => {
@@ -100,7 +101,7 @@ fn wanted(ip: &Ip<'_, '_>, filter: &Filter, row: &FdbRow) -> bool {
         && filter.port.is_none_or(|p| p == row.link)
         && (!filter.dynamic || row.state != FdbState::Permanent)
         && filter.state.is_none_or(|s| s == row.state || has_noarp(s, row))
-        && !filter.vlan
+        && filter.vlan.is_none_or(|v| v == row.vlan)
 }
 
 /// An entry of a VXLAN link that does not age has the bit of static ones beside its own.
@@ -118,6 +119,9 @@ fn print(ip: &mut Ip<'_, '_>, row: &FdbRow, with_device: bool) {
     out.any("mac", format_args!("{addr} "), addr.as_str());
     if with_device {
         out.any("ifname", format_args!("dev {device} "), device.as_str());
+    }
+    if row.vlan != 0 {
+        out.any("vlan", format_args!("vlan {} ", row.vlan), row.vlan);
     }
     if let Some(tunnel) = &row.tunnel {
         print_tunnel(out, tunnel, via);
@@ -217,8 +221,15 @@ impl Words {
             _ if is("dynamic") => self.state = Some(FdbState::Reachable),
             _ if is("extern_learn") => change.extern_learn = true,
             _ if is("sticky") => change.sticky = true,
-            // Entries by VLAN or next hop do not exist here.
-            "nhid" | "vlan" => {
+            _ if is("vlan") => {
+                let text = args.need()?;
+                if change.vlan.is_some() {
+                    return Err(args::duparg2("vlan", &text));
+                }
+                change.vlan = Some(vlan_number(&text));
+            }
+            // Entries by next hop do not exist here.
+            "nhid" => {
                 args.need()?;
                 return Err(refused(NlError::from(Errno::EOPNOTSUPP)));
             }
@@ -274,6 +285,10 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
     change.noarp = change.state != FdbState::Reachable;
     (change.create, change.exclusive, change.replace) = (how.create, how.exclusive, how.replace);
     let (ns, net) = (ip.ns, ip.net());
+    // fdb_vid_parse.
+    if change.vlan.is_some_and(|v| v == 0 || v > MAX_VID) {
+        return Err(refused(NlError::with(Errno::EINVAL, "invalid vlan id")));
+    }
     if how.delete {
         return net.fdb_del(ns, link, &change).map_err(refused);
     }
@@ -281,12 +296,13 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
 }
 
 fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let (mut dev, mut bridge, mut addr, mut at_self) = (None, None, None, false);
+    let (mut dev, mut bridge, mut addr, mut at_self, mut vlan) = (None, None, None, false, 0);
     while let Some(word) = args.next() {
         match &*word {
             "brport" | "dev" => dev = Some(args.need()?),
             "br" => bridge = Some(args.need()?),
             "self" => at_self = true,
+            "vlan" => vlan = vlan_number(&args.need()?),
             "master" | "dynamic" => {}
             _ => {
                 let text = if word == "to" { args.need()? } else { word };
@@ -312,7 +328,9 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     }
     let bridge = bridge.or_else(|| ip.dev(port?)?.port.as_deref().map(|p| p.bridge)).or(port);
     let rows = ip.net().fdb_rows(ns);
-    let found = rows.into_iter().find(|row| row.addr == addr && row.master.is_some() && row.master == bridge);
+    let found = rows
+        .into_iter()
+        .find(|row| row.addr == addr && row.vlan == vlan && row.master.is_some() && row.master == bridge);
     let row = found.ok_or_else(|| Fail::new(254, "Error: Fdb entry not found."))?;
     ip.out.open();
     print(ip, &row, true);
@@ -336,9 +354,10 @@ fn get_own(ip: &mut Ip<'_, '_>, link: Option<IfIndex>, addr: MacAddr) -> Done {
 }
 
 fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let (mut dev, mut port) = (None, None);
+    let (mut dev, mut port, mut vlan) = (None, None, None);
     while let Some(word) = args.next() {
         match &*word {
+            "vlan" => vlan = Some(vlan_number(&args.need()?)),
             "dev" => dev = Some(args.need()?),
             "brport" => port = Some(args.need()?),
             "self" | "master" => {}
@@ -349,17 +368,22 @@ fn flush(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let bridge = bridge_named(ip, &dev)?;
     let port = port.map(|name| device_named(ip, &name)).transpose()?;
     let ns = ip.ns;
-    ip.net().fdb_flush(ns, bridge, port).map_err(refused)
+    ip.net().fdb_flush(ns, bridge, port, vlan).map_err(refused)
+}
+
+/// The number of a VLAN as `atoi` reads it.
+fn vlan_number(text: &str) -> u16 {
+    text.parse().unwrap_or(if args::unsigned(text).is_some() { u16::MAX } else { 0 })
 }
 
 const USAGE: &str = "Usage: bridge fdb { add | append | del | replace } ADDR dev DEV
-              [ self ] [ master ] [ router ] [ extern_learn ]
+              [ self ] [ master ] [ vlan VID ] [ router ] [ extern_learn ]
               [ sticky ] [ local | static | dynamic ]
               [ dst IPADDR ] [ port PORT] [ vni VNI ]
 	       [ via DEV ] [ src_vni VNI ]
        bridge fdb [ show [ br BRDEV ] [ brport DEV ] [ vlan VID ]
               [ state STATE ] [ dynamic ] ]
        bridge fdb get [ to ] LLADDR [ br BRDEV ] { brport | dev } DEV
-              [ self ] [ master ] [ dynamic ]
-       bridge fdb flush dev DEV [ brport DEV ] [ self ] [ master ]
+              [ vlan VID ] [ self ] [ master ] [ dynamic ]
+       bridge fdb flush dev DEV [ brport DEV ] [ vlan VID ] [ self ] [ master ]
 ";

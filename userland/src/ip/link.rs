@@ -8,6 +8,7 @@ pub mod print;
 mod set;
 mod show;
 mod spec;
+mod stacked_kinds;
 pub mod stats;
 mod vxlan;
 

@@ -1,10 +1,13 @@
 //! Where packets come from when tcpdump listens: a packet socket on a link, or on all of them. Models `pcap-linux.c`.
 
+use std::borrow::Cow;
+
 use hopwise_capture::{Direction, Frame, LinkType, Meta, sll2_header};
 use hopwise_devices::{HwType, LinkFlags};
 use hopwise_machine::Sys;
-use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_ALL, ETH_P_IP, ETH_P_IPV6};
-use hopwise_sim_core::{IfIndex, PacketType};
+use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_8021AD, ETH_P_8021Q, ETH_P_ALL, ETH_P_IP, ETH_P_IPV6};
+use hopwise_protocols::wire::vlan::VLAN_HLEN;
+use hopwise_sim_core::{IfIndex, PacketType, VlanTag};
 use hopwise_stack::capture;
 use hopwise_stack::socket::{Datagram, SocketKind};
 
@@ -13,6 +16,8 @@ use crate::captures::link_type;
 use crate::kernel::SimKernel;
 use crate::sock::Sock;
 
+/// Bytes of the addresses in front of a VLAN tag.
+const ADDRESSES: usize = 12;
 /// Bytes of a [`LinkType::LINUX_SLL`] header.
 const SLL_HLEN: usize = 16;
 
@@ -46,12 +51,26 @@ pub(super) struct Seen {
     pub direction: Direction,
     /// Whether it is to be shown; others are only counted.
     pub wanted: bool,
+    /// The VLAN tag that was beside the frame and is shown among its bytes.
+    pub tag: VlanTag,
 }
 
 impl Seen {
     /// What the filter and the printer want to know.
     pub(super) fn meta(&self) -> Meta<'_> {
-        Meta { interface: Some(&self.name), ifindex: Some(self.link.0), direction: Some(self.direction) }
+        let vlan = self.tag.is_some().then_some(self.tag.tci);
+        Meta { interface: Some(&self.name), ifindex: Some(self.link.0), direction: Some(self.direction), vlan }
+    }
+
+    /// The bytes that the kernel's filter sees, and how many there were: a tag beside the frame is not among them.
+    pub(super) fn filtered(&self, link_type: LinkType) -> (Cow<'_, [u8]>, u32) {
+        let (data, len) = (&self.frame.data[..], self.frame.orig_len);
+        match (data.get(..ADDRESSES), data.get(ADDRESSES + VLAN_HLEN..)) {
+            (Some(front), Some(rest)) if self.tag.is_some() && link_type == LinkType::ETHERNET => {
+                (Cow::Owned([front, rest].concat()), len.saturating_sub(VLAN_HLEN as u32))
+            }
+            _ => (Cow::Borrowed(data), len),
+        }
     }
 }
 
@@ -136,6 +155,7 @@ impl Live {
             name: dev.map_or_else(String::new, |d| d.name.to_string()),
             direction,
             wanted,
+            tag: datagram.tag,
         })
     }
 }
@@ -153,7 +173,10 @@ fn direction(datagram: &Datagram) -> Direction {
 /// The frame with the header that this link type has in place of the Ethernet header.
 fn cooked(link_type: LinkType, datagram: &Datagram, hw: HwType, direction: Direction) -> Vec<u8> {
     let bytes = &datagram.bytes;
-    let (protocol, source, rest) = match bytes.split_first_chunk::<ETH_HLEN>() {
+    if link_type == LinkType::ETHERNET {
+        return bytes.clone();
+    }
+    let (mut protocol, source, mut rest) = match bytes.split_first_chunk::<ETH_HLEN>() {
         _ if !hw.has_ethernet() => {
             let version = bytes.first().map_or(4, |b| b >> 4);
             (if version == 6 { ETH_P_IPV6 } else { ETH_P_IP }, &[][..], &bytes[..])
@@ -161,6 +184,18 @@ fn cooked(link_type: LinkType, datagram: &Datagram, hw: HwType, direction: Direc
         Some((header, rest)) => (u16::from_be_bytes([header[12], header[13]]), &header[6..12], rest),
         None => return bytes.clone(),
     };
+    // A socket without link headers gets no tag that was beside the frame; of what is sent it gets what the network header
+    // begins, of what comes in also tags that were among the bytes, with the protocol behind them (tpacket_rcv,
+    // vlan_get_protocol_dgram).
+    let mut outermost = datagram.tag.is_some();
+    let mut behind = rest;
+    while let (ETH_P_8021Q | ETH_P_8021AD, Some((tag, after))) = (protocol, behind.split_first_chunk::<VLAN_HLEN>()) {
+        protocol = u16::from_be_bytes([tag[2], tag[3]]);
+        behind = after;
+        if core::mem::take(&mut outermost) || direction == Direction::Outgoing {
+            rest = behind;
+        }
+    }
     let arphrd = hw.number();
     match link_type {
         LinkType::LINUX_SLL2 => [&sll2_header(protocol, datagram.iif.0, arphrd, direction, source), rest].concat(),

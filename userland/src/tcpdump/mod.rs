@@ -142,7 +142,8 @@ fn filter(
 fn begin_live(sys: &mut Sys<'_, SimKernel>, options: Options) -> Result<State, Refusal> {
     let live = Live::open(sys, &options)?;
     let ring = Ring::new(sys.now(), options.timeout());
-    let source = Source { netmask: live.netmask, ..Source::default() };
+    let tags_beside = live.link_type == LinkType::ETHERNET;
+    let source = Source { netmask: live.netmask, tags_beside, ..Source::default() };
     let filter = filter(sys, &options, live.link_type, source)?;
     let sink = Sink::open(sys, options, filter, live.link_type)?;
     if sink.options.print.verbose == 0 && sink.options.write.is_none() {
@@ -169,7 +170,8 @@ impl Listener {
         let now = sys.now();
         while let Some(seen) = self.live.next(sys) {
             // The kernel runs the filter; what it lets through counts, even if nobody looks at it any more.
-            if self.sink.filter.matches(&seen.frame.data, seen.frame.orig_len, &seen.meta()) {
+            let (data, len) = seen.filtered(self.live.link_type);
+            if self.sink.filter.matches(&data, len, &seen.meta()) {
                 self.sink.passed += 1;
                 self.ring.put(now, seen);
             }

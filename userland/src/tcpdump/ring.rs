@@ -71,7 +71,14 @@ mod tests {
 
     fn frame(len: usize) -> Seen {
         let frame = Frame::new(0, vec![0; len]);
-        Seen { frame, link: IfIndex(1), name: "e0".into(), direction: Direction::Host, wanted: true }
+        Seen {
+            frame,
+            link: IfIndex(1),
+            name: "e0".into(),
+            direction: Direction::Host,
+            wanted: true,
+            tag: hopwise_sim_core::VlanTag::default(),
+        }
     }
 
     fn at(millis: u64) -> Time {

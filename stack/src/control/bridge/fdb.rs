@@ -2,6 +2,7 @@
 //! lists of links that are no bridges (`ndo_dflt_fdb_add`).
 
 use hopwise_devices::bridge::FdbEntry;
+use hopwise_devices::bridge::vlan::VlanGroup;
 use hopwise_devices::{Kind, Link, LinkFlags};
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{Duration, IfIndex, NsId};
@@ -27,6 +28,8 @@ pub enum FdbState {
 pub struct FdbChange {
     /// The address.
     pub addr: MacAddr,
+    /// The VLAN; `None`: without one, and in every VLAN of the port.
+    pub vlan: Option<u16>,
     /// How lasting.
     pub state: FdbState,
     /// Stays on its port.
@@ -58,6 +61,8 @@ pub struct FdbRow {
     pub addr: MacAddr,
     /// The link it is listed for.
     pub link: IfIndex,
+    /// The VLAN; 0: none.
+    pub vlan: u16,
     /// The bridge whose entry it is; `None`: an address of the link itself (`self`).
     pub master: Option<IfIndex>,
     /// How lasting.
@@ -82,10 +87,16 @@ const ALL_NODES: MacAddr = MacAddr([0x33, 0x33, 0, 0, 0, 0x01]);
 const ALL_SNOOPERS: MacAddr = MacAddr([0x01, 0, 0x5e, 0, 0, 0x6a]);
 const ALL_SNOOPERS_V6: MacAddr = MacAddr([0x33, 0x33, 0, 0, 0, 0x6a]);
 
+/// The group of MVRP and GVRP, which every link with VLANs joins (`vlan_mvrp_init_applicant`).
+const MVRP: MacAddr = MacAddr([0x01, 0x80, 0xc2, 0, 0, 0x21]);
+
 /// The addresses that a link filters for besides its own (`dev->uc`, then `dev->mc`), in the order of joining.
 pub fn filtered_addresses(link: &Link) -> Vec<MacAddr> {
     let (mut unicast, extra): (Vec<MacAddr>, Vec<MacAddr>) = link.extra_addrs.iter().partition(|a| a.is_unicast());
-    unicast.push(ALL_NODES);
+    // A link whose MTU is less than IPv6 asks for has no IPv6 (RFC 8200, section 5).
+    unicast.extend((link.mtu >= 1280).then_some(ALL_NODES));
+    let mvrp = link.stacked.as_deref().filter(|s| !s.vlans.is_empty()).map(|s| s.joined_late);
+    unicast.extend((mvrp == Some(false)).then_some(MVRP));
     if link.is_up() {
         if link.kind.bridge().is_some_and(|b| b.mcast_snooping) {
             unicast.extend([ALL_SNOOPERS, ALL_SNOOPERS_V6]);
@@ -94,6 +105,7 @@ pub fn filtered_addresses(link: &Link) -> Vec<MacAddr> {
             unicast.push(ALL_HOSTS);
         }
     }
+    unicast.extend((mvrp == Some(true)).then_some(MVRP));
     unicast.extend(extra);
     unicast
 }
@@ -114,6 +126,7 @@ impl Network {
             let own = filtered_addresses(dev).into_iter().map(|addr| FdbRow {
                 addr,
                 link: dev.index,
+                vlan: 0,
                 master: None,
                 state: FdbState::Permanent,
                 sticky: false,
@@ -125,9 +138,10 @@ impl Network {
             let entries = |bridge: IfIndex, port: IfIndex| {
                 let state = space.devs.get(bridge).and_then(|d| d.kind.bridge());
                 let all = state.map(|b| b.fdb.iter().rev()).into_iter().flatten();
-                all.filter(move |(_, e)| e.port == port).map(move |((addr, _), e)| FdbRow {
+                all.filter(move |(_, e)| e.port == port).map(move |((addr, vlan), e)| FdbRow {
                     addr: *addr,
                     link: dev.index,
+                    vlan: *vlan,
                     master: Some(bridge),
                     state: state_of(e),
                     sticky: e.sticky,
@@ -164,12 +178,12 @@ impl Network {
         if change.at_master
             && let Some(bridge) = bridge
         {
-            self.fdb_add_entry(ns, bridge, link, change)?;
+            self.fdb_add_entries(ns, bridge, link, change)?;
             done = Ok(());
         }
         if change.at_self {
             if is_bridge {
-                self.fdb_add_entry(ns, link, IfIndex::NONE, change)?;
+                self.fdb_add_entries(ns, link, IfIndex::NONE, change)?;
             } else if is_vxlan {
                 self.vxlan_fdb_add(ns, link, change)?;
             } else {
@@ -180,8 +194,26 @@ impl Network {
         done
     }
 
+    /// `br_fdb_add`: in the VLAN that is asked for, else without one and in every VLAN of the port.
+    fn fdb_add_entries(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, change: &FdbChange) -> Result<(), NlError> {
+        let vids = self.vids(ns, bridge, port);
+        let vlans = match change.vlan {
+            Some(vlan) if !vids.contains(&vlan) => return Err(Errno::EINVAL.into()),
+            Some(vlan) => vec![vlan],
+            None => core::iter::once(0).chain(vids).collect(),
+        };
+        vlans.into_iter().try_for_each(|vlan| self.fdb_add_entry(ns, bridge, port, vlan, change))
+    }
+
     /// `fdb_add_entry`.
-    fn fdb_add_entry(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, change: &FdbChange) -> Result<(), NlError> {
+    fn fdb_add_entry(
+        &mut self,
+        ns: NsId,
+        bridge: IfIndex,
+        port: IfIndex,
+        vlan: u16,
+        change: &FdbChange,
+    ) -> Result<(), NlError> {
         use hopwise_devices::bridge::PortState::{Forwarding, Learning};
         let now = self.now();
         let ages = change.state == FdbState::Reachable;
@@ -198,11 +230,11 @@ impl Network {
         }
         let state = self.bridge_mut(ns, bridge).ok_or(Errno::ENODEV)?;
         state.forget_aged(now);
-        let entry = match state.fdb.get_mut(&(change.addr, 0)) {
+        let entry = match state.fdb.get_mut(&(change.addr, vlan)) {
             None if !change.create => return Err(Errno::ENOENT.into()),
             Some(_) if change.exclusive => return Err(Errno::EEXIST.into()),
             Some(entry) => entry,
-            None => state.fdb.entry((change.addr, 0)).or_insert(FdbEntry {
+            None => state.fdb.entry((change.addr, vlan)).or_insert(FdbEntry {
                 port,
                 local: false,
                 is_static: false,
@@ -228,7 +260,7 @@ impl Network {
 
     /// `ndo_dflt_fdb_add`: an address that the link shall receive besides its own.
     fn add_filtered(&mut self, ns: NsId, link: IfIndex, change: &FdbChange) -> Result<(), NlError> {
-        if change.state != FdbState::Permanent {
+        if change.state != FdbState::Permanent || change.vlan.is_some() {
             return Err(Errno::EINVAL.into());
         }
         let dev = self.link_mut(ns, link).ok_or(Errno::ENODEV)?;
@@ -244,18 +276,18 @@ impl Network {
     /// # Errors
     /// `ENOENT`, `EOPNOTSUPP` if the link is no port, `ENODEV`.
     pub fn fdb_del(&mut self, ns: NsId, link: IfIndex, change: &FdbChange) -> Result<(), NlError> {
-        let FdbChange { addr, at_master, at_self, .. } = *change;
+        let FdbChange { addr, vlan, at_master, at_self, .. } = *change;
         let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
         let (bridge, is_bridge) = (dev.port.as_deref().map(|p| p.bridge), dev.kind.bridge().is_some());
         let is_vxlan = dev.kind.vxlan().is_some();
         let mut done = Err(Errno::EOPNOTSUPP.into());
         if at_master && let Some(bridge) = bridge {
-            self.fdb_del_entry(ns, bridge, link, addr)?;
+            self.fdb_del_entries(ns, bridge, link, addr, vlan)?;
             done = Ok(());
         }
         if at_self {
             if is_bridge {
-                self.fdb_del_entry(ns, link, IfIndex::NONE, addr)?;
+                self.fdb_del_entries(ns, link, IfIndex::NONE, addr, vlan)?;
             } else if is_vxlan {
                 self.vxlan_fdb_del(ns, link, addr, &change.tunnel)?;
             } else {
@@ -273,7 +305,13 @@ impl Network {
     ///
     /// # Errors
     /// `EOPNOTSUPP` if the link is no bridge, `ENODEV`.
-    pub fn fdb_flush(&mut self, ns: NsId, bridge: IfIndex, port: Option<IfIndex>) -> Result<(), NlError> {
+    pub fn fdb_flush(
+        &mut self,
+        ns: NsId,
+        bridge: IfIndex,
+        port: Option<IfIndex>,
+        vlan: Option<u16>,
+    ) -> Result<(), NlError> {
         let dev = self.link_mut(ns, bridge).ok_or(Errno::ENODEV)?;
         if dev.kind.vxlan().is_some() {
             return match port {
@@ -282,31 +320,49 @@ impl Network {
             };
         }
         let state = dev.link.kind.bridge_mut().ok_or(Errno::EOPNOTSUPP)?;
-        state.fdb.retain(|_, e| port.is_some_and(|p| p != e.port));
+        state.fdb.retain(|(_, v), e| port.is_some_and(|p| p != e.port) || vlan.is_some_and(|vlan| vlan != *v));
         state.learned = state.fdb.values().filter(|e| !e.is_static).count();
         Ok(())
     }
 
-    /// `fdb_delete_by_addr_and_port`.
-    fn fdb_del_entry(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, addr: MacAddr) -> Result<(), NlError> {
+    /// `br_fdb_delete`: in one VLAN, or without one and in every VLAN of the port, wherever there is something.
+    fn fdb_del_entries(
+        &mut self,
+        ns: NsId,
+        bridge: IfIndex,
+        port: IfIndex,
+        addr: MacAddr,
+        vlan: Option<u16>,
+    ) -> Result<(), NlError> {
+        let vids = self.vids(ns, bridge, port);
+        let vlans = match vlan {
+            Some(vlan) if !vids.contains(&vlan) => return Err(Errno::EINVAL.into()),
+            Some(vlan) => vec![vlan],
+            None => core::iter::once(0).chain(vids).collect(),
+        };
         let now = self.now();
         let state = self.bridge_mut(ns, bridge).ok_or(Errno::ENODEV)?;
         state.forget_aged(now);
-        state.fdb.get(&(addr, 0)).filter(|e| e.port == port).ok_or(Errno::ENOENT)?;
-        state.remove(addr, 0);
-        Ok(())
+        let mut done = Err(Errno::ENOENT.into());
+        for vlan in vlans {
+            if state.fdb.get(&(addr, vlan)).is_some_and(|e| e.port == port) {
+                state.remove(addr, vlan);
+                done = Ok(());
+            }
+        }
+        done
     }
 
     /// The address of a port, or of the bridge, becomes a local entry (`fdb_add_local`); the log complains if it was
     /// learned before.
-    pub(super) fn add_local_address(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, addr: MacAddr) {
+    pub(super) fn add_local_address(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, addr: MacAddr, vlan: u16) {
         let now = self.now();
-        if self.bridge_mut(ns, bridge).is_some_and(|b| b.add_local(now, addr, port))
+        if self.bridge_mut(ns, bridge).is_some_and(|b| b.add_local(now, addr, vlan, port))
             && let Some(space) = self.ns_mut(ns)
         {
             let named = if port.is_some() { port } else { bridge };
             let text = format!(
-                "{}: adding interface {} with same address as a received packet (addr:{addr}, vlan:0)",
+                "{}: adding interface {} with same address as a received packet (addr:{addr}, vlan:{vlan})",
                 space.name_of(bridge),
                 space.name_of(named)
             );
@@ -316,18 +372,31 @@ impl Network {
 
     /// An entry of a port goes; if it is local and another port or the bridge has the same address, it becomes theirs
     /// (`fdb_delete_local`).
-    pub(super) fn forget_entry(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, addr: MacAddr) {
+    pub(super) fn forget_entry(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, addr: MacAddr, vlan: u16) {
         let Some(space) = self.ns_mut(ns) else { return };
         let Some(dev) = space.devs.get(bridge) else { return };
-        let own = dev.addr == addr;
+        let has_vlan = |group: Option<&VlanGroup>| vlan == 0 || group.is_some_and(|g| g.get(vlan).is_some());
+        let own = port.is_some() && dev.addr == addr && has_vlan(dev.kind.bridge().and_then(|b| b.own_vlans()));
         let ports = dev.kind.bridge().map_or(&[][..], |b| &b.ports);
-        let has = |p: &&IfIndex| **p != port && space.devs.get(**p).is_some_and(|d| d.addr == addr);
+        let has = |p: &&IfIndex| {
+            let dev = space.devs.get(**p).filter(|d| **p != port && d.addr == addr);
+            dev.and_then(|d| d.port.as_deref()).is_some_and(|p| has_vlan(Some(&p.vlans)))
+        };
         let heir = ports.iter().find(has).copied().or_else(|| own.then_some(IfIndex::NONE));
         let Some(state) = space.devs.get_mut(bridge).and_then(|d| d.link.kind.bridge_mut()) else { return };
-        if state.fdb.get(&(addr, 0)).is_some_and(|e| e.local) {
-            state.remove_local(addr, port, heir);
-        } else if state.fdb.get(&(addr, 0)).is_some_and(|e| e.port == port) {
-            state.remove(addr, 0);
+        if state.fdb.get(&(addr, vlan)).is_some_and(|e| e.local) {
+            state.remove_local(addr, vlan, port, heir);
+        } else if state.fdb.get(&(addr, vlan)).is_some_and(|e| e.port == port) {
+            state.remove(addr, vlan);
+        }
+    }
+
+    /// The entry of a port's (or the bridge's) own address in a VLAN goes, unless a person has made it
+    /// (`br_fdb_find_delete_local`).
+    pub(super) fn forget_own_entry(&mut self, ns: NsId, bridge: IfIndex, port: IfIndex, addr: MacAddr, vlan: u16) {
+        let entry = self.bridge_mut(ns, bridge).and_then(|b| b.fdb.get(&(addr, vlan)));
+        if entry.is_some_and(|e| e.local && !e.by_user && e.port == port) {
+            self.forget_entry(ns, bridge, port, addr, vlan);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Options of bridges and of their ports: `br_changelink`, `br_setport`.
 
-use hopwise_devices::bridge::options::OptionRow;
+use hopwise_devices::bridge::options::{Effect, OptionRow};
 use hopwise_devices::bridge::{Port, PortState};
 use hopwise_sim_core::{IfIndex, NsId};
 
@@ -122,6 +122,9 @@ impl Network {
     ) -> Result<(), NlError> {
         let dev = self.link_mut(ns, bridge).ok_or(Errno::ENODEV)?;
         let state = dev.link.kind.bridge_mut().ok_or(Errno::EOPNOTSUPP)?;
+        if row.effect == Effect::Vlans {
+            return self.set_vlan_option(ns, bridge, row, value);
+        }
         Ok(state.set_option(row, value)?)
     }
 

@@ -63,6 +63,7 @@ impl Network {
         dev.link.index = index;
         dev.link.name = name.into();
         dev.link.qdisc = Qdisc::Noop;
+        let lower = dev.link.kind.lower();
         dev.inet = InetDev { conf: space.conf_default.clone(), ..InetDev::default() };
         dev.neigh = space.neigh_default.clone();
         let watched = core::mem::take(&mut dev.watched);
@@ -75,6 +76,8 @@ impl Network {
         if let Some(underlay) = self.underlay_of(to, index) {
             self.tunnel_moved(underlay, (ns, link), Some((to, index)));
         }
+        self.restack((ns, link), lower, Some((to, index)));
+        self.lower_moved(to, index);
         if watched {
             linkwatch::fire(self, to, index);
         }

@@ -48,6 +48,7 @@ impl Network {
         }
         check_mtu(dev, mtu)?;
         self.vxlan_check_mtu(ns, link, mtu)?;
+        self.check_stacked_mtu(ns, link, mtu)?;
         let dev = self.link_mut(ns, link).ok_or(Errno::ENODEV)?;
         dev.mtu = mtu;
         let master = dev.master;
@@ -57,6 +58,7 @@ impl Network {
         if master.is_some() {
             self.bridge_mtu_auto_adjust(ns, master);
         }
+        self.lower_mtu_changed(ns, link);
         Ok(())
     }
 
@@ -72,6 +74,10 @@ impl Network {
         if dev.addr != addr && !addr.is_valid() {
             return Err(Errno::EADDRNOTAVAIL.into());
         }
+        if self.stacked_addr(ns, link, addr)? {
+            return Ok(());
+        }
+        let dev = self.link_mut(ns, link).ok_or(Errno::ENODEV)?;
         let old = core::mem::replace(&mut dev.addr, addr);
         dev.addr_set = true;
         let is_bridge = matches!(dev.kind, Kind::Bridge(_));
@@ -82,6 +88,8 @@ impl Network {
             self.port_address_changed(ns, link, old);
         }
         self.inet_link_addr_changed(ns, link);
+        self.stacked_addr_done(ns, link);
+        self.lower_addr_changed(ns, link);
         linkwatch::after(self);
         Ok(())
     }
@@ -155,26 +163,21 @@ impl Network {
     pub(super) fn change_flag(&mut self, ns: NsId, link: IfIndex, flag: FlagChange, on: bool) {
         let Some(dev) = self.link_mut(ns, link) else { return };
         let before = dev.flags;
-        let count = |n: u32| if on { n + 1 } else { n.saturating_sub(1) };
         match flag {
             FlagChange::Arp => dev.flags.set(LinkFlags::NOARP, !on),
             FlagChange::Multicast => dev.flags.set(LinkFlags::MULTICAST, on),
             FlagChange::Dynamic => dev.flags.set(LinkFlags::DYNAMIC, on),
-            FlagChange::Promisc => {
-                dev.flags.set(LinkFlags::PROMISC, on);
-                if dev.flags != before {
-                    dev.promiscuity = count(dev.promiscuity);
-                }
-            }
-            FlagChange::AllMulti => {
-                dev.flags.set(LinkFlags::ALLMULTI, on);
-                if dev.flags != before {
-                    dev.allmulti = count(dev.allmulti);
-                }
-            }
+            FlagChange::Promisc => dev.flags.set(LinkFlags::PROMISC, on),
+            FlagChange::AllMulti => dev.flags.set(LinkFlags::ALLMULTI, on),
         }
-        let changed = (before ^ dev.flags).contains(LinkFlags::NOARP);
-        if changed && dev.is_up() {
+        let (changed, up) = (before ^ dev.flags, dev.is_up());
+        if changed.contains(LinkFlags::PROMISC) {
+            self.promisc((ns, link), on);
+        }
+        if changed.contains(LinkFlags::ALLMULTI) {
+            self.allmulti((ns, link), on);
+        }
+        if changed.contains(LinkFlags::NOARP) && up {
             self.inet_link_arp_switched(ns, link);
         }
     }

@@ -29,6 +29,7 @@ impl Network {
 
     /// `__dev_open`, `NETDEV_UP`. A kind may refuse (`ndo_open`): the link stays down then.
     pub(super) fn open(&mut self, ns: NsId, link: IfIndex) -> Result<(), NlError> {
+        self.may_open(ns, link)?;
         self.vxlan_open(ns, link)?;
         let Some(dev) = self.link_mut(ns, link).filter(|d| !d.is_up()) else { return Ok(()) };
         dev.flags.insert(LinkFlags::UP);
@@ -36,6 +37,7 @@ impl Network {
             Kind::Veth(_) => self.veth_open(ns, link),
             Kind::Bridge(_) => self.bridge_open(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, true),
+            Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_open(ns, link),
             Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) => {}
         }
         if let Some(dev) = self.link_mut(ns, link) {
@@ -43,8 +45,10 @@ impl Network {
             dev.qdisc = Qdisc::Noqueue;
             dev.active |= dev.carrier;
         }
+        self.sync_filter((ns, link));
         self.inet_link_up(ns, link);
         self.port_may_start(ns, link);
+        self.lower_went_up(ns, link);
         Ok(())
     }
 
@@ -53,15 +57,20 @@ impl Network {
         let Some(dev) = self.link_mut(ns, link).filter(|d| d.is_up()) else { return };
         dev.flags.remove(LinkFlags::UP);
         dev.active = false;
+        if let Some(stacked) = &mut dev.link.stacked {
+            stacked.joined_late = false;
+        }
         match dev.kind {
             Kind::Veth(_) => self.veth_stop(ns, link),
             Kind::Bridge(_) => self.bridge_stop(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, false),
             Kind::Vxlan(_) => self.vxlan_stop(ns, link),
+            Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_stop(ns, link),
             Kind::Loopback | Kind::Dummy => {}
         }
         self.inet_link_down(ns, link);
         self.port_must_stop(ns, link);
+        self.lower_went_down(ns, link);
     }
 
     /// `veth_open`: once both ends are up, both have a carrier.
@@ -107,6 +116,7 @@ impl Network {
     pub fn carrier_changed(&mut self, ns: NsId, link: IfIndex) {
         self.inet_carrier_changed(ns, link);
         self.port_carrier_check(ns, link);
+        self.lower_changed(ns, link);
     }
 
     /// Brings the operational state of one link up to date before it is shown alone (`linkwatch_sync_dev`).

@@ -128,6 +128,7 @@ pub(in crate::control) fn rows(
 ) -> Vec<FdbRow> {
     let config = &vxlan.config;
     let one = |addr: MacAddr, entry: &Entry, remote: &Remote| FdbRow {
+        vlan: 0,
         addr,
         link: dev.index,
         master: None,

@@ -2,14 +2,14 @@
 
 use hopwise_devices::ipip::TunnelParams;
 use hopwise_devices::registry;
-use hopwise_sim_core::Errno;
+use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::NlError;
 use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec};
 use hopwise_stack::control::vxlan::VxlanSpec;
 
 use super::kinds::{self, Change};
 use super::spec::Spec;
-use super::vxlan;
+use super::{stacked_kinds, vxlan};
 use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
 
@@ -25,7 +25,11 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
     let Some(kind) = spec.kind.clone() else {
         return Err(Fail::new(1, "Not enough information: \"type\" argument is required"));
     };
-    let kind = kind_spec(ip, args, &kind, &spec)?;
+    let below = spec.link.as_deref().and_then(|name| ip.link(name)).map(|link| (ip.ns, link));
+    let kind = kind_spec(ip, args, &kind, &spec, below)?;
+    if let Some(name) = spec.link.as_deref().filter(|_| below.is_none()) {
+        return Err(args::nodev(name));
+    }
     if spec.addr_length.is_some() {
         return Err(NlError::from(Errno::EINVAL).into());
     }
@@ -60,7 +64,13 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
 }
 
 /// The kind, with its arguments.
-fn kind_spec(ip: &mut Ip<'_, '_>, args: &mut Args, kind: &str, spec: &Spec) -> Done<KindSpec> {
+fn kind_spec(
+    ip: &mut Ip<'_, '_>,
+    args: &mut Args,
+    kind: &str,
+    spec: &Spec,
+    below: Option<(NsId, IfIndex)>,
+) -> Done<KindSpec> {
     match kind {
         "veth" => Ok(KindSpec::Veth(match kinds::veth(ip, args)? {
             Some(peer) => kinds::peer(&peer),
@@ -80,6 +90,8 @@ fn kind_spec(ip: &mut Ip<'_, '_>, args: &mut Args, kind: &str, spec: &Spec) -> D
             let settings = if args.is_empty() { None } else { Some(vxlan::parse(ip, args, true)?) };
             Ok(KindSpec::Vxlan(Box::new(VxlanSpec { home: Some(ip.ns), settings })))
         }
+        "vlan" => Ok(KindSpec::Vlan(stacked_kinds::vlan(args, below)?)),
+        "macvlan" => Ok(KindSpec::Macvlan(stacked_kinds::macvlan(args)?.spec(below))),
         _ => {
             if let Some(word) = args.peek() {
                 if args::matches(word, "help") {

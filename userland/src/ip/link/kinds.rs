@@ -4,6 +4,7 @@
 use hopwise_devices::bridge::Port;
 use hopwise_devices::bridge::options::{OPTIONS, OptionRow, Width, short_id};
 use hopwise_devices::describe::{Attr, Describe, Value};
+use hopwise_protocols::wire::ethernet::{ETH_P_8021AD, ETH_P_8021Q};
 use hopwise_stack::Dev;
 use hopwise_stack::control::bridge::{PORT_OPTIONS, PortOption};
 use hopwise_stack::control::link::PeerSpec;
@@ -20,9 +21,6 @@ pub(super) enum Change<O: 'static> {
     Flush,
 }
 
-/// Options of a bridge that the modelled kernel, built without VLAN filtering, takes and ignores.
-const IGNORED: [&str; 3] = ["vlan_default_pvid", "vlan_stats_enabled", "vlan_stats_per_port"];
-
 /// `bridge_parse_opt`: words may be abbreviated.
 pub(super) fn bridge(args: &mut Args) -> Done<Vec<Change<OptionRow>>> {
     let mut changes = Vec::new();
@@ -32,8 +30,6 @@ pub(super) fn bridge(args: &mut Args) -> Done<Vec<Change<OptionRow>>> {
             changes.push(Change::Set(row, value(args, row)?));
         } else if args::matches(&word, "fdb_flush") {
             changes.push(Change::Flush);
-        } else if let Some(name) = IGNORED.iter().find(|name| args::matches(&word, name)) {
-            args.number::<u16>(&format!("invalid {name}"))?;
         } else if args::matches(&word, "help") {
             return Err(Fail { text: bridge_usage(), status: 1 });
         } else {
@@ -50,6 +46,17 @@ fn value(args: &mut Args, row: &OptionRow) -> Done<u64> {
         Width::U16 => args.number::<u16>(&message).map(u64::from),
         Width::U32 => args.number::<u32>(&message).map(u64::from),
         Width::U64 => args.number::<u64>(&message),
+        Width::Protocol => tag_protocol(args, &message).map(u64::from),
+    }
+}
+
+/// The protocol of a VLAN tag: a name, or any number (`ll_proto_a2n`).
+pub(super) fn tag_protocol(args: &mut Args, message: &str) -> Done<u16> {
+    let text = args.need()?;
+    match () {
+        () if text.eq_ignore_ascii_case("802.1q") => Ok(ETH_P_8021Q),
+        () if text.eq_ignore_ascii_case("802.1ad") => Ok(ETH_P_8021AD),
+        () => args::unsigned(&text).and_then(|n| u16::try_from(n).ok()).ok_or_else(|| args::invarg(message, &text)),
     }
 }
 
@@ -131,6 +138,8 @@ pub(super) fn usage(kind: &str) -> Option<String> {
         "bridge_slave" => Some(slave_usage()),
         "ipip" => Some(super::ipip::USAGE.into()),
         "veth" => Some(VETH_USAGE.into()),
+        "vlan" => Some(super::stacked_kinds::VLAN_USAGE.into()),
+        "macvlan" => Some(super::stacked_kinds::MACVLAN_USAGE.into()),
         "dummy" => Some("Usage: ... dummy\n".into()),
         "vxlan" => Some(super::vxlan::USAGE.into()),
         _ => None,

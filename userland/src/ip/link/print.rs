@@ -199,6 +199,9 @@ fn addresses(out: &mut Out, dev: &Dev) {
     }
 }
 
+/// The least MTU of a link with IPv6 (RFC 8200, section 5).
+const IPV6_MIN_MTU: u32 = 1280;
+
 /// What `-d` adds.
 fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
     let ops = dev.kind.ops();
@@ -209,7 +212,8 @@ fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
     if !ops.name.is_empty() {
         out.object(Some("linkinfo"), |out| kind_info(out, dev, devs));
     }
-    if as_link && !dev.addrgenmode.is_empty() {
+    // A link whose MTU is less than IPv6 asks for has no IPv6.
+    if as_link && dev.mtu >= IPV6_MIN_MTU && !dev.addrgenmode.is_empty() {
         let mode = dev.addrgenmode;
         out.any("inet6_addr_gen_mode", format_args!("addrgenmode {mode} "), mode);
     }
@@ -251,29 +255,37 @@ fn kind_info(out: &mut Out, dev: &Dev, devs: &DevTable) {
 
 fn attributes(out: &mut Out, attrs: &[Attr], devs: &DevTable) {
     for attr in attrs {
-        if attr.key.is_empty() {
-            out.text(&attr.text);
+        if let Value::Link(link) = attr.value {
+            let name = devs.get(link).map_or_else(|| format!("if{link}"), |dev| dev.name.to_string());
+            out.any(attr.key, format_args!("{} {name} ", attr.text), name.as_str());
             continue;
         }
-        let value = match &attr.value {
-            Value::Range(low, high) => {
-                out.text(&attr.text);
-                out.object(Some(attr.key), |out| {
-                    out.field("low", u32::from(*low));
-                    out.field("high", u32::from(*high));
-                });
-                continue;
+        for (i, line) in attr.text.split('\n').enumerate() {
+            if i > 0 {
+                out.line();
             }
-            Value::Number(n) => Json::Uint(*n),
-            Value::Text(text) => Json::Text(text.clone()),
-            Value::Bool(b) => Json::Bool(*b),
-            Value::Decimal(text) => Json::Raw(text.clone()),
-            Value::Link(link) => {
-                let name = devs.get(*link).map_or_else(|| format!("if{link}"), |dev| dev.name.to_string());
-                out.any(attr.key, format_args!("{} {name} ", attr.text), name.as_str());
-                continue;
-            }
-        };
-        out.any(attr.key, &attr.text, value);
+            out.text(line);
+        }
+        if !attr.key.is_empty() {
+            json(out, Some(attr.key), &attr.value);
+        }
+    }
+}
+
+fn json(out: &mut Out, key: Option<&str>, value: &Value) {
+    let value = match value {
+        Value::Number(n) => Json::Uint(*n),
+        Value::Text(text) => Json::Text(text.clone()),
+        Value::Bool(b) => Json::Bool(*b),
+        Value::Decimal(text) => Json::Raw(text.clone()),
+        Value::Link(link) => Json::Text(format!("if{link}")),
+        Value::List(items) => return out.array(key, |out| items.iter().for_each(|item| json(out, None, item))),
+        Value::Object(members) => {
+            return out.object(key, |out| members.iter().for_each(|(key, value)| json(out, Some(key), value)));
+        }
+    };
+    match key {
+        Some(key) => out.field(key, value),
+        None => out.item("", value),
     }
 }

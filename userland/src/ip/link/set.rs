@@ -3,6 +3,8 @@
 
 use hopwise_devices::bridge::options::OptionRow;
 use hopwise_devices::ipip::TunnelParams;
+use hopwise_devices::macvlan::Mode;
+use hopwise_devices::vlan::VlanOptions;
 use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::Dev;
 use hopwise_stack::NlError;
@@ -11,7 +13,7 @@ use hopwise_stack::control::vxlan::VxlanChange;
 
 use super::kinds::{self, Change};
 use super::spec::Spec;
-use super::vxlan;
+use super::{stacked_kinds, vxlan};
 use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
 
@@ -22,6 +24,8 @@ enum Kind {
     Port(Vec<Change<PortOption>>),
     Ipip(TunnelParams),
     Vxlan(Box<VxlanChange>),
+    Vlan(VlanOptions),
+    Macvlan(Option<Mode>),
 }
 
 pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
@@ -40,6 +44,8 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             kinds::veth(ip, args)?;
             Kind::None
         }
+        Some("vlan") => Kind::Vlan(stacked_kinds::vlan(args, None)?.options),
+        Some("macvlan") => Kind::Macvlan(stacked_kinds::macvlan(args)?.mode),
         _ => match args.peek() {
             None => Kind::None,
             Some(word) if args::matches(word, "help") => return Err(super::usage()),
@@ -135,6 +141,8 @@ fn change_kind(ip: &mut Ip<'_, '_>, ns: NsId, link: IfIndex, kind: &Kind) -> Don
     let (is_bridge, master) = (dev.kind.bridge().is_some(), dev.master);
     match kind {
         Kind::None => {}
+        Kind::Vlan(options) => net.vlan_change(ns, link, options)?,
+        Kind::Macvlan(mode) => net.macvlan_change(ns, link, *mode)?,
         Kind::Bridge(_) if !is_bridge => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
         Kind::Bridge(changes) => {
             for change in changes {

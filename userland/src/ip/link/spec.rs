@@ -13,6 +13,8 @@ pub(super) struct Spec {
     /// The link, by the word that is no option or by `dev`.
     pub(super) dev: Option<String>,
     pub(super) name: Option<String>,
+    /// The link below, by name.
+    pub(super) link: Option<String>,
     pub(super) index: Option<IfIndex>,
     pub(super) addr: Option<MacAddr>,
     /// The address has another length than six bytes: which, and what iproute2 says if that is not the link's.
@@ -65,6 +67,7 @@ impl Spec {
             "up" => self.up = Some(true),
             "down" => self.up = Some(false),
             "name" => self.set_name(args.need()?)?,
+            "link" => self.link = Some(args.need()?),
             "index" => self.set_index(args)?,
             _ if is("address") => match lladdr(&args.need()?) {
                 Ok(addr) => self.addr = Some(addr),

@@ -1,0 +1,161 @@
+//! Links that stand on another one: how they send through it, and what it receives for them. Models `vlan_do_receive`,
+//! `vlan_dev_hard_start_xmit`, `macvlan_handle_frame` and `macvlan_queue_xmit`.
+//!
+//! The link above may be in another namespace: then the way goes through the agenda. On the way up it always does.
+
+use core::ops::ControlFlow;
+
+use hopwise_devices::macvlan::Mode;
+use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
+
+use crate::capture::Direction;
+use crate::cx::{Cx, Verdict};
+use crate::namespace::Namespace;
+use crate::path::dev_xmit::dev_xmit;
+use crate::socket::packet;
+
+/// Where a link is.
+type At = (NsId, IfIndex);
+
+/// A frame leaves one namespace for another: what is known of it there is no use here (`skb_scrub_packet`).
+fn scrub(cx: &Cx<'_>, to: NsId, packet: &mut Packet) {
+    packet.phys = (IfIndex::NONE, IfIndex::NONE);
+    if to != cx.ns {
+        packet.conn = None;
+        packet.from_socket = false;
+    }
+}
+
+/// Gives a frame, which begins with its Ethernet header, to the link below (`dev_queue_xmit`).
+pub(super) fn send_below(ns: &mut Namespace, cx: &mut Cx<'_>, (lower_ns, lower): At, mut packet: Packet) -> Fate {
+    if lower_ns == cx.ns {
+        return dev_xmit(ns, cx, lower, packet);
+    }
+    scrub(cx, lower_ns, &mut packet);
+    cx.xmit_elsewhere(lower_ns, lower, packet);
+    Fate::Sent
+}
+
+/// Gives a frame, which begins with its Ethernet header, to a link above: it comes in there.
+fn send_up(cx: &mut Cx<'_>, (ns, link): At, mut packet: Packet) {
+    packet.depth = 0;
+    scrub(cx, ns, &mut packet);
+    cx.send(Duration::ZERO, ns, link, packet);
+}
+
+/// A frame with a tag has come in: it goes up to the link of its VLAN, if there is one (`vlan_do_receive`).
+#[cold]
+pub(super) fn vlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Verdict {
+    let stacked = ns.devs.get(link).and_then(|d| d.stacked.as_deref());
+    let Some(upper) = stacked.and_then(|s| s.vlan(packet.vlan)).map(|v| v.at) else {
+        return ControlFlow::Continue(packet);
+    };
+    // The link above looks it up in its map.
+    packet.priority = u32::from(packet.vlan.tci >> 13);
+    packet.vlan = VlanTag::NONE;
+    packet.push_mac_header();
+    send_up(cx, upper, packet);
+    ControlFlow::Break(Fate::Sent)
+}
+
+/// A macvlan sends a frame: directly to the others of its link if they are bridged, else through the link below.
+pub(super) fn macvlan_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: At, mut packet: Packet) -> Fate {
+    if lower.0 == cx.ns {
+        return macvlan_queue_xmit(ns, cx, from, lower.1, packet);
+    }
+    scrub(cx, lower.0, &mut packet);
+    // Who sends it must be known there; the ports of a bridge are of no use on this way.
+    packet.phys = (IfIndex(from.0.0), from.1);
+    cx.xmit_elsewhere(lower.0, lower.1, packet);
+    Fate::Sent
+}
+
+/// A link sends for one that stands on it in another namespace.
+pub(crate) fn xmit_for(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut packet: Packet) -> Fate {
+    let (from_ns, from) = core::mem::take(&mut packet.phys);
+    if from.is_some() {
+        macvlan_queue_xmit(ns, cx, (NsId(from_ns.0), from), lower, packet)
+    } else {
+        dev_xmit(ns, cx, lower, packet)
+    }
+}
+
+/// `macvlan_queue_xmit`, in the namespace of the link below.
+fn macvlan_queue_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: IfIndex, packet: Packet) -> Fate {
+    let Some(dev) = ns.devs.get(lower) else { return cx.drop(packet, DropReason::DevReady) };
+    let Some(stacked) = dev.stacked.as_deref() else { return dev_xmit(ns, cx, lower, packet) };
+    let children = &stacked.macvlan.children;
+    let bridged = children.iter().any(|c| c.at == from && c.mode == Mode::Bridge);
+    let (Some(dst), true) = (destination(packet.data()), bridged) else { return dev_xmit(ns, cx, lower, packet) };
+    if dst.is_unicast() {
+        let Some(to) = stacked.macvlan.find(dst).filter(|c| c.mode == Mode::Bridge).map(|c| c.at) else {
+            return dev_xmit(ns, cx, lower, packet);
+        };
+        // It passes the link below, for those who listen there (dev_forward_skb).
+        if !dev.is_up() {
+            return cx.drop(packet, DropReason::DevReady);
+        }
+        if dev.taps > 0 {
+            packet::tap(ns, cx, lower, Direction::In, &packet);
+        }
+        send_up(cx, to, packet);
+        return Fate::Sent;
+    }
+    for child in children.iter().filter(|c| c.up && c.at != from && c.mode == Mode::Bridge) {
+        let mut copy = copy(cx, &packet);
+        // macvlan_broadcast counts the Ethernet header once more, though it has not been taken off here.
+        copy.mac_len = ETH_HLEN as u8;
+        send_up(cx, child.at, copy);
+    }
+    dev_xmit(ns, cx, lower, packet)
+}
+
+/// A frame has come in through a link with macvlans: it is theirs, or the link's own, or a group's and everybody's
+/// (`macvlan_handle_frame`).
+#[cold]
+pub(super) fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Verdict {
+    let Some(port) = ns.devs.get(link).and_then(|d| d.stacked.as_deref()).map(|s| &s.macvlan) else {
+        return ControlFlow::Continue(packet);
+    };
+    let header = packet.mac_header();
+    let (Some(dst), Some(src)) = (destination(header), header.get(6..).and_then(destination)) else {
+        return ControlFlow::Continue(packet);
+    };
+    let to = if !dst.is_unicast() {
+        let src = port.find(src);
+        let hearers = port.children.iter().filter(|c| port.hears_from_outside(src, c));
+        if let Some(only) = src.filter(|s| matches!(s.mode, Mode::Private | Mode::Passthru)) {
+            Some(only.at)
+        } else {
+            for child in hearers {
+                let mut copy = copy(cx, &packet);
+                copy.push_mac_header();
+                send_up(cx, child.at, copy);
+            }
+            None
+        }
+    } else if port.is_passthru() {
+        port.children.first().filter(|c| c.up).map(|c| c.at)
+    } else {
+        port.find(dst).map(|c| c.at)
+    };
+    let Some(to) = to else { return ControlFlow::Continue(packet) };
+    if dst.is_unicast() {
+        packet.kind = PacketType::Host;
+    }
+    packet.push_mac_header();
+    send_up(cx, to, packet);
+    ControlFlow::Break(Fate::Sent)
+}
+
+fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
+    let copy = cx.pool.copy(packet);
+    cx.note(&copy, || Detail::Born { by: "macvlan", from: Some(packet.id) });
+    copy
+}
+
+#[inline]
+fn destination(frame: &[u8]) -> Option<MacAddr> {
+    frame.first_chunk::<6>().map(|bytes| MacAddr(*bytes))
+}

@@ -1,0 +1,159 @@
+//! The arguments of the types that stand on another link: iproute2's `iplink_vlan.c` and `iplink_macvlan.c`.
+
+use hopwise_devices::macvlan::{BC_QUEUE_LEN, Mode};
+use hopwise_devices::vlan::{VlanFlags, VlanOptions};
+use hopwise_protocols::wire::ethernet::ETH_P_8021Q;
+use hopwise_sim_core::{Errno, IfIndex, NsId};
+use hopwise_stack::NlError;
+use hopwise_stack::control::link::{MacvlanSpec, VlanSpec};
+
+use super::kinds::tag_protocol;
+use crate::ip::args::{self, Args, Done, Fail};
+
+/// The switches of a VLAN, by their words.
+const VLAN_SWITCHES: [(&str, VlanFlags); 3] = [
+    ("reorder_hdr", VlanFlags::REORDER_HDR),
+    ("loose_binding", VlanFlags::LOOSE_BINDING),
+    ("bridge_binding", VlanFlags::BRIDGE_BINDING),
+];
+
+/// `vlan_parse_opt`.
+pub(super) fn vlan(args: &mut Args, lower: Option<(NsId, IfIndex)>) -> Done<VlanSpec> {
+    let given = args.peek().is_some();
+    let mut spec = VlanSpec { lower, protocol: ETH_P_8021Q, vid: None, given, options: VlanOptions::default() };
+    while let Some(word) = args.next() {
+        let is = |full| args::matches(&word, full);
+        match () {
+            () if is("protocol") => spec.protocol = tag_protocol(args, "protocol is invalid")?,
+            () if is("id") => spec.vid = Some(args.number::<u16>("id is invalid")?),
+            // The protocols that tell other switches of VLANs do not exist here.
+            () if is("gvrp") || is("mvrp") => {
+                if on_off(args, &word)? {
+                    return Err(NlError::from(Errno::EOPNOTSUPP).into());
+                }
+            }
+            () if is("ingress-qos-map") => qos_map(args, "ingress-qos-map", &mut spec.options.ingress)?,
+            () if is("egress-qos-map") => qos_map(args, "egress-qos-map", &mut spec.options.egress)?,
+            () if is("help") => return Err(Fail { text: VLAN_USAGE.into(), status: 1 }),
+            () => match VLAN_SWITCHES.iter().find(|(name, _)| is(name)) {
+                Some((name, flag)) => spec.options.flags.push((*flag, on_off(args, name)?)),
+                None => {
+                    let text = format!("vlan: unknown command \"{word}\"?\n{VLAN_USAGE}");
+                    return Err(Fail { text, status: 1 });
+                }
+            },
+        }
+    }
+    Ok(spec)
+}
+
+fn on_off(args: &mut Args, key: &str) -> Done<bool> {
+    match &*args.need()? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(Fail::new(1, format!("Error: argument of \"{key}\" must be \"on\" or \"off\", not \"{other}\""))),
+    }
+}
+
+/// `vlan_parse_qos_map`: rows `FROM:TO`, as long as there are any.
+fn qos_map(args: &mut Args, name: &str, rows: &mut Vec<(u32, u32)>) -> Done {
+    let first = args.need()?;
+    let mut next = Some(first);
+    while let Some(word) = next {
+        let Some((from, to)) = word.split_once(':') else {
+            args.back();
+            return Ok(());
+        };
+        let number = |text: &str| args::unsigned(text).and_then(|n| u32::try_from(n).ok());
+        match (number(from), number(to)) {
+            (Some(from), Some(to)) => rows.push((from, to)),
+            _ => return Err(args::invarg(&format!("invalid {name}"), from)),
+        }
+        next = args.next();
+    }
+    Ok(())
+}
+
+/// What was said of a macvlan.
+#[derive(Clone, Copy, Default)]
+pub(super) struct MacvlanWords {
+    pub(super) mode: Option<Mode>,
+    nopromisc: bool,
+    bc_queue_len: Option<u32>,
+}
+
+impl MacvlanWords {
+    pub(super) fn spec(self, lower: Option<(NsId, IfIndex)>) -> MacvlanSpec {
+        MacvlanSpec {
+            lower,
+            mode: self.mode.unwrap_or_default(),
+            nopromisc: self.nopromisc,
+            bc_queue_len: self.bc_queue_len.unwrap_or(BC_QUEUE_LEN),
+        }
+    }
+}
+
+/// `macvlan_parse_opt`.
+pub(super) fn macvlan(args: &mut Args) -> Done<MacvlanWords> {
+    let mut words = MacvlanWords::default();
+    while let Some(word) = args.next() {
+        let is = |full| args::matches(&word, full);
+        match () {
+            () if is("mode") => words.mode = Some(macvlan_mode(&args.need()?)?),
+            () if is("flag") => match &*args.need()? {
+                "nopromisc" => words.nopromisc = true,
+                "null" => {}
+                // Which frames of a source they get is not looked at.
+                "nodst" => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
+                other => {
+                    let text = "Error: argument of \"flag\" must be \"nopromisc\", \"nodst\" or \"null\"";
+                    return Err(Fail::new(1, format!("{text}, not \"{other}\"")));
+                }
+            },
+            () if is("nopromisc") => words.nopromisc = true,
+            () if is("bcqueuelen") => words.bc_queue_len = Some(args.number::<u32>("bcqueuelen")?),
+            () if is("macaddr") || is("nodst") => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
+            () if is("help") => return Err(Fail { text: MACVLAN_USAGE.into(), status: 1 }),
+            () => {
+                let text = format!("macvlan: unknown option \"{word}\"?\n{MACVLAN_USAGE}");
+                return Err(Fail { text, status: 1 });
+            }
+        }
+    }
+    if words.nopromisc && words.mode != Some(Mode::Passthru) {
+        let text = format!("macvlan: nopromisc flag only valid in passthru mode\n{MACVLAN_USAGE}");
+        return Err(Fail { text, status: 1 });
+    }
+    Ok(words)
+}
+
+fn macvlan_mode(word: &str) -> Done<Mode> {
+    if word == "source" {
+        return Err(NlError::from(Errno::EOPNOTSUPP).into());
+    }
+    Mode::ALL.into_iter().find(|mode| mode.name() == word).ok_or_else(|| {
+        let text = "Error: argument of \"mode\" must be \"private\", \"vepa\", \"bridge\", \"passthru\" or \"source\"";
+        Fail::new(1, format!("{text}, not \"{word}\""))
+    })
+}
+
+pub(super) const VLAN_USAGE: &str = "Usage: ... vlan id VLANID
+\t\t[ protocol VLANPROTO ]
+\t\t[ reorder_hdr { on | off } ]
+\t\t[ loose_binding { on | off } ]
+\t\t[ bridge_binding { on | off } ]
+\t\t[ ingress-qos-map QOS-MAP ]
+\t\t[ egress-qos-map QOS-MAP ]
+
+VLANID := 0-4095
+VLANPROTO: [ 802.1Q | 802.1ad ]
+QOS-MAP := [ QOS-MAP ] QOS-MAPPING
+QOS-MAPPING := FROM:TO
+";
+
+pub(super) const MACVLAN_USAGE: &str = "Usage: ... macvlan mode MODE [flag MODE_FLAG] [bcqueuelen BC_QUEUE_LEN]
+
+MODE: private | vepa | bridge | passthru
+MODE_FLAG: null | nopromisc
+BC_QUEUE_LEN: Length of the rx queue for broadcast/multicast: [0-4294967295]
+";
