@@ -13,6 +13,7 @@ pub mod ipip;
 pub mod kind;
 pub mod link;
 pub mod lo;
+pub mod qdisc;
 pub mod registry;
 pub mod veth;
 

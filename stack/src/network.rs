@@ -29,6 +29,10 @@ pub struct Host {
     pub watch: LinkWatch,
     /// Whether the module `ipip` is loaded: see [`Network::load_ipip`].
     pub ipip: bool,
+    /// The last handle that was given to a queueing discipline by itself (`autohandle` of `qdisc_alloc_handle`).
+    pub(crate) qdisc_handle: u16,
+    /// How many queueing disciplines were made.
+    pub(crate) qdiscs: u32,
 }
 
 /// Why running stopped.
@@ -132,7 +136,7 @@ impl Network {
     pub fn add_host(&mut self, name: &str) -> HostId {
         let host = HostId(self.hosts.len() as u32);
         let root = NsId(self.namespaces.len() as u32);
-        self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default(), ipip: false });
+        self.hosts.push(Host { name: name.into(), root, sequence: 0, watch: LinkWatch::default(), ipip: false, qdisc_handle: 0x8000, qdiscs: 0 });
         let added = self.add_namespace(host);
         debug_assert_eq!(added, root, "the root namespace comes next");
         if let Some(space) = self.ns_mut(root) {
@@ -375,6 +379,7 @@ impl Network {
             TimerKind::Address => crate::control::addr::expire(ns, cx),
             TimerKind::Tcp { conn, generation } => path::tcp::timer(ns, cx, conn, generation),
             TimerKind::TunnelError { link } => path::ipip::note_error(ns, cx, link),
+            TimerKind::Qdisc { link } => path::qdisc::timer(ns, cx, link),
             TimerKind::LinkWatch => {}
         });
     }

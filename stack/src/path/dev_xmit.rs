@@ -1,5 +1,5 @@
-//! A frame is given to a link: captured, counted, and handed on in the way of the link's kind. Models
-//! `__dev_queue_xmit` and each kind's `ndo_start_xmit`.
+//! A frame is given to a link: queued if somebody put a queue there, captured, counted, and handed on in the way of the
+//! link's kind. Models `__dev_queue_xmit` and each kind's `ndo_start_xmit`.
 
 use hopwise_devices::veth::Sent;
 use hopwise_devices::{Kind, lo};
@@ -11,6 +11,7 @@ use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
 use crate::path::ipip;
+use crate::path::qdisc;
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -33,6 +34,15 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
         let reason = if dev.is_up() { DropReason::Qdisc } else { DropReason::DevReady };
         return cx.drop(packet, reason);
     }
+    if dev.queue.is_some() {
+        return qdisc::queue(ns, cx, link, packet);
+    }
+    transmit(ns, cx, link, packet)
+}
+
+/// A frame leaves the queue, or there is none: who listens sees it, and the driver has it (`dev_hard_start_xmit`).
+pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Fate {
+    let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     cx.note(&packet, || Detail::LinkTx { link });
     if dev.taps > 0 {
         packet::tap(ns, cx, link, Direction::Out, &packet);

@@ -33,7 +33,7 @@ pub fn link(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
     let m_down = name_and_link(out, dev, below.as_ref(), false);
     flags(out, dev, m_down);
     out.any("mtu", format_args!("mtu {} ", dev.mtu), dev.mtu);
-    out.any("qdisc", format_args!("qdisc {} ", dev.qdisc.name()), dev.qdisc.name());
+    out.any("qdisc", format_args!("qdisc {} ", dev.qdisc_name()), dev.qdisc_name());
     if let Some(master) = space.devs.get(dev.master) {
         out.any("master", format_args!("master {} ", master.name), &*master.name);
     }
