@@ -95,6 +95,12 @@ impl Kind {
         }
     }
 
+    /// Whether links of this kind have a queue by themselves: those that a driver or a program empties (not
+    /// `IFF_NO_QUEUE`).
+    pub const fn has_queue(&self) -> bool {
+        false
+    }
+
     /// The veth's state, if it is one.
     pub fn veth(&self) -> Option<&Veth> {
         match self {

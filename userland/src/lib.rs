@@ -34,6 +34,7 @@ mod stdio;
 pub mod stream;
 pub mod sysctl;
 pub mod sysfs;
+pub mod tc;
 pub mod tcpdump;
 pub mod traceroute;
 pub mod wget;

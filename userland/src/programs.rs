@@ -48,6 +48,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("python3", Bin, "python3", "its HTTP server: -m http.server", crate::http::start),
         row("route", Sbin, "net-tools", "show and change the routing table", net_tools::route::start),
         row("ss", Bin, "iproute2", "sockets of all kinds", crate::ss::start),
+        row("tc", Sbin, "iproute2", "queueing disciplines of links", crate::tc::start),
         row("tcpdump", Bin, "tcpdump", "capture and print packets", tcpdump::start),
         row("traceroute", Sbin, "traceroute", "trace the route packets take to a host", traceroute::start),
         row("wget", Bin, "wget", "fetch a file by HTTP", crate::wget::start),

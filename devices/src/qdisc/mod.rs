@@ -341,14 +341,12 @@ pub struct Root {
     pub watchdog: Option<Time>,
     /// Room for the copies that netem makes.
     copies: Vec<Packet>,
-    /// How many were put there before it; they tell random streams apart.
-    pub serial: u32,
 }
 
 impl Root {
     /// A root with that discipline.
-    pub const fn new(qdisc: Qdisc, serial: u32) -> Self {
-        Root { qdisc, watchdog: None, copies: Vec::new(), serial }
+    pub const fn new(qdisc: Qdisc) -> Self {
+        Root { qdisc, watchdog: None, copies: Vec::new() }
     }
 
     /// Takes a packet to be sent.

@@ -17,13 +17,8 @@ pub const ALWAYS: u32 = u32::MAX;
 /// How packets are lost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Loss {
-    /// Each with this probability, correlated with the one before.
-    Random {
-        /// Probability.
-        loss: u32,
-        /// Correlation.
-        correlation: u32,
-    },
+    /// Each with this probability.
+    Random(u32),
     /// A chain of four states: `loss state`.
     States {
         /// From gap to burst.
@@ -52,7 +47,7 @@ pub enum Loss {
 
 impl Default for Loss {
     fn default() -> Self {
-        Loss::Random { loss: 0, correlation: 0 }
+        Loss::Random(0)
     }
 }
 
@@ -86,8 +81,8 @@ pub struct NetemOptions {
     pub loss: Loss,
     /// Probability of a second copy.
     pub duplicate: u32,
-    /// Correlations of delay and duplication.
-    pub correlation: Option<(u32, u32)>,
+    /// Correlations of delay, loss and duplication with those of the packet before.
+    pub correlation: Option<(u32, u32, u32)>,
     /// Probability and correlation of reordering.
     pub reorder: Option<(u32, u32)>,
     /// Probability and correlation of a flipped bit.
@@ -210,14 +205,12 @@ impl Netem {
             ecn: options.ecn.or(old.ecn),
             ..options.clone()
         };
-        let (delay, duplicating) = new.correlation.unwrap_or_default();
+        let (delay, losing, duplicating) = new.correlation.unwrap_or_default();
         self.delay = Correlated { rho: delay, last: self.rng.next_u32() };
         self.duplicating = Correlated { rho: duplicating, last: self.rng.next_u32() };
         self.reordering = Correlated { rho: new.reorder.unwrap_or_default().1, last: self.rng.next_u32() };
         self.corrupting = Correlated { rho: new.corrupt.unwrap_or_default().1, last: self.rng.next_u32() };
-        if let Loss::Random { correlation, .. } = new.loss {
-            self.losing = Correlated { rho: correlation, last: self.rng.next_u32() };
-        }
+        self.losing = Correlated { rho: losing, last: self.rng.next_u32() };
         self.phase = Phase::Good;
         self.counter = 0;
         self.options = new;
@@ -226,7 +219,7 @@ impl Netem {
     /// Whether the next packet is lost (`loss_event`).
     fn loses(&mut self) -> bool {
         match self.options.loss {
-            Loss::Random { loss, .. } => loss > 0 && loss >= self.losing.next(&mut self.rng),
+            Loss::Random(loss) => loss > 0 && loss >= self.losing.next(&mut self.rng),
             Loss::States { p13, p31, p32, p23, p14 } => {
                 let random = self.rng.next_u32();
                 self.phase = match self.phase {

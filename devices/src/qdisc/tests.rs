@@ -23,7 +23,7 @@ struct Bench {
 impl Bench {
     fn new(spec: Spec) -> Self {
         let qdisc = Qdisc::new(spec, 1, 0, LINK, Rng::stream(1, "netem", 0)).expect("the options fit");
-        Bench { root: Root::new(qdisc, 0), pool: Pool::default(), now: Time::ZERO, dropped: 0 }
+        Bench { root: Root::new(qdisc), pool: Pool::default(), now: Time::ZERO, dropped: 0 }
     }
 
     fn put(&mut self, bytes: &[u8]) {
@@ -89,9 +89,9 @@ fn netem_loses_doubles_and_limits() {
         assert_eq!(bench.root.qdisc.stats.drops as usize, bench.dropped);
         bench.dropped
     };
-    assert_eq!(lost(Loss::Random { loss: ALWAYS, correlation: 0 }), 4000);
-    assert_eq!(lost(Loss::Random { loss: 0, correlation: 0 }), 0);
-    let tenth = lost(Loss::Random { loss: ALWAYS / 10, correlation: 0 });
+    assert_eq!(lost(Loss::Random(ALWAYS)), 4000);
+    assert_eq!(lost(Loss::Random(0)), 0);
+    let tenth = lost(Loss::Random(ALWAYS / 10));
     assert!((320..480).contains(&tenth), "{tenth}");
     let model = lost(Loss::Gemodel { p: ALWAYS / 100, r: ALWAYS / 10, bad: ALWAYS, good: 0 });
     assert!((150..700).contains(&model), "about one in eleven: {model}");
@@ -201,7 +201,8 @@ fn any_spec() -> impl Strategy<Value = Spec> {
                 jitter,
                 limit,
                 gap,
-                loss: Loss::Random { loss, correlation: corrupt },
+                loss: Loss::Random(loss),
+                correlation: Some((loss, corrupt, duplicate)),
                 duplicate,
                 corrupt: Some((corrupt, loss)),
                 rate: Some(NetemRate { bytes_per_second: u64::from(loss >> 8), overhead: -20, cell: 48, cell_overhead: 5 }),

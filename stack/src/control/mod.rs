@@ -8,6 +8,7 @@ pub mod kept;
 pub mod link;
 pub mod neigh;
 pub mod netns;
+pub mod qdisc;
 pub mod route;
 pub mod rule;
 pub mod sysctl;

@@ -62,6 +62,11 @@ pub(crate) fn timer(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex) {
     }
 }
 
+/// The options of a discipline were changed: what is due now is sent.
+pub(crate) fn kick(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex) {
+    run(ns, cx, link, PacketId::default());
+}
+
 /// Drops everything that waits in a discipline: the link went down, or another discipline comes (`qdisc_reset`).
 pub(crate) fn reset(root: &mut Root, cx: &mut Cx<'_>) {
     let Cx { now, ns, pool, journey, .. } = cx;

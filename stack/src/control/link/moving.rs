@@ -62,6 +62,7 @@ impl Network {
         dev.link.index = index;
         dev.link.name = name.into();
         dev.link.qdisc = Qdisc::Noop;
+        dev.link.queue = None;
         dev.inet = InetDev { conf: space.conf_default.clone(), ..InetDev::default() };
         dev.neigh = space.neigh_default.clone();
         let watched = core::mem::take(&mut dev.watched);

@@ -38,7 +38,7 @@ impl Network {
         }
         if let Some(dev) = self.link_mut(ns, link) {
             // dev_activate: without carrier the queue waits for the link watcher.
-            dev.qdisc = Qdisc::Noqueue;
+            dev.qdisc = if dev.kind.has_queue() { Qdisc::PfifoFast } else { Qdisc::Noqueue };
             dev.active |= dev.carrier;
         }
         self.inet_link_up(ns, link);
@@ -50,6 +50,8 @@ impl Network {
         let Some(dev) = self.link_mut(ns, link).filter(|d| d.is_up()) else { return };
         dev.flags.remove(LinkFlags::UP);
         dev.active = false;
+        self.reset_queue(ns, link);
+        let Some(dev) = self.link_mut(ns, link) else { return };
         match dev.kind {
             Kind::Veth(_) => self.veth_stop(ns, link),
             Kind::Bridge(_) => self.bridge_stop(ns, link),
