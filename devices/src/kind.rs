@@ -9,6 +9,7 @@ use crate::describe::Describe;
 use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
 use crate::link::Link;
+use crate::tun::Tun;
 use crate::veth::{self, Veth};
 use crate::{dummy, lo};
 
@@ -25,6 +26,8 @@ pub enum Kind {
     Bridge(Box<Bridge>),
     /// A tunnel of IPv4 in IPv4.
     Ipip(Box<Ipip>),
+    /// A link whose other end is a program.
+    Tun(Box<Tun>),
 }
 
 /// What there is to know about one kind: one such row per kind stands in the [`registry`](crate::registry).
@@ -61,6 +64,7 @@ impl Kind {
             Kind::Veth(_) => &veth::OPS,
             Kind::Bridge(_) => &bridge::OPS,
             Kind::Ipip(_) => &ipip::OPS,
+            Kind::Tun(tun) => tun.ops(),
         }
     }
 
@@ -68,7 +72,7 @@ impl Kind {
     /// [`IfIndex::NONE`]: it could stand on one and does not, which `ip link` prints as `@NONE`.
     pub fn below(&self) -> Option<(NsId, IfIndex)> {
         match self {
-            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) => None,
+            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Tun(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
         }
@@ -98,7 +102,31 @@ impl Kind {
     /// Whether links of this kind have a queue by themselves: those that a driver or a program empties (not
     /// `IFF_NO_QUEUE`).
     pub const fn has_queue(&self) -> bool {
-        false
+        matches!(self, Kind::Tun(_))
+    }
+
+    /// How many queues it has for sending and for receiving, as `ip -d link` shows them.
+    pub fn queues(&self) -> (u32, u32) {
+        match self {
+            Kind::Tun(tun) => (tun.queues(), tun.queues()),
+            _ => self.ops().queues,
+        }
+    }
+
+    /// The state of a tun or tap, if it is one.
+    pub fn tun(&self) -> Option<&Tun> {
+        match self {
+            Kind::Tun(tun) => Some(tun),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn tun_mut(&mut self) -> Option<&mut Tun> {
+        match self {
+            Kind::Tun(tun) => Some(tun),
+            _ => None,
+        }
     }
 
     /// The veth's state, if it is one.

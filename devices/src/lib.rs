@@ -15,6 +15,7 @@ pub mod link;
 pub mod lo;
 pub mod qdisc;
 pub mod registry;
+pub mod tun;
 pub mod veth;
 
 pub use hw::HwType;

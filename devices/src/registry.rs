@@ -2,10 +2,10 @@
 //! fuzzer's choices.
 
 use crate::kind::KindOps;
-use crate::{bridge, dummy, ipip, lo, veth};
+use crate::{bridge, dummy, ipip, lo, tun, veth};
 
 /// All kinds.
-pub static KINDS: &[&KindOps] = &[&lo::OPS, &dummy::OPS, &veth::OPS, &bridge::OPS, &ipip::OPS];
+pub static KINDS: &[&KindOps] = &[&lo::OPS, &dummy::OPS, &veth::OPS, &bridge::OPS, &ipip::OPS, &tun::TUN_OPS];
 
 /// The kind that `ip link add type NAME` means.
 pub fn find(name: &str) -> Option<&'static KindOps> {

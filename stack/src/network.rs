@@ -79,6 +79,8 @@ pub struct Network {
     /// Whether new links are captured from the start.
     pub capture_new_links: bool,
     pub(crate) wakeups: Vec<u64>,
+    /// Where the tun is that each open file is attached to.
+    pub(crate) tuns: Vec<Option<(NsId, IfIndex)>>,
     macs: Rng,
     defaults: Defaults,
     arrivals: (u64, u64),
@@ -100,6 +102,7 @@ impl Network {
             captures: CaptureLog::default(),
             capture_new_links: false,
             wakeups: Vec::new(),
+            tuns: Vec::new(),
             macs: Rng::stream(seed, "mac", 0),
             defaults: Defaults::default(),
             arrivals: (0, 0),

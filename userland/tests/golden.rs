@@ -130,3 +130,8 @@ fn queueing_disciplines() {
 fn netem_and_prio() {
     replay(include_str!("golden/qdisc-netem.txt"));
 }
+
+#[test]
+fn tuns_and_taps() {
+    replay(include_str!("golden/tuntap.txt"));
+}

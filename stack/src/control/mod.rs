@@ -12,4 +12,5 @@ pub mod qdisc;
 pub mod route;
 pub mod rule;
 pub mod sysctl;
+pub mod tun;
 pub mod tunnel;

@@ -8,6 +8,7 @@ use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
 use crate::cx::Cx;
+use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
 use crate::path::ipip;
@@ -91,5 +92,25 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
         }
         Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),
         Kind::Ipip(_) => ipip::xmit(ns, cx, link, packet),
+        Kind::Tun(_) => tun_xmit(dev, cx, packet),
     }
+}
+
+/// A program reads it, if one is attached and reads fast enough (`tun_net_xmit`). It is counted when it is read.
+fn tun_xmit(dev: &mut Dev, cx: &mut Cx<'_>, packet: Packet) -> Fate {
+    let limit = dev.tx_queue_len as usize;
+    dev.stats.tx_packets -= 1;
+    dev.stats.tx_bytes -= packet.len() as u64;
+    let Some(tun) = dev.link.kind.tun_mut() else { return cx.drop(packet, DropReason::DevReady) };
+    if tun.file.is_none() || tun.queue.len() >= limit {
+        let reason = if tun.file.is_none() { DropReason::DevReady } else { DropReason::FullRing };
+        dev.stats.tx_dropped += 1;
+        return cx.drop(packet, reason);
+    }
+    cx.note(&packet, || Detail::Held { why: "the program that reads the link" });
+    tun.queue.push_back(packet);
+    if tun.reader != 0 {
+        cx.wakeups.push(tun.reader);
+    }
+    Fate::Held
 }

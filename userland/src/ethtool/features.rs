@@ -41,7 +41,7 @@ impl Feature {
         let [lo, veth, bridge] = self.starts;
         match kind {
             Kind::Loopback => lo,
-            Kind::Veth(_) | Kind::Dummy => veth,
+            Kind::Veth(_) | Kind::Dummy | Kind::Tun(_) => veth,
             Kind::Bridge(_) => bridge,
             Kind::Ipip(_) => self.tunnel(),
         }
@@ -52,7 +52,7 @@ const fn row(name: &'static str, nested: bool, starts: [Start; 3]) -> Feature {
     Feature { name, nested, starts }
 }
 
-/// All features in the order of listing: for `lo`, a veth (also taken for a dummy) and a bridge.
+/// All features in the order of listing: for `lo`, a veth (also taken for a dummy and a tun) and a bridge.
 #[rustfmt::skip]
 pub(super) static FEATURES: &[Feature] = &[
     row("rx-checksumming", false, [FixedOn, On, FixedOff]),

@@ -220,7 +220,7 @@ fn show_tree(out: &mut Out, opt: &Options, dev: &Dev, root: &Qdisc, filter: &Fil
             continue;
         }
         out.open_object(None);
-        let refs = if parent == Parent::Root { 1 + dev.kind.ops().queues.0 } else { 1 };
+        let refs = if parent == Parent::Root { 1 + dev.kind.queues().0 } else { 1 };
         head(out, dev, (qdisc.kind(), qdisc.handle), parent, refs, filter);
         let print = kinds::find(qdisc.kind()).map(|row| row.print);
         out.object(Some("options"), |out| print.into_iter().for_each(|print| print(out, opt, qdisc)));

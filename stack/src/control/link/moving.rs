@@ -75,6 +75,7 @@ impl Network {
         if let Some(underlay) = self.underlay_of(to, index) {
             self.tunnel_moved(underlay, (ns, link), Some((to, index)));
         }
+        self.tun_moved(to, index);
         if watched {
             linkwatch::fire(self, to, index);
         }

@@ -34,7 +34,7 @@ impl Network {
             Kind::Veth(_) => self.veth_open(ns, link),
             Kind::Bridge(_) => self.bridge_open(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, true),
-            Kind::Loopback | Kind::Dummy => {}
+            Kind::Loopback | Kind::Dummy | Kind::Tun(_) => {}
         }
         if let Some(dev) = self.link_mut(ns, link) {
             // dev_activate: without carrier the queue waits for the link watcher.
@@ -56,7 +56,7 @@ impl Network {
             Kind::Veth(_) => self.veth_stop(ns, link),
             Kind::Bridge(_) => self.bridge_stop(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, false),
-            Kind::Loopback | Kind::Dummy => {}
+            Kind::Loopback | Kind::Dummy | Kind::Tun(_) => {}
         }
         self.inet_link_down(ns, link);
         self.port_must_stop(ns, link);
@@ -86,14 +86,17 @@ impl Network {
         linkwatch::fire(self, ns, link);
     }
 
-    /// `ip link set LINK carrier on|off`: only a dummy lets itself be told.
+    /// `ip link set LINK carrier on|off`: only a dummy and a tun let themselves be told, a tun without a program only
+    /// that it has none.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`, `ENODEV`.
+    /// `EOPNOTSUPP`, `EPERM`, `ENODEV`.
     pub fn set_link_carrier(&mut self, ns: NsId, link: IfIndex, on: bool) -> Result<(), NlError> {
         let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
-        if !matches!(dev.kind, Kind::Dummy) {
-            return Err(Errno::EOPNOTSUPP.into());
+        match &dev.kind {
+            Kind::Tun(tun) if on && tun.file.is_none() => return Err(Errno::EPERM.into()),
+            Kind::Dummy | Kind::Tun(_) => {}
+            _ => return Err(Errno::EOPNOTSUPP.into()),
         }
         self.set_carrier(ns, link, on);
         linkwatch::after(self);

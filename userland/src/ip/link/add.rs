@@ -73,6 +73,7 @@ fn kind_spec(ip: &mut Ip<'_, '_>, args: &mut Args, kind: &str, spec: &Spec) -> D
             Ok(KindSpec::Bridge(set.collect()))
         }
         "ipip" => Ok(KindSpec::Ipip(super::ipip::parse(ip, args, TunnelParams::default())?)),
+        "tun" => Err(no_tun(args)),
         _ => {
             if let Some(word) = args.peek() {
                 if args::matches(word, "help") {
@@ -87,4 +88,10 @@ fn kind_spec(ip: &mut Ip<'_, '_>, args: &mut Args, kind: &str, spec: &Spec) -> D
             }
         }
     }
+}
+
+/// Tuns are made by opening them: their kind refuses whatever is asked of it (`tun_validate`).
+pub(super) fn no_tun(args: &mut Args) -> Fail {
+    args.rest();
+    NlError::with(Errno::EOPNOTSUPP, "tun/tap creation via rtnetlink is not supported").into()
 }

@@ -32,6 +32,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             let now = now.ok_or_else(|| Fail::new(1, "Failed to get existing tunnel info."))?;
             Kind::Ipip(super::ipip::parse(ip, args, now)?)
         }
+        Some("tun") => return Err(super::add::no_tun(args)),
         Some("veth") => {
             kinds::veth(ip, args)?;
             Kind::None
