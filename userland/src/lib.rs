@@ -23,6 +23,7 @@ pub mod nc;
 pub mod net_tools;
 mod netfilter;
 pub mod nsenter;
+pub mod openvpn;
 pub mod ping;
 pub mod procfs;
 pub mod programs;

@@ -44,6 +44,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("netstat", Bin, "net-tools", "sockets, routes, interfaces, counters", net_tools::netstat::start),
         row("nslookup", Bin, "bind9-dnsutils", "ask a name server", crate::dns::nslookup::start),
         row("nsenter", Bin, "util-linux", "run a program in the namespaces of others", nsenter::nsenter),
+        row("openvpn", Sbin, "openvpn", "a tunnel between two ends, without keys", crate::openvpn::start),
         row("ping", Bin, "iputils", "send ICMP echo requests to a host", ping::start),
         row("python3", Bin, "python3", "its HTTP server: -m http.server", crate::http::start),
         row("route", Sbin, "net-tools", "show and change the routing table", net_tools::route::start),
