@@ -38,8 +38,12 @@ pub mod sysfs;
 pub mod tc;
 pub mod tcpdump;
 pub mod traceroute;
+mod tun;
+pub mod vm;
 pub mod wget;
 pub mod world;
 
 pub use kernel::SimKernel;
+pub use hopwise_sim_core::Duration;
+pub use hopwise_stack::control::tun::{TunFile, TunRequest};
 pub use world::{Output, World};

@@ -25,6 +25,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("dnsmasq", Sbin, "dnsmasq", "a small name server", crate::dns::server::start),
         row("ethtool", Sbin, "ethtool", "statistics, driver and offloads of a link", crate::ethtool::start),
         row("getent", Bin, "libc-bin", "look up a host, a user, a service", crate::getent::start),
+        row("hopwise-vm", Sbin, "hopwise", "a stand-in for a virtual machine behind a tap; no program of Linux", crate::vm::start),
         row("ifconfig", Sbin, "net-tools", "show interfaces and set them up", net_tools::ifconfig::start),
         row("ip", Bin, "iproute2", "links, addresses, routes, rules, neighbours, namespaces", crate::ip::start),
         row("iperf3", Bin, "iperf3", "measure how fast a path is", crate::iperf3::start),
