@@ -61,7 +61,7 @@ impl Options {
                 "--tap" => tap = Some(value.clone()),
                 "--ip" => {
                     let (addr, len) = value.split_once('/').unwrap_or((value, "32"));
-                    let both = addr.parse().ok().zip(len.parse().ok().filter(|len| *len <= 32));
+                    let both = addr.parse::<Ipv4Addr>().ok().zip(len.parse::<u8>().ok().filter(|len| *len <= 32));
                     ip = Some(both.ok_or_else(wrong)?);
                 }
                 "--mac" => mac = Some(parse_mac(value).ok_or_else(wrong)?),
