@@ -10,6 +10,7 @@ use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
 use crate::link::Link;
 use crate::macvlan::{self, Macvlan};
+use crate::tun::Tun;
 use crate::veth::{self, Veth};
 use crate::vlan::{self, VlanLink};
 use crate::vxlan::{self, Vxlan};
@@ -34,6 +35,8 @@ pub enum Kind {
     Vlan(Box<VlanLink>),
     /// An address of its own on the link below.
     Macvlan(Box<Macvlan>),
+    /// A link whose other end is a program.
+    Tun(Box<Tun>),
 }
 
 /// What there is to know about one kind: one such row per kind stands in the [`registry`](crate::registry).
@@ -73,6 +76,7 @@ impl Kind {
             Kind::Vxlan(_) => &vxlan::OPS,
             Kind::Vlan(_) => &vlan::OPS,
             Kind::Macvlan(_) => &macvlan::OPS,
+            Kind::Tun(tun) => tun.ops(),
         }
     }
 
@@ -80,7 +84,7 @@ impl Kind {
     /// [`IfIndex::NONE`]: it could stand on one and does not, which `ip link` prints as `@NONE`.
     pub fn below(&self) -> Option<(NsId, IfIndex)> {
         match self {
-            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) => None,
+            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) | Kind::Tun(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
             Kind::Vlan(_) | Kind::Macvlan(_) => self.lower(),
@@ -163,6 +167,36 @@ impl Kind {
     #[inline]
     pub const fn carries_tags(&self) -> bool {
         matches!(self, Kind::Veth(_) | Kind::Bridge(_))
+    }
+
+    /// Whether links of this kind have a queue by themselves: those that a driver or a program empties (not
+    /// `IFF_NO_QUEUE`).
+    pub const fn has_queue(&self) -> bool {
+        matches!(self, Kind::Tun(_))
+    }
+
+    /// How many queues it has for sending and for receiving, as `ip -d link` shows them.
+    pub fn queues(&self) -> (u32, u32) {
+        match self {
+            Kind::Tun(tun) => (tun.queues(), tun.queues()),
+            _ => self.ops().queues,
+        }
+    }
+
+    /// The state of a tun or tap, if it is one.
+    pub fn tun(&self) -> Option<&Tun> {
+        match self {
+            Kind::Tun(tun) => Some(tun),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn tun_mut(&mut self) -> Option<&mut Tun> {
+        match self {
+            Kind::Tun(tun) => Some(tun),
+            _ => None,
+        }
     }
 
     /// The veth's state, if it is one.

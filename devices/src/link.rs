@@ -7,6 +7,7 @@ use hopwise_sim_core::IfIndex;
 use crate::bridge::Port;
 use crate::hw::HwType;
 use crate::kind::Kind;
+use crate::qdisc::{LinkFacts, Root};
 use crate::stacked::Stacked;
 
 bitflags! {
@@ -88,6 +89,8 @@ pub enum Qdisc {
     Noop,
     /// No queue.
     Noqueue,
+    /// The default of links with a queue, which here never fills: what is sent is taken at once.
+    PfifoFast,
 }
 
 impl Qdisc {
@@ -96,6 +99,7 @@ impl Qdisc {
         match self {
             Qdisc::Noop => "noop",
             Qdisc::Noqueue => "noqueue",
+            Qdisc::PfifoFast => "pfifo_fast",
         }
     }
 }
@@ -154,8 +158,10 @@ pub struct Link {
     pub carrier: bool,
     /// The operational state, as the link watcher last saw it.
     pub operstate: OperState,
-    /// The queueing discipline shown; `noop` until the first time up.
+    /// The queueing discipline that it has by itself; `noop` until the first time up.
     pub qdisc: Qdisc,
+    /// The queueing discipline that somebody put there (`tc qdisc add`).
+    pub queue: Option<Box<Root>>,
     /// Whether the queue is active (`dev_activate`): up, and with carrier when the link watcher last looked.
     pub active: bool,
     /// The bridge (or other master) that it belongs to.
@@ -210,6 +216,7 @@ impl Link {
             carrier: true,
             operstate: OperState::Unknown,
             qdisc: Qdisc::Noop,
+            queue: None,
             active: false,
             master: IfIndex::NONE,
             port: None,
@@ -253,6 +260,16 @@ impl Link {
             flags.set(LinkFlags::LOWER_UP, self.carrier);
         }
         flags
+    }
+
+    /// The name of its queueing discipline, as `ip link` prints it.
+    pub fn qdisc_name(&self) -> &'static str {
+        self.queue.as_ref().map_or(self.qdisc.name(), |queue| queue.qdisc.kind())
+    }
+
+    /// What disciplines want to know about it.
+    pub fn facts(&self) -> LinkFacts {
+        LinkFacts { mtu: self.mtu, header: self.header_len() as u32, queue_len: self.tx_queue_len }
     }
 
     /// Whether a frame header is in front of its packets: true for Ethernet kinds.

@@ -2,11 +2,20 @@
 //! fuzzer's choices.
 
 use crate::kind::KindOps;
-use crate::{bridge, dummy, ipip, lo, macvlan, veth, vlan, vxlan};
+use crate::{bridge, dummy, ipip, lo, macvlan, tun, veth, vlan, vxlan};
 
 /// All kinds.
-pub static KINDS: &[&KindOps] =
-    &[&lo::OPS, &dummy::OPS, &veth::OPS, &bridge::OPS, &ipip::OPS, &vxlan::OPS, &vlan::OPS, &macvlan::OPS];
+pub static KINDS: &[&KindOps] = &[
+    &lo::OPS,
+    &dummy::OPS,
+    &veth::OPS,
+    &bridge::OPS,
+    &ipip::OPS,
+    &vxlan::OPS,
+    &vlan::OPS,
+    &macvlan::OPS,
+    &tun::TUN_OPS,
+];
 
 /// The kind that `ip link add type NAME` means.
 pub fn find(name: &str) -> Option<&'static KindOps> {

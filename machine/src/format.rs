@@ -157,6 +157,11 @@ fn exponent(value: f64, precision: usize) -> String {
     format!("{mantissa}e{}{:02}", if number < 0 { '-' } else { '+' }, number.abs())
 }
 
+/// A number as `%g` prints it, with six significant digits.
+pub fn general_6(value: f64) -> String {
+    if value < 0.0 { format!("-{}", general(-value, 6, false)) } else { general(value, 6, false) }
+}
+
 /// `%g`: the shorter of the two, without trailing zeros.
 fn general(value: f64, precision: usize, keep_zeros: bool) -> String {
     if value == 0.0 {

@@ -35,6 +35,7 @@ mod work;
 
 pub use bash::is_incomplete;
 pub use files::FileKind;
+pub use format::general_6;
 pub use hopwise_sim_core::Errno;
 pub use io::Read;
 pub use kernel::{DirEntry, Kernel, MachineId, NoNetwork, Pid};

@@ -64,6 +64,7 @@ errnos! {
     EPROTO 71 "Protocol error",
     EOVERFLOW 75 "Value too large for defined data type",
     ENOTUNIQ 76 "Name not unique on network",
+    EBADFD 77 "File descriptor in bad state",
     EDESTADDRREQ 89 "Destination address required",
     EMSGSIZE 90 "Message too long",
     ENOPROTOOPT 92 "Protocol not available",

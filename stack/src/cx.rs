@@ -140,6 +140,11 @@ pub enum TimerKind {
         /// The link.
         link: IfIndex,
     },
+    /// The queueing discipline of a link has a packet to send.
+    Qdisc {
+        /// The link.
+        link: IfIndex,
+    },
     /// A timer of a TCP connection.
     Tcp {
         /// The connection.

@@ -122,6 +122,9 @@ fn settle(net: &mut Network, ns: NsId, link: IfIndex) {
     dev.operstate = state;
     if dev.is_up() {
         dev.active = dev.carrier;
+        if !dev.active {
+            net.reset_queue(ns, link);
+        }
         net.carrier_changed(ns, link);
     }
 }

@@ -189,10 +189,14 @@ impl Namespace {
         self.conf_all[key].max(dev.inet.conf[key])
     }
 
-    /// How many packets wait in this namespace: for ARP answers, for other fragments, for a proxy's delay.
+    /// How many packets wait in this namespace: for ARP answers, for other fragments, for a proxy's delay, in queueing
+    /// disciplines, for programs that read a tun.
     pub fn held(&self) -> u64 {
         let neigh: usize = self.neigh.iter().map(|e| e.waiting().count()).sum();
-        (neigh + self.frags.held() + self.proxy_queue.len()) as u64
+        let queues = self.devs.iter().filter_map(|dev| dev.queue.as_ref());
+        let queued: u32 = queues.map(|queue| queue.qdisc.backlog().0).sum();
+        let unread: usize = self.devs.iter().filter_map(|dev| dev.kind.tun()).map(|tun| tun.queue.len()).sum();
+        (neigh + self.frags.held() + self.proxy_queue.len() + unread) as u64 + u64::from(queued)
     }
 
     /// The next IPv4 identification for a packet made here.

@@ -31,6 +31,10 @@ pub struct Host {
     pub ipip: bool,
     /// Its kernel has VLANs: see [`Network::load_vlans`].
     pub vlans: bool,
+    /// The last handle that was given to a queueing discipline by itself (`autohandle` of `qdisc_alloc_handle`).
+    pub(crate) qdisc_handle: u16,
+    /// How many queueing disciplines were made.
+    pub(crate) qdiscs: u32,
 }
 
 /// Why running stopped.
@@ -77,6 +81,8 @@ pub struct Network {
     /// Whether new links are captured from the start.
     pub capture_new_links: bool,
     pub(crate) wakeups: Vec<u64>,
+    /// Where the tun is that each open file is attached to.
+    pub(crate) tuns: Vec<Option<(NsId, IfIndex)>>,
     macs: Rng,
     defaults: Defaults,
     arrivals: (u64, u64),
@@ -98,6 +104,7 @@ impl Network {
             captures: CaptureLog::default(),
             capture_new_links: false,
             wakeups: Vec::new(),
+            tuns: Vec::new(),
             macs: Rng::stream(seed, "mac", 0),
             defaults: Defaults::default(),
             arrivals: (0, 0),
@@ -141,6 +148,8 @@ impl Network {
             watch: LinkWatch::default(),
             ipip: false,
             vlans: false,
+            qdisc_handle: 0x8000,
+            qdiscs: 0,
         });
         let added = self.add_namespace(host);
         debug_assert_eq!(added, root, "the root namespace comes next");
@@ -387,6 +396,7 @@ impl Network {
             TimerKind::Address => crate::control::addr::expire(ns, cx),
             TimerKind::Tcp { conn, generation } => path::tcp::timer(ns, cx, conn, generation),
             TimerKind::TunnelError { link } => path::ipip::note_error(ns, cx, link),
+            TimerKind::Qdisc { link } => path::qdisc::timer(ns, cx, link),
             TimerKind::LinkWatch => {}
         });
     }

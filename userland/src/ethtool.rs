@@ -112,7 +112,7 @@ fn channels(dev: &Dev) -> String {
 fn driver(dev: Option<&Dev>) -> Said {
     let failed = |why: &str| (String::new(), format!("Cannot get driver information: {why}\n"), 71);
     let Some(dev) = dev else { return failed("No such device") };
-    let (version, nothing, statistics) = match dev.kind {
+    let (version, nothing, statistics) = match &dev.kind {
         Kind::Loopback => return failed("Operation not supported"),
         Kind::Veth(_) => ("1.0", "", "yes"),
         Kind::Dummy => ("1.0", "", "no"),
@@ -121,9 +121,11 @@ fn driver(dev: Option<&Dev>) -> Said {
         Kind::Vxlan(_) => ("0.1", "", "no"),
         Kind::Vlan(_) => ("1.8", "N/A", "no"),
         Kind::Macvlan(_) => ("0.1", "", "no"),
+        Kind::Tun(tun) => ("1.6", if tun.is_tap() { "tap" } else { "tun" }, "no"),
     };
+    let (firmware, nothing) = if dev.kind.tun().is_some() { ("", nothing) } else { (nothing, nothing) };
     let text = format!(
-        "driver: {}\nversion: {version}\nfirmware-version: {nothing}\nexpansion-rom-version: \nbus-info: {nothing}\n\
+        "driver: {}\nversion: {version}\nfirmware-version: {firmware}\nexpansion-rom-version: \nbus-info: {nothing}\n\
          supports-statistics: {statistics}\nsupports-test: no\nsupports-eeprom-access: no\nsupports-register-dump: no\n\
          supports-priv-flags: no\n",
         dev.kind.ops().driver

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hopwise_machine::{DirEntry, Kernel, MachineId, Pid};
 use hopwise_sim_core::{Errno, HostId, NsId};
 use hopwise_stack::Network;
+use hopwise_stack::control::tun::{TunFile, TunRequest};
 use hopwise_stack::socket::SocketId;
 use indexmap::IndexMap;
 
@@ -17,6 +18,8 @@ pub struct SimKernel {
     pub names: Vec<IndexMap<String, NsId>>,
     /// The sockets that processes hold, closed when they exit.
     sockets: Vec<(Pid, NsId, SocketId)>,
+    /// The tuns that processes have open, closed when they exit.
+    tuns: Vec<(Pid, TunFile)>,
     /// The processes that listen to the connections of a namespace.
     listeners: Vec<(Pid, NsId)>,
     /// The modules that `modprobe` was asked for on each machine, the last one first.
@@ -30,6 +33,7 @@ impl SimKernel {
             net: Network::new(seed),
             names: Vec::new(),
             sockets: Vec::new(),
+            tuns: Vec::new(),
             listeners: Vec::new(),
             modules: BTreeMap::new(),
         }
@@ -43,6 +47,23 @@ impl SimKernel {
     /// A process closed a socket itself: its number may be another one's soon.
     pub fn release(&mut self, ns: NsId, socket: SocketId) {
         self.sockets.retain(|(_, n, s)| (*n, *s) != (ns, socket));
+    }
+
+    /// Opens a tun or tap for a process: it is woken when there is something to be read, and the file is closed with it.
+    ///
+    /// # Errors
+    /// As [`Network::tun_open`].
+    pub fn open_tun(&mut self, pid: Pid, ns: NsId, request: &TunRequest) -> Result<TunFile, Errno> {
+        let request = TunRequest { reader: Self::owner(pid), ..request.clone() };
+        let file = self.net.tun_open(ns, &request)?;
+        self.tuns.push((pid, file));
+        Ok(file)
+    }
+
+    /// A process closed a tun itself.
+    pub fn close_tun(&mut self, file: TunFile) {
+        self.tuns.retain(|(_, open)| *open != file);
+        self.net.tun_close(file);
     }
 
     /// A process listens to what happens to the connections of a namespace, and is woken for it. Gives the number of the next
@@ -103,6 +124,11 @@ impl Kernel for SimKernel {
         let gone: Vec<(Pid, NsId, SocketId)> = gone;
         for (_, ns, socket) in gone {
             self.net.close_socket(ns, socket);
+        }
+        let (gone, kept): (Vec<_>, Vec<_>) = core::mem::take(&mut self.tuns).into_iter().partition(|t| t.0 == pid);
+        self.tuns = kept;
+        for (_, file) in gone {
+            self.net.tun_close(file);
         }
         let (gone, kept): (Vec<_>, Vec<_>) = core::mem::take(&mut self.listeners).into_iter().partition(|l| l.0 == pid);
         self.listeners = kept;

@@ -2,6 +2,7 @@
 //! `net/core/net-sysfs.c`, `net/bridge/br_sysfs_br.c`, `br_sysfs_if.c`.
 
 use hopwise_devices::bridge::options;
+use hopwise_devices::tun::Tun;
 use hopwise_devices::{HwType, Kind, LinkFlags};
 use hopwise_machine::DirEntry;
 use hopwise_machine::files::FileKind;
@@ -52,6 +53,16 @@ static FILES: &[Row] = &[
     Row { name: "tx_queue_len", read: |d| Ok(d.tx_queue_len.to_string()) },
     Row { name: "type", read: |d| Ok(d.hw.number().to_string()) },
     Row { name: "uevent", read: |d| Ok(uevent(d)) },
+];
+
+/// A file of a tun: its name and content.
+type TunFile = (&'static str, fn(&Tun) -> String);
+
+/// The files that a tun has besides.
+static TUN_FILES: &[TunFile] = &[
+    ("group", |tun| tun.group.map_or_else(|| "-1".into(), |id| id.to_string())),
+    ("owner", |tun| tun.owner.map_or_else(|| "-1".into(), |id| id.to_string())),
+    ("tun_flags", |tun| format!("{:#x}", tun.flags.bits())),
 ];
 
 /// A counter of `statistics/`: its name and value.
@@ -167,7 +178,10 @@ pub fn read(kernel: &mut SimKernel, ns: NsId, path: &str) -> Option<Result<Vec<u
     let space = kernel.net.ns(ns)?;
     let dev = space.devs.find(name)?;
     let content = match file.split_once('/') {
-        None => (FILES.iter().find(|row| row.name == file)?.read)(dev),
+        None => match (FILES.iter().find(|row| row.name == file), dev.kind.tun()) {
+            (Some(row), _) => (row.read)(dev),
+            (None, tun) => Ok((TUN_FILES.iter().find(|(name, _)| *name == file)?.1)(tun?)),
+        },
         Some(("statistics", counter)) => {
             let (_, read) = STATISTICS.iter().find(|(name, _)| *name == counter)?;
             Ok(read(dev).to_string())
@@ -313,7 +327,8 @@ pub fn list(kernel: &SimKernel, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
                 ("brport", dev.port.is_some()),
             ];
             let folders = folders.iter().filter(|(_, there)| *there).map(|(name, _)| entry(name, FileKind::Dir));
-            folders.chain(FILES.iter().map(|row| file(row.name))).collect()
+            let own = TUN_FILES.iter().filter(|_| dev.kind.tun().is_some()).map(|(name, _)| file(name));
+            folders.chain(FILES.iter().map(|row| file(row.name))).chain(own).collect()
         }
         "statistics" => STATISTICS.iter().map(|(name, _)| file(name)).collect(),
         "brif" => bridge?.ports.iter().map(|p| entry(space.name_of(*p), FileKind::Dir)).collect(),

@@ -137,3 +137,19 @@ fn ipset() {
 fn conntrack() {
     replay(include_str!("golden/conntrack.txt"));
 }
+
+#[test]
+fn queueing_disciplines() {
+    replay(include_str!("golden/qdisc.txt"));
+}
+
+/// Linux 6.1, as the newer kernel has no netem.
+#[test]
+fn netem_and_prio() {
+    replay(include_str!("golden/qdisc-netem.txt"));
+}
+
+#[test]
+fn tuns_and_taps() {
+    replay(include_str!("golden/tuntap.txt"));
+}

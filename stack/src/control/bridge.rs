@@ -279,8 +279,9 @@ fn may_join(kind: &Kind, addr: MacAddr) -> Result<(), NlError> {
     match kind {
         Kind::Loopback | Kind::Ipip(_) => Err(Errno::EINVAL.into()),
         Kind::Bridge(_) => Err(NlError::with(Errno::ELOOP, "Can not enslave a bridge to a bridge")),
-        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) | Kind::Vlan(_) | Kind::Macvlan(_) if addr.is_valid() => Ok(()),
-        Kind::Dummy | Kind::Veth(_) | Kind::Vxlan(_) | Kind::Vlan(_) | Kind::Macvlan(_) => Err(Errno::EINVAL.into()),
+        Kind::Tun(tun) if !tun.is_tap() => Err(Errno::EINVAL.into()),
+        _ if addr.is_valid() => Ok(()),
+        _ => Err(Errno::EINVAL.into()),
     }
 }
 

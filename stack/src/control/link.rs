@@ -162,12 +162,13 @@ impl LinkSpec {
 }
 
 /// The common part of one link to be registered.
-struct Wanted<'a> {
-    name: Option<&'a str>,
-    index: Option<IfIndex>,
-    addr: Option<MacAddr>,
-    mtu: Option<u32>,
-    txqlen: Option<u32>,
+#[derive(Default)]
+pub(super) struct Wanted<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) index: Option<IfIndex>,
+    pub(super) addr: Option<MacAddr>,
+    pub(super) mtu: Option<u32>,
+    pub(super) txqlen: Option<u32>,
 }
 
 impl Network {
@@ -315,7 +316,13 @@ impl Network {
     }
 
     /// `rtnl_create_link` and `register_netdevice`.
-    fn register_link(&mut self, ns: NsId, kind: Kind, pattern: &str, wanted: &Wanted<'_>) -> Result<IfIndex, NlError> {
+    pub(super) fn register_link(
+        &mut self,
+        ns: NsId,
+        kind: Kind,
+        pattern: &str,
+        wanted: &Wanted<'_>,
+    ) -> Result<IfIndex, NlError> {
         if wanted.addr.is_some_and(|a| !a.is_valid()) {
             return Err(Errno::EADDRNOTAVAIL.into());
         }
@@ -376,7 +383,7 @@ impl Network {
     }
 
     /// `unregister_netdevice`: down, out of its bridge, without ports, forgotten by the layers above.
-    fn unregister(&mut self, ns: NsId, link: IfIndex) {
+    pub(super) fn unregister(&mut self, ns: NsId, link: IfIndex) {
         self.close(ns, link);
         self.lower_gone(ns, link);
         self.leave_layers(ns, link);
@@ -386,6 +393,7 @@ impl Network {
         let home = self.ns(ns).and_then(|n| n.devs.get(link)?.kind.vxlan()).map(|vxlan| vxlan.home);
         let lower = self.dev((ns, link)).and_then(|d| d.kind.lower());
         self.restack((ns, link), lower, None);
+        self.tun_gone(ns, link);
         let Some(space) = self.ns_mut(ns) else { return };
         space.devs.remove(link);
         // Who listens on the link hears of its end (packet_notifier).

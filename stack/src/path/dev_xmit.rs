@@ -1,5 +1,5 @@
-//! A frame is given to a link: captured, counted, and handed on in the way of the link's kind. Models
-//! `__dev_queue_xmit` and each kind's `ndo_start_xmit`.
+//! A frame is given to a link: queued if somebody put a queue there, captured, counted, and handed on in the way of the
+//! link's kind. Models `__dev_queue_xmit` and each kind's `ndo_start_xmit`.
 
 use hopwise_devices::veth::Sent;
 use hopwise_devices::{Kind, lo};
@@ -8,9 +8,10 @@ use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
 use crate::cx::Cx;
+use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::{ipip, stacked, vlan, vxlan};
+use crate::path::{ipip, qdisc, stacked, vlan, vxlan};
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -33,6 +34,15 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
         let reason = if dev.is_up() { DropReason::Qdisc } else { DropReason::DevReady };
         return cx.drop(packet, reason);
     }
+    if dev.queue.is_some() {
+        return qdisc::queue(ns, cx, link, packet);
+    }
+    transmit(ns, cx, link, packet)
+}
+
+/// A frame leaves the queue, or there is none: who listens sees it, and the driver has it (`dev_hard_start_xmit`).
+pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
+    let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     cx.note(&packet, || Detail::LinkTx { link });
     if packet.vlan.is_some() && !dev.kind.carries_tags() {
         vlan::insert(&mut packet);
@@ -99,6 +109,7 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
             let fate = stacked::macvlan_xmit(ns, cx, from, lower, packet);
             not_sent(ns, link, len, fate)
         }
+        Kind::Tun(_) => tun_xmit(dev, cx, packet),
     }
 }
 
@@ -113,4 +124,23 @@ fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, fate: Fate) -> Fate {
         dev.stats.tx_dropped += 1;
     }
     fate
+}
+
+/// A program reads it, if one is attached and reads fast enough (`tun_net_xmit`). It is counted when it is read.
+fn tun_xmit(dev: &mut Dev, cx: &mut Cx<'_>, packet: Packet) -> Fate {
+    let limit = dev.tx_queue_len as usize;
+    dev.stats.tx_packets -= 1;
+    dev.stats.tx_bytes -= packet.len() as u64;
+    let Some(tun) = dev.link.kind.tun_mut() else { return cx.drop(packet, DropReason::DevReady) };
+    if tun.file.is_none() || tun.queue.len() >= limit {
+        let reason = if tun.file.is_none() { DropReason::DevReady } else { DropReason::FullRing };
+        dev.stats.tx_dropped += 1;
+        return cx.drop(packet, reason);
+    }
+    cx.note(&packet, || Detail::Held { why: "the program that reads the link" });
+    tun.queue.push_back(packet);
+    if tun.reader != 0 {
+        cx.wakeups.push(tun.reader);
+    }
+    Fate::Held
 }

@@ -25,6 +25,7 @@ pub mod neigh_out;
 pub mod netfilter;
 pub mod options;
 pub mod output;
+pub mod qdisc;
 pub mod redirect;
 pub mod route;
 pub mod stacked;

@@ -41,9 +41,9 @@ impl Feature {
         let [lo, veth, bridge] = self.starts;
         match kind {
             Kind::Loopback => lo,
-            Kind::Veth(_) | Kind::Dummy | Kind::Vxlan(_) | Kind::Vlan(_) | Kind::Macvlan(_) => veth,
             Kind::Bridge(_) => bridge,
             Kind::Ipip(_) => self.tunnel(),
+            _ => veth,
         }
     }
 }
@@ -52,7 +52,7 @@ const fn row(name: &'static str, nested: bool, starts: [Start; 3]) -> Feature {
     Feature { name, nested, starts }
 }
 
-/// All features in the order of listing: for `lo`, a veth (also taken for a dummy and what stands on other links) and a bridge.
+/// All features in the order of listing: for `lo`, a veth (also taken for what has no column of its own) and a bridge.
 #[rustfmt::skip]
 pub(super) static FEATURES: &[Feature] = &[
     row("rx-checksumming", false, [FixedOn, On, FixedOff]),

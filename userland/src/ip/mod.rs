@@ -12,6 +12,7 @@ pub mod route;
 pub mod rule;
 mod run;
 pub mod tunnel;
+pub mod tuntap;
 
 use hopwise_machine::{MachineId, Sys};
 use hopwise_sim_core::{IfIndex, NsId};
@@ -186,8 +187,8 @@ pub static OBJECTS: &[ObjectRow] = &[
     ObjectRow { name: "macsec", run: unknown },
     ObjectRow { name: "tunnel", run: tunnel::run },
     ObjectRow { name: "tunl", run: tunnel::run },
-    ObjectRow { name: "tuntap", run: unknown },
-    ObjectRow { name: "tap", run: unknown },
+    ObjectRow { name: "tuntap", run: tuntap::run },
+    ObjectRow { name: "tap", run: tuntap::run },
     ObjectRow { name: "token", run: unknown },
     ObjectRow { name: "tcpmetrics", run: unknown },
     ObjectRow { name: "monitor", run: unknown },
@@ -233,7 +234,7 @@ pub fn command(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 /// What `ip help` prints: the objects and options that exist here.
 const USAGE: &str = "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
        ip [ -force ] -batch filename
-where  OBJECT := { address | help | link | neighbor | neighbour | netns | route | rule | tunnel }
+where  OBJECT := { address | help | link | neighbor | neighbour | netns | route | rule | tunnel | tuntap }
        OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -r[esolve] |
                     -h[uman-readable] | -iec | -j[son] | -p[retty] |
                     -f[amily] { inet | inet6 | mpls | bridge | link } |

@@ -39,11 +39,15 @@ const BANNED: &[(&str, &str)] = &[
 const NO_FLOATS: &[(&str, &str)] =
     &[("f32", "integers only on the packet path"), ("f64", "integers only on the packet path")];
 
+/// Files whose numbers with decimals the compiler turns into tables of integers: at run time there is none.
+const COMPUTED_BY_THE_COMPILER: &[&str] = &["devices/src/qdisc/distribution.rs"];
+
 /// The inner crates name nothing that belongs to the real machine.
 pub(crate) fn inner_crates(tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     for (folders, banned) in [(INNER, BANNED), (PACKET_PATH, NO_FLOATS)] {
-        for file in folders.iter().flat_map(|folder| tree.rust(folder)) {
+        let exempt = |path: &str| banned == NO_FLOATS && COMPUTED_BY_THE_COMPILER.contains(&path);
+        for file in folders.iter().flat_map(|folder| tree.rust(folder)).filter(|file| !exempt(&file.path)) {
             for (i, line) in strip(&file.text).lines().enumerate() {
                 for (word, why) in banned.iter().filter(|(word, _)| names(line, word)) {
                     problems.push(format!("{}:{}: `{word}`: {why}", file.path, i + 1));

@@ -64,6 +64,7 @@ impl Network {
         dev.link.name = name.into();
         dev.link.qdisc = Qdisc::Noop;
         let lower = dev.link.kind.lower();
+        dev.link.queue = None;
         dev.inet = InetDev { conf: space.conf_default.clone(), ..InetDev::default() };
         dev.neigh = space.neigh_default.clone();
         let watched = core::mem::take(&mut dev.watched);
@@ -78,6 +79,7 @@ impl Network {
         }
         self.restack((ns, link), lower, Some((to, index)));
         self.lower_moved(to, index);
+        self.tun_moved(to, index);
         if watched {
             linkwatch::fire(self, to, index);
         }

@@ -38,11 +38,11 @@ impl Network {
             Kind::Bridge(_) => self.bridge_open(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, true),
             Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_open(ns, link),
-            Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) => {}
+            Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) | Kind::Tun(_) => {}
         }
         if let Some(dev) = self.link_mut(ns, link) {
             // dev_activate: without carrier the queue waits for the link watcher.
-            dev.qdisc = Qdisc::Noqueue;
+            dev.qdisc = if dev.kind.has_queue() { Qdisc::PfifoFast } else { Qdisc::Noqueue };
             dev.active |= dev.carrier;
         }
         self.sync_filter((ns, link));
@@ -60,13 +60,15 @@ impl Network {
         if let Some(stacked) = &mut dev.link.stacked {
             stacked.joined_late = false;
         }
+        self.reset_queue(ns, link);
+        let Some(dev) = self.link_mut(ns, link) else { return };
         match dev.kind {
             Kind::Veth(_) => self.veth_stop(ns, link),
             Kind::Bridge(_) => self.bridge_stop(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, false),
             Kind::Vxlan(_) => self.vxlan_stop(ns, link),
             Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_stop(ns, link),
-            Kind::Loopback | Kind::Dummy => {}
+            Kind::Loopback | Kind::Dummy | Kind::Tun(_) => {}
         }
         self.inet_link_down(ns, link);
         self.port_must_stop(ns, link);
@@ -97,14 +99,17 @@ impl Network {
         linkwatch::fire(self, ns, link);
     }
 
-    /// `ip link set LINK carrier on|off`: only a dummy lets itself be told.
+    /// `ip link set LINK carrier on|off`: only a dummy and a tun let themselves be told, a tun without a program only
+    /// that it has none.
     ///
     /// # Errors
-    /// `EOPNOTSUPP`, `ENODEV`.
+    /// `EOPNOTSUPP`, `EPERM`, `ENODEV`.
     pub fn set_link_carrier(&mut self, ns: NsId, link: IfIndex, on: bool) -> Result<(), NlError> {
         let dev = self.ns(ns).and_then(|n| n.devs.get(link)).ok_or(Errno::ENODEV)?;
-        if !matches!(dev.kind, Kind::Dummy) {
-            return Err(Errno::EOPNOTSUPP.into());
+        match &dev.kind {
+            Kind::Tun(tun) if on && tun.file.is_none() => return Err(Errno::EPERM.into()),
+            Kind::Dummy | Kind::Tun(_) => {}
+            _ => return Err(Errno::EOPNOTSUPP.into()),
         }
         self.set_carrier(ns, link, on);
         linkwatch::after(self);

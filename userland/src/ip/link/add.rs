@@ -92,6 +92,7 @@ fn kind_spec(
         }
         "vlan" => Ok(KindSpec::Vlan(stacked_kinds::vlan(args, below)?)),
         "macvlan" => Ok(KindSpec::Macvlan(stacked_kinds::macvlan(args)?.spec(below))),
+        "tun" => Err(no_tun(args)),
         _ => {
             if let Some(word) = args.peek() {
                 if args::matches(word, "help") {
@@ -106,4 +107,10 @@ fn kind_spec(
             }
         }
     }
+}
+
+/// Tuns are made by opening them: their kind refuses whatever is asked of it (`tun_validate`).
+pub(super) fn no_tun(args: &mut Args) -> Fail {
+    args.rest();
+    NlError::with(Errno::EOPNOTSUPP, "tun/tap creation via rtnetlink is not supported").into()
 }

@@ -33,7 +33,7 @@ pub fn link(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
     let m_down = name_and_link(out, dev, below.as_ref(), false);
     flags(out, dev, m_down);
     out.any("mtu", format_args!("mtu {} ", dev.mtu), dev.mtu);
-    out.any("qdisc", format_args!("qdisc {} ", dev.qdisc.name()), dev.qdisc.name());
+    out.any("qdisc", format_args!("qdisc {} ", dev.qdisc_name()), dev.qdisc_name());
     if let Some(master) = space.devs.get(dev.master) {
         out.any("master", format_args!("master {} ", master.name), &*master.name);
     }
@@ -90,7 +90,9 @@ pub fn brief(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
     out.any("operstate", format_args!("{state:<14} "), state);
     if as_link {
         let addr = dev.address_shown();
-        out.any("address", format_args!("{addr} "), addr.as_str());
+        if dev.hw_addr_len() > 0 {
+            out.any("address", format_args!("{addr} "), addr.as_str());
+        }
         flags(out, dev, m_down);
         out.end_record();
         out.close_object();
@@ -221,11 +223,12 @@ fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
     // A VXLAN link takes that of the link below (netif_inherit_tso_max).
     let small = dev.kind.bridge().is_some_and(|b| !b.had_ports)
         || dev.kind.ipip().is_some()
+        || dev.kind.tun().is_some()
         || dev.kind.vxlan().is_some_and(|v| v.config.dev == IfIndex::NONE);
     let tso_max = if small { 65536 } else { 524_280 };
     for (key, word, value) in [
-        ("num_tx_queues", "numtxqueues", ops.queues.0),
-        ("num_rx_queues", "numrxqueues", ops.queues.1),
+        ("num_tx_queues", "numtxqueues", dev.kind.queues().0),
+        ("num_rx_queues", "numrxqueues", dev.kind.queues().1),
         ("gso_max_size", "gso_max_size", 65536),
         ("gso_max_segs", "gso_max_segs", 65535),
         ("tso_max_size", "tso_max_size", tso_max),

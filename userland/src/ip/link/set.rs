@@ -40,6 +40,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             Kind::Ipip(super::ipip::parse(ip, args, now)?)
         }
         Some("vxlan") if !args.is_empty() => Kind::Vxlan(Box::new(vxlan::parse(ip, args, false)?)),
+        Some("tun") => return Err(super::add::no_tun(args)),
         Some("veth") => {
             kinds::veth(ip, args)?;
             Kind::None

@@ -1,0 +1,60 @@
+//! `tc class`: `tc_class.c` of iproute2. The classes are those that disciplines have by themselves.
+
+use hopwise_devices::qdisc::{Discipline, Qdisc};
+use hopwise_sim_core::Errno;
+use hopwise_stack::NlError;
+
+use super::device;
+use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, Options, Out};
+
+const USAGE: &str = "Usage: tc class show [ dev STRING ]\n";
+
+pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let word = args.next().unwrap_or_else(|| "show".into());
+    let is = |full| args::matches(&word, full);
+    match () {
+        () if is("add") || is("change") || is("replace") || is("delete") => {
+            let Some(name) = device(args) else { return Err(NlError::from(Errno::ENODEV).into()) };
+            ip.need_link(&name)?;
+            Err(NlError::from(Errno::EOPNOTSUPP).into())
+        }
+        () if is("list") || is("show") || is("lst") => show(ip, args),
+        () if is("help") => Err(Fail { text: USAGE.to_owned(), status: 0 }),
+        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"tc class help\"."))),
+    }
+}
+
+/// Without a link nothing is shown.
+fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let Some(name) = device(args) else { return Ok(()) };
+    let link = ip.need_link(&name)?;
+    let Ip { sys, opt, out, ns, .. } = ip;
+    if let Some(queue) =
+        sys.kernel.net.ns(*ns).and_then(|space| space.devs.get(link)).and_then(|dev| dev.queue.as_ref())
+    {
+        classes(out, opt, &queue.qdisc);
+    }
+    Ok(())
+}
+
+fn classes(out: &mut Out, opt: &Options, qdisc: &Qdisc) {
+    let (kind, major) = (qdisc.kind(), qdisc.handle);
+    let mut line = |minor: u16, leaf: u16| {
+        let leaf = if leaf == 0 { String::new() } else { format!("leaf {leaf:x}: ") };
+        out.text(format_args!("class {kind} {major:x}:{minor:x} parent {major:x}: {leaf}"));
+        out.line();
+        if opt.stats > 0 {
+            out.line();
+        }
+    };
+    match &qdisc.discipline {
+        Discipline::Prio(prio) => (1..).zip(&prio.bands).for_each(|(minor, band)| line(minor, band.handle)),
+        Discipline::Tbf(tbf) => line(1, tbf.inner.as_ref().map_or(0, |inner| inner.handle)),
+        Discipline::Netem(netem) => netem.inner.iter().for_each(|inner| line(1, inner.handle)),
+        Discipline::Fifo(_) | Discipline::PfifoFast(_) => {}
+    }
+    for child in qdisc.children().filter(|child| child.handle != 0) {
+        classes(out, opt, child);
+    }
+}

@@ -1,0 +1,57 @@
+//! The disciplines that tc knows: how their options are read and printed, one line each.
+
+use hopwise_devices::qdisc::{Qdisc, Spec};
+
+use super::{fifo, netem, prio, tbf};
+use crate::ip::args::{Args, Done, Fail};
+use crate::ip::{Options, Out};
+
+/// One discipline.
+pub(super) struct KindRow {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Reads its options.
+    pub(super) parse: fn(&mut Args) -> Done<Spec>,
+    /// Prints them.
+    pub(super) print: fn(&mut Out, &Options, &Qdisc),
+}
+
+static KINDS: &[KindRow] = &[
+    KindRow { name: "netem", parse: netem::parse, print: netem::print },
+    KindRow { name: "tbf", parse: tbf::parse, print: tbf::print },
+    KindRow { name: "pfifo", parse: |args| fifo::parse(args, "pfifo"), print: fifo::print },
+    KindRow { name: "bfifo", parse: |args| fifo::parse(args, "bfifo"), print: fifo::print },
+    KindRow { name: "pfifo_fast", parse: fifo::parse_fast, print: |out, _, _| prio::print_fast(out) },
+    KindRow { name: "prio", parse: prio::parse, print: prio::print },
+];
+
+/// Those that tc knows and this kernel does not: their options are not read.
+const FOREIGN: &[&str] = &[
+    "cake", "cbq", "cbs", "choke", "clsact", "codel", "drr", "dsmark", "etf", "ets", "fq", "fq_codel", "fq_pie",
+    "gred", "hfsc", "hhf", "htb", "ingress", "mqprio", "multiq", "pie", "qfq", "red", "sfb", "sfq", "skbprio",
+    "taprio",
+];
+
+/// The discipline of that name.
+pub(super) fn find(name: &str) -> Option<&'static KindRow> {
+    KINDS.iter().find(|row| row.name == name)
+}
+
+/// Reads the options of a discipline; `None` if there is none of that name.
+pub(super) fn parse(name: &str, args: &mut Args) -> Done<Option<Spec>> {
+    if let Some(row) = find(name) {
+        return (row.parse)(args).map(Some);
+    }
+    if FOREIGN.contains(&name) {
+        args.rest();
+    }
+    match args.peek() {
+        None => Ok(None),
+        Some(word) => Err(Fail::new(1, format!("Unknown qdisc \"{name}\", hence option \"{word}\" is unparsable"))),
+    }
+}
+
+/// `explain1` of several disciplines.
+pub(super) fn illegal(what: &str) -> Fail {
+    Fail::new(1, format!("Illegal \"{what}\""))
+}
