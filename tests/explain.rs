@@ -3,6 +3,7 @@
 
 use hopwise::World;
 use hopwise::journey::Journeys;
+use hopwise_capture::LinkType;
 
 #[test]
 fn a_journey_names_the_rule_the_connection_and_the_changed_bytes() {
@@ -98,6 +99,43 @@ fn one_journey_leads_through_encapsulation_underlay_and_decapsulation() {
             "decap     vx: outer [10.0.1.2:",
             "ttl 63, tos 0x0, vni 7] inner [02:00:00:00:00:0a",
             "in        vx",
+            "for this host, protocol icmp",
+        ],
+    );
+}
+
+#[test]
+fn one_journey_goes_through_an_ipip_tunnel() {
+    let mut world = World::new(1);
+    let host = world.add_machine("host");
+    world.record_everything();
+    let script = "for n in n1 n2; do ip netns add $n; ip -n $n link set lo up; done
+        ip link add eth0 netns n1 type veth peer name eth0 netns n2
+        ip -n n1 addr add 10.0.1.1/24 dev eth0; ip -n n2 addr add 10.0.1.2/24 dev eth0
+        ip -n n1 link set eth0 up; ip -n n2 link set eth0 up
+        ip -n n1 tunnel add tun1 mode ipip local 10.0.1.1 remote 10.0.1.2
+        ip -n n2 tunnel add tun1 mode ipip local 10.0.1.2 remote 10.0.1.1
+        ip -n n1 addr add 172.16.0.1/24 dev tun1; ip -n n2 addr add 172.16.0.2/24 dev tun1
+        ip -n n1 link set tun1 up; ip -n n2 link set tun1 up
+        ip netns exec n1 ping -c 1 172.16.0.2";
+    for line in script.lines() {
+        world.run(host, line).expect_ok();
+    }
+    let journeys = Journeys::of(&world);
+    let is_request = |link_type, frame: &[u8]| {
+        link_type == LinkType::RAW && frame.get(12..16) == Some(&[172, 16, 0, 1]) && frame.get(20) == Some(&8)
+    };
+    let requests = journeys.matching(is_request);
+    assert_eq!(requests.len(), 1);
+    in_order(
+        &journeys.tell(requests[0]),
+        &[
+            "out       tun1",
+            "encap     tun1: outer [10.0.1.1 > 10.0.1.2 ipip, ttl 64, tos 0x0, DF] inner [172.16.0.1 > 172.16.0.2 icmp, ttl 64",
+            "out       eth0",
+            "host/n2",
+            "decap     tun1: outer [10.0.1.1 > 10.0.1.2 ipip",
+            "in        tun1",
             "for this host, protocol icmp",
         ],
     );

@@ -14,7 +14,7 @@ use hopwise_protocols::wire::icmp::{
 };
 use hopwise_protocols::wire::ipv4::IP_HLEN;
 use hopwise_protocols::wire::{IntoBytes, ipv4, split};
-use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet};
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, TunnelNote};
 
 use crate::cx::{Cx, EventKind, TimerKind};
 use crate::namespace::Namespace;
@@ -97,6 +97,7 @@ pub fn output(ns: &mut Namespace, cx: &mut Cx<'_>, tunnel: (NsId, IfIndex), oif:
     header.id = ns.next_ip_id().into();
     header.seal(&[]);
     packet.data_mut()[..IP_HLEN].copy_from_slice(header.as_bytes());
+    cx.note(&packet, || Detail::Encapsulated(note(tunnel, packet.data(), IP_HLEN)));
     local_out(ns, cx, &route, header.dst(), packet)
 }
 
@@ -104,6 +105,13 @@ pub fn output(ns: &mut Namespace, cx: &mut Cx<'_>, tunnel: (NsId, IfIndex), oif:
 fn known(ns: &Namespace, tunnel: (NsId, IfIndex)) -> (u32, bool) {
     let known = ns.tunnels.as_deref().and_then(|tunnels| tunnels.get(tunnel));
     known.map_or((0, true), |t| (t.params.fwmark, t.params.pmtudisc))
+}
+
+/// What a journey tells of an outer packet whose inner one begins at `inner`.
+fn note(link: (NsId, IfIndex), packet: &[u8], inner: usize) -> Box<TunnelNote> {
+    let (outer, inner) = packet.split_at_checked(inner).unwrap_or((packet, &[]));
+    let inner = inner.get(..IP_HLEN + 8).unwrap_or(inner);
+    Box::new(TunnelNote { link, kind: "ipip", outer: outer.to_vec(), inner: inner.to_vec() })
 }
 
 /// A finished outer packet takes its route (`ip_local_out`).
@@ -193,6 +201,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> Fate {
         icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_PORT_UNREACH));
         return cx.drop(packet, DropReason::NoTunnel);
     };
+    cx.note(&packet, || Detail::Decapsulated(note(tunnel.at, packet.data(), header_len)));
     match encap::decapsulate(&mut packet) {
         Ok(_) => {}
         Err(DecapError::Congestion) => {
@@ -210,7 +219,6 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> Fate {
     }
     scrub(tunnel.at.0 != cx.ns, &mut packet);
     let (to, link) = tunnel.at;
-    cx.note(&packet, || Detail::LocalIn { protocol: ipv4::IPPROTO_IPIP });
     cx.send(Duration::ZERO, to, link, packet);
     Fate::Sent
 }

@@ -75,8 +75,8 @@ impl Wanted {
             "local" => self.params.local = args::addr_or_any(&args.need()?)?,
             "dev" => self.params.dev = tunnel_dev(ip, args)?,
             "ttl" | "hoplimit" | "hlim" => self.params.ttl = tunnel_ttl(&args.need()?)?,
-            "tos" | "dsfield" => self.params.tos = tos(&args.need()?)?,
-            _ if matches(word, "tclass") => self.params.tos = tos(&args.need()?)?,
+            "tos" | "tclass" => self.params.tos = tos(&args.need()?)?,
+            _ if matches(word, "dsfield") => self.params.tos = tos(&args.need()?)?,
             _ => {
                 let name = if word == "name" { args.need()? } else { word.to_owned() };
                 if word != "name" && matches(word, "help") {
