@@ -49,6 +49,10 @@ pub struct Veth {
 /// The transmitting side of a wire.
 #[derive(Clone, Debug)]
 pub struct Wire {
+    /// Its number, by which it can be changed; 0: it stays as it is.
+    pub number: u32,
+    /// It is cut: no frame passes, and neither end has a carrier.
+    pub cut: bool,
     /// One-way delay.
     pub delay: Duration,
     /// Bits per second; 0: no limit.
@@ -74,12 +78,17 @@ pub enum Sent {
     Lost,
     /// Too many wait before it.
     Full,
+    /// The wire is cut.
+    Cut,
 }
 
 impl Wire {
     /// Sends a frame of `len` bytes at `now`: it waits for those before it, takes its time at the wire's rate, and
     /// travels for the delay. Models `netem_enqueue`.
     pub fn send(&mut self, now: Time, len: usize) -> Sent {
+        if self.cut {
+            return Sent::Cut;
+        }
         if self.loss_ppm > 0 && self.rng.below(1_000_000) < self.loss_ppm {
             return Sent::Lost;
         }
@@ -102,6 +111,11 @@ impl Wire {
 }
 
 impl Veth {
+    /// Whether it is the end of a wire that is cut.
+    pub fn is_cut(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.cut)
+    }
+
     /// Sends a frame of `len` bytes at `now`.
     #[inline]
     pub fn send(&mut self, now: Time, len: usize) -> Sent {

@@ -1,6 +1,6 @@
 //! Documents in, labs out: the examples of the format, the law of printing and reading, the words of refusals.
 
-use hopwise_scenarios::document::topology::{Endpoint, Machine, Medium, Topology, Wire};
+use hopwise_scenarios::document::topology::{Endpoint, Fault, Machine, Medium, Topology, Wire};
 use hopwise_scenarios::document::{Action, Expected, Form, Lab, Place, Step, print::print, read};
 use proptest::prelude::*;
 
@@ -172,8 +172,26 @@ fn topology() -> impl Strategy<Value = Topology> {
     let exec = prop::collection::vec("[ -~é\t\n\u{1}]{0,12}", 0..3);
     let machines = prop::collection::btree_map(name(), exec, 1..4);
     let medium = (0..9_999_999_999u64, 0..2_000_000_000u64, any::<u32>(), 0..=1_000_000u32);
+    let some = |range: core::ops::Range<u64>| prop::option::of(range);
+    let fault = (
+        0..9_999_999_999u64,
+        any::<bool>(),
+        some(0..9_999_999_999),
+        some(0..99),
+        some(0..9_999_999),
+        some(0..1_000_001),
+    );
+    let fault = fault.prop_map(|(at_ns, up, delay_ns, jitter_ns, rate_bits, loss)| Fault {
+        at_ns,
+        up: Some(up),
+        delay_ns,
+        jitter_ns,
+        rate_bits,
+        loss_ppm: loss.map(|loss| loss as u32),
+    });
+    let faults = prop::collection::vec(fault, 0..3);
     let wires = prop::collection::vec(
-        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 68..=65535u32, medium),
+        (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 68..=65535u32, medium, faults),
         0..4,
     );
     (machines, wires).prop_map(|(machines, wires)| {
@@ -182,11 +200,12 @@ fn topology() -> impl Strategy<Value = Topology> {
             machine: machines[i.index(machines.len())].name.clone(),
             link,
         };
-        type Link = (prop::sample::Index, prop::sample::Index, u32, (u64, u64, u32, u32));
-        let wire = |(n, (a, b, mtu, (delay, jitter, rate, loss))): (usize, Link)| Wire {
+        type Link = (prop::sample::Index, prop::sample::Index, u32, (u64, u64, u32, u32), Vec<Fault>);
+        let wire = |(n, (a, b, mtu, (delay, jitter, rate, loss), faults)): (usize, Link)| Wire {
             ends: [end(a, format!("a{n}")), end(b, format!("b{n}"))],
             mtu,
             medium: Medium { delay_ns: delay, jitter_ns: jitter.min(delay), rate_bits: rate.into(), loss_ppm: loss },
+            faults,
         };
         let wires = wires.into_iter().enumerate().map(wire).collect();
         Topology { machines, wires }

@@ -135,6 +135,11 @@ pub enum TimerKind {
     LinkWatch,
     /// An address stops being preferred or valid.
     Address,
+    /// Something happens to a wire.
+    Wire {
+        /// Its place in the list of what was planned: see [`Network::plan_wire_change`](crate::Network::plan_wire_change).
+        index: u32,
+    },
     /// An ICMP error about an outer packet reached a tunnel's link.
     TunnelError {
         /// The link.

@@ -9,6 +9,7 @@ use hopwise_sim_core::{
 
 use crate::capture::CaptureLog;
 use crate::conf::ConfKey;
+use crate::control::link::WireChange;
 use crate::cx::{Cx, Event, EventKind, TimerKind};
 use crate::dev::Dev;
 use crate::inet::InetDev;
@@ -85,6 +86,8 @@ pub struct Network {
     pub(crate) tuns: Vec<Option<(NsId, IfIndex)>>,
     macs: Rng,
     defaults: Defaults,
+    /// What was planned to happen to wires: the wire's number, and what.
+    pub(crate) wire_changes: Vec<(u32, WireChange)>,
     arrivals: (u64, u64),
     events: u64,
     digest: u64,
@@ -107,6 +110,7 @@ impl Network {
             tuns: Vec::new(),
             macs: Rng::stream(seed, "mac", 0),
             defaults: Defaults::default(),
+            wire_changes: Vec::new(),
             arrivals: (0, 0),
             events: 0,
             digest: 0,
@@ -340,6 +344,11 @@ impl Network {
             EventKind::IpOut { oif, packet } => {
                 self.take_over(event.ns, packet, |ns, cx, packet| path::vxlan::send_for(ns, cx, oif, packet));
             }
+            EventKind::Timer(TimerKind::Wire { index }) => {
+                if let Some((number, change)) = self.wire_changes.get(index as usize).copied() {
+                    self.wire_change(number, &change);
+                }
+            }
             EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
             EventKind::Timer(timer) => self.timer(event.ns, timer),
         }
@@ -397,7 +406,7 @@ impl Network {
             TimerKind::Tcp { conn, generation } => path::tcp::timer(ns, cx, conn, generation),
             TimerKind::TunnelError { link } => path::ipip::note_error(ns, cx, link),
             TimerKind::Qdisc { link } => path::qdisc::timer(ns, cx, link),
-            TimerKind::LinkWatch => {}
+            TimerKind::LinkWatch | TimerKind::Wire { .. } => {}
         });
     }
 

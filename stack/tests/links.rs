@@ -5,7 +5,7 @@ use hopwise_devices::{LinkFlags, OperState};
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{Duration, Errno, IfIndex, NsId};
 use hopwise_stack::control::bridge::{FdbChange, FdbState, PortOption};
-use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec, WireSpec};
+use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec, WireChange, WireSpec};
 use hopwise_stack::{Network, NlError};
 
 fn world() -> (Network, NsId) {
@@ -403,4 +403,34 @@ fn a_thousand_namespaces_on_a_bridge() {
         let joined = net.set_link_master(root, link, Some(br));
         assert_eq!(joined.is_ok(), n < 1023, "port {n}");
     }
+}
+
+#[test]
+fn a_wire_is_cut_mended_and_changed_when_it_was_planned() {
+    let (mut net, a) = world();
+    let b = net.add_host("other");
+    let b = net.host(b).map(|h| h.root).unwrap();
+    let wire = WireSpec { number: 1, ..WireSpec::default() };
+    let (eth0, _) = net.connect((a, "eth0"), (b, "eth0"), wire).unwrap();
+    let at = |secs| hopwise_sim_core::Time::ZERO + Duration::from_secs(secs);
+    net.plan_wire_change(at(10), 1, WireChange { up: Some(false), ..WireChange::default() });
+    net.plan_wire_change(at(20), 1, WireChange { up: Some(true), loss_ppm: Some(7), ..WireChange::default() });
+    let up = (true, true, OperState::Up);
+    assert_eq!(state(&net, a, "eth0"), up);
+    net.run_until(at(11));
+    assert_eq!(state(&net, a, "eth0"), (false, false, OperState::Down));
+    assert_eq!(state(&net, b, "eth0"), (false, false, OperState::Down));
+    // Who sets it down and up again mends no wire.
+    set_up(&mut net, a, false);
+    set_up(&mut net, a, true);
+    assert!(!net.ns(a).unwrap().devs.find("eth0").unwrap().carrier);
+    net.run_until(at(21));
+    assert_eq!(state(&net, a, "eth0"), up);
+    let veth = net.ns(a).unwrap().devs.get(eth0).unwrap().kind.veth().unwrap().clone();
+    assert_eq!(veth.wire.map(|wire| wire.loss_ppm), Some(7));
+}
+
+fn set_up(net: &mut Network, ns: NsId, is_up: bool) {
+    let link = find(net, ns, "eth0");
+    net.set_link_up(ns, link, is_up).unwrap();
 }

@@ -14,7 +14,7 @@ struct Lab {
 }
 
 const FAST: WireSpec =
-    WireSpec { mtu: 1500, delay: Duration::ZERO, rate: 100_000_000, loss_ppm: 0, jitter: Duration::ZERO };
+    WireSpec { mtu: 1500, delay: Duration::ZERO, rate: 100_000_000, loss_ppm: 0, jitter: Duration::ZERO, number: 0 };
 
 impl Lab {
     fn over(wire: WireSpec) -> Lab {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::schema::{self, Rule, Schema};
 use super::topology::{
-    DEFAULT_MTU, Endpoint, Machine, Medium, RESERVED_MACHINE_NAMES, Topology, Wire, plain_name, valid_link_name,
+    DEFAULT_MTU, Endpoint, Fault, Machine, Medium, RESERVED_MACHINE_NAMES, Topology, Wire, plain_name, valid_link_name,
 };
 use super::units;
 use super::yaml::{Key, Node, Value};
@@ -226,12 +226,9 @@ fn wire(link: &Node, topology: &Topology, notes: &mut Vec<Diagnostic>, taken: &m
     let mut ends = Vec::new();
     let mut mtu = DEFAULT_MTU;
     let mut medium = Medium::default();
+    let mut faults = Vec::new();
     for (key, value) in entries(link, &schema::LINK, notes)? {
-        let quantity = |units| -> Read<u64> {
-            let what = text(value, &format!("`{}`", key.text))?;
-            let title = format!("`{what}` is not a value for `{}`", key.text);
-            units::parse(what, units).map_err(|why| Diagnostic::error(value.span.clone(), title, why))
-        };
+        let quantity = |units| quantity(key, value, units);
         match key.text.as_str() {
             "endpoints" => {
                 for end in items(value, "`endpoints`")? {
@@ -243,6 +240,11 @@ fn wire(link: &Node, topology: &Topology, notes: &mut Vec<Diagnostic>, taken: &m
             "jitter" => medium.jitter_ns = quantity(units::TIME)?,
             "rate" => medium.rate_bits = quantity(units::RATE)?,
             "loss" => medium.loss_ppm = share(quantity(units::SHARE)?, value)?,
+            "faults" => {
+                for item in items(value, "`faults`")? {
+                    faults.push(fault(item, notes)?);
+                }
+            }
             "type" if text(value, "`type`")? != "veth" => {
                 let title = format!("there is no link type `{}`", text(value, "`type`")?);
                 let help = "a link joins two machines of this lab (`type: veth`): the real machine is out of reach";
@@ -255,12 +257,51 @@ fn wire(link: &Node, topology: &Topology, notes: &mut Vec<Diagnostic>, taken: &m
         return Err(Diagnostic::error(link.span.clone(), "a link's jitter is greater than its delay", "this link"));
     }
     match <[Endpoint; 2]>::try_from(ends) {
-        Ok(ends) => Ok(Wire { ends, mtu, medium }),
+        Ok(ends) => Ok(Wire { ends, mtu, medium, faults }),
         Err(ends) => {
             let title = format!("a link has two endpoints, this one has {}", ends.len());
             Err(Diagnostic::error(link.span.clone(), title, "this link").help(r#"endpoints: ["a:eth1", "b:eth1"]"#))
         }
     }
+}
+
+/// A value with its unit.
+fn quantity(key: &Key, value: &Node, units: units::Units) -> Read<u64> {
+    let what = text(value, &format!("`{}`", key.text))?;
+    let title = format!("`{what}` is not a value for `{}`", key.text);
+    units::parse(what, units).map_err(|why| Diagnostic::error(value.span.clone(), title, why))
+}
+
+/// Something that happens to a link: `{at: 10s, state: down}`, `{at: 1m, loss: 5%}`.
+fn fault(node: &Node, notes: &mut Vec<Diagnostic>) -> Read<Fault> {
+    let mut fault = Fault::default();
+    let mut at = None;
+    for (key, value) in entries(node, &schema::FAULT, notes)? {
+        let quantity = |units| quantity(key, value, units);
+        match key.text.as_str() {
+            "at" => at = Some(quantity(units::TIME)?),
+            "state" => {
+                fault.up = Some(match text(value, "`state`")? {
+                    "up" => true,
+                    "down" => false,
+                    other => {
+                        let title = format!("`{other}` is not a state of a link");
+                        return Err(Diagnostic::error(value.span.clone(), title, "expected `up` or `down`"));
+                    }
+                });
+            }
+            "delay" => fault.delay_ns = Some(quantity(units::TIME)?),
+            "jitter" => fault.jitter_ns = Some(quantity(units::TIME)?),
+            "rate" => fault.rate_bits = Some(quantity(units::RATE)?),
+            "loss" => fault.loss_ppm = Some(share(quantity(units::SHARE)?, value)?),
+            _ => {}
+        }
+    }
+    let Some(at) = at else { return Err(expected(node, "a fault", "`at`, the time when it happens")) };
+    if fault == Fault::default() {
+        return Err(expected(node, "a fault", "something that happens: `state`, `delay`, `jitter`, `rate` or `loss`"));
+    }
+    Ok(Fault { at_ns: at, ..fault })
 }
 
 /// `dev_set_mtu()` of an Ethernet device: ETH_MIN_MTU to 65535.

@@ -18,7 +18,7 @@ mod yaml;
 use std::ops::Range;
 
 pub use source::{Form, read};
-pub use topology::Topology;
+pub use topology::{Fault, Topology};
 
 use crate::diagnostic::Diagnostic;
 

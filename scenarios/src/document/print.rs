@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::topology::{DEFAULT_MTU, Topology, Wire};
+use super::topology::{DEFAULT_MTU, Fault, Topology, Wire};
 use super::units::{self, RATE, SHARE, TIME};
 use super::{Action, Lab};
 
@@ -64,7 +64,29 @@ fn wire(text: &mut String, wire: &Wire) -> std::fmt::Result {
     for (key, value, units) in quantities.into_iter().filter(|(_, value, _)| *value != 0) {
         writeln!(text, "      {key}: {}", units::print(value, units))?;
     }
-    Ok(())
+    if !wire.faults.is_empty() {
+        writeln!(text, "      faults:")?;
+    }
+    wire.faults.iter().try_for_each(|f| fault(text, f))
+}
+
+fn fault(text: &mut String, fault: &Fault) -> std::fmt::Result {
+    write!(text, "        - {{at: {}", units::print(fault.at_ns, TIME))?;
+    if let Some(up) = fault.up {
+        write!(text, ", state: {}", if up { "up" } else { "down" })?;
+    }
+    let quantities = [
+        ("delay", fault.delay_ns, TIME),
+        ("jitter", fault.jitter_ns, TIME),
+        ("rate", fault.rate_bits, RATE),
+        ("loss", fault.loss_ppm.map(u64::from), SHARE),
+    ];
+    for (key, value, units) in quantities {
+        if let Some(value) = value {
+            write!(text, ", {key}: {}", units::print(value, units))?;
+        }
+    }
+    writeln!(text, "}}")
 }
 
 /// A YAML double-quoted string: so no word is taken for a number, a truth value or a mapping.

@@ -121,10 +121,17 @@ pub(super) const LINK: Schema = Schema {
         ("jitter", Used),
         ("rate", Used),
         ("loss", Used),
+        ("faults", Used),
         ("type", Used),
         ("labels", Noted(FOR_PEOPLE)),
         ("vars", Noted("hopwise has no configuration engine")),
     ],
+};
+
+/// Something that happens to a link.
+pub(super) const FAULT: Schema = Schema {
+    what: "a fault",
+    keys: &[("at", Used), ("state", Used), ("delay", Used), ("jitter", Used), ("rate", Used), ("loss", Used)],
 };
 
 /// An endpoint in containerlab's long form.

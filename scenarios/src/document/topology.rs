@@ -29,6 +29,25 @@ pub struct Wire {
     pub mtu: u32,
     /// What the wire does to frames, both ways.
     pub medium: Medium,
+    /// What happens to it while the lab runs, in the document's order.
+    pub faults: Vec<Fault>,
+}
+
+/// Something that happens to a wire. What is `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// When, in nanoseconds of virtual time since the lab's start.
+    pub at_ns: u64,
+    /// It is cut (`down`: both NICs lose their carrier), or mended (`up`).
+    pub up: Option<bool>,
+    /// See [`Medium::delay_ns`].
+    pub delay_ns: Option<u64>,
+    /// See [`Medium::jitter_ns`].
+    pub jitter_ns: Option<u64>,
+    /// See [`Medium::rate_bits`].
+    pub rate_bits: Option<u64>,
+    /// See [`Medium::loss_ppm`].
+    pub loss_ppm: Option<u32>,
 }
 
 /// One end of a wire: a NIC of a machine.

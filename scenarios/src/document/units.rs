@@ -1,7 +1,7 @@
 //! Quantities in a topology (`10ms`, `100mbit`, `0.1%`), read to integers and printed back.
 
 /// A unit: what it is called and how many of the base unit it is.
-type Units = &'static [(&'static str, u64)];
+pub type Units = &'static [(&'static str, u64)];
 
 /// Durations, in nanoseconds. A number without a unit is refused: `tc` reads it as microseconds, people do not.
 pub const TIME: Units = &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use hopwise_stack::control::link::WireSpec;
+use hopwise_sim_core::Time;
+use hopwise_stack::control::link::{WireChange, WireSpec};
 use hopwise_userland::World;
 
 use super::CaptureFilter;
 use super::world::{BuildError, Capture, Captures, LabWorld, MachineFile, WorldOptions};
-use crate::document::Topology;
+use crate::document::{Fault, Topology};
 use crate::expect::Actual;
 
 /// How long what was put into the background gets before the next command: a `tcpdump` must be listening by then. Labs
@@ -36,6 +37,16 @@ impl SimWorld {
     }
 }
 
+fn change_of(fault: &Fault) -> WireChange {
+    WireChange {
+        up: fault.up,
+        delay: fault.delay_ns.map(Duration::from_nanos),
+        jitter: fault.jitter_ns.map(Duration::from_nanos),
+        rate: fault.rate_bits,
+        loss_ppm: fault.loss_ppm,
+    }
+}
+
 impl LabWorld for SimWorld {
     fn build(topology: &Topology, options: &WorldOptions) -> Result<Self, BuildError> {
         let mut world = World::new(options.seed);
@@ -45,7 +56,9 @@ impl LabWorld for SimWorld {
         for machine in &topology.machines {
             world.add_machine(&machine.name);
         }
-        for wire in &topology.wires {
+        for (i, wire) in topology.wires.iter().enumerate() {
+            // A wire to which something happens has a number.
+            let number = if wire.faults.is_empty() { 0 } else { i as u32 + 1 };
             let [a, b] = &wire.ends;
             let find =
                 |name: &str| world.machine(name).ok_or_else(|| BuildError(format!("there is no machine `{name}`")));
@@ -56,8 +69,13 @@ impl LabWorld for SimWorld {
                 jitter: Duration::from_nanos(wire.medium.jitter_ns),
                 rate: wire.medium.rate_bits,
                 loss_ppm: wire.medium.loss_ppm,
+                number,
             };
             world.connect(ends.0, ends.1, spec).map_err(|why| BuildError(format!("wire {a} - {b}: {why}")))?;
+            for fault in &wire.faults {
+                let at = Time::ZERO + Duration::from_nanos(fault.at_ns);
+                world.kernel.net.plan_wire_change(at, number, change_of(fault));
+            }
         }
         Ok(SimWorld { world, capture: options.capture.clone(), outputs: 0 })
     }

@@ -22,7 +22,7 @@ use crate::network::Network;
 
 pub use set::FlagChange;
 pub use stacked::{MacvlanSpec, VlanSpec};
-pub use wire::WireSpec;
+pub use wire::{WireChange, WireSpec};
 
 /// What a new link shall be. [`LinkSpec::veth`] and its siblings make the usual ones:
 ///

@@ -92,6 +92,7 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
                     Fate::Sent
                 }
                 Sent::Lost => cx.drop(packet, DropReason::WireLoss),
+                Sent::Cut => cx.drop(packet, DropReason::WireDown),
                 Sent::Full => cx.drop(packet, DropReason::Qdisc),
             }
         }

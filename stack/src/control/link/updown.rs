@@ -78,7 +78,7 @@ impl Network {
     /// `veth_open`: once both ends are up, both have a carrier.
     fn veth_open(&mut self, ns: NsId, link: IfIndex) {
         let Some((peer_ns, peer)) = self.peer_of(ns, link) else { return };
-        if self.is_up(peer_ns, peer) {
+        if self.is_up(peer_ns, peer) && !self.is_cut(ns, link) {
             self.set_carrier(ns, link, true);
             self.set_carrier(peer_ns, peer, true);
         }
