@@ -299,6 +299,10 @@ pub fn service_port(names: &dyn Names, word: &str, protocol: Option<u8>) -> Done
 
 /// An address in dotted form; zeros fill up what is missing (`xtables_numeric_to_ipaddr`).
 pub fn dotted(word: &str) -> Option<Ipv4Addr> {
+    // The usual form is read at once; that with hexadecimal or octal numbers, or with fewer than four, part by part.
+    if let Ok(addr) = word.parse() {
+        return Some(addr);
+    }
     let mut octets = [0; 4];
     let mut places = octets.iter_mut();
     for part in word.split('.') {

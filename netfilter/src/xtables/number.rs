@@ -8,7 +8,7 @@ pub fn strtoul(text: &str) -> Option<(u64, &str)> {
         _ if text.starts_with('0') => (text, 8),
         _ => (text, 10),
     };
-    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    let end = digits.bytes().position(|b| !char::from(b).is_digit(radix)).unwrap_or(digits.len());
     let value = digits.get(..end).filter(|d| !d.is_empty())?;
     Some((u64::from_str_radix(value, radix).ok()?, &digits[end..]))
 }

@@ -32,25 +32,37 @@ pub fn quoted(text: &str) -> String {
 /// quote ends with the line.
 pub fn split(line: &str) -> SmallVec<[Cow<'_, str>; 32]> {
     let mut words = SmallVec::new();
-    let blank = |c: char| matches!(c, ' ' | '\t' | '\n');
-    let mut rest = line.trim_start_matches(blank);
-    while !rest.is_empty() {
-        let end = rest.find(|c| blank(c) || c == '"').unwrap_or(rest.len());
-        if rest[end..].starts_with('"') {
-            let (word, after) = quoted_word(rest);
-            words.push(Cow::Owned(word));
-            rest = after;
-        } else {
-            words.push(Cow::Borrowed(&rest[..end]));
-            rest = &rest[end..];
-        }
-        rest = rest.trim_start_matches(blank);
+    let mut rest = line;
+    // What cuts is ASCII, so a cut is never inside a character.
+    while let Some(start) = rest.bytes().position(|b| !is_blank(b)) {
+        rest = &rest[start..];
+        let (word, behind) = match rest.bytes().position(|b| is_blank(b) || b == b'"') {
+            Some(end) if rest.as_bytes()[end] != b'"' => (Cow::Borrowed(&rest[..end]), &rest[end..]),
+            None => (Cow::Borrowed(rest), ""),
+            Some(0) => plainly_quoted(rest).unwrap_or_else(|| quoted_word(rest)),
+            Some(_) => quoted_word(rest),
+        };
+        words.push(word);
+        rest = behind;
     }
     words
 }
 
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n')
+}
+
+/// A word that is one pair of quotes with nothing to take out, as comments are: it need not be copied.
+fn plainly_quoted(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let inside = text.get(1..)?;
+    let end = inside.bytes().position(|b| matches!(b, b'"' | b'\\')).filter(|&end| inside.as_bytes()[end] == b'"')?;
+    let behind = &inside[end + 1..];
+    let ends = behind.bytes().next().is_none_or(is_blank);
+    ends.then(|| (Cow::Borrowed(&inside[..end]), behind))
+}
+
 /// The first word, with quotes in it, and what stands behind it.
-fn quoted_word(text: &str) -> (String, &str) {
+fn quoted_word(text: &str) -> (Cow<'_, str>, &str) {
     let mut word = String::new();
     let (mut in_quotes, mut escaped) = (false, false);
     for (at, c) in text.char_indices() {
@@ -62,12 +74,12 @@ fn quoted_word(text: &str) -> (String, &str) {
         } else if in_quotes && c == '\\' {
             escaped = true;
         } else if !in_quotes && matches!(c, ' ' | '\t' | '\n') {
-            return (word, &text[at..]);
+            return (Cow::Owned(word), &text[at..]);
         } else {
             word.push(c);
         }
     }
-    (word, "")
+    (Cow::Owned(word), "")
 }
 
 #[cfg(test)]
@@ -81,5 +93,7 @@ mod tests {
         assert_eq!(split(&format!("-m x {}", quoted(text)))[..], ["-m", "x", text]);
         assert_eq!(quoted("foo_1-"), "foo_1-");
         assert_eq!(split(" a  \"\" b")[..], ["a", "", "b"]);
+        assert_eq!(split("\"a b\"\tc\"d e\" \"f\"g \"h\\\"i\" \"j k")[..], ["a b", "cd e", "fg", "h\"i", "j k"]);
+        assert_eq!(split("é \"ü ß\"")[..], ["é", "ü ß"]);
     }
 }
