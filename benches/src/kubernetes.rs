@@ -7,8 +7,26 @@ use core::net::Ipv4Addr;
 pub const SERVICE_PORT: u16 = 53;
 /// The port of every endpoint.
 pub const ENDPOINT_PORT: u16 = 8080;
-/// So many endpoints a Service has.
+/// So many endpoints a Service has at the most.
 pub const ENDPOINTS: u32 = 2;
+
+/// What the Services of a cluster are like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shape {
+    /// A cluster's address and one endpoint each: about five rules.
+    Plain,
+    /// [`ENDPOINTS`] endpoints each, some with a node port, some with affinity: about nine rules.
+    Full,
+}
+
+impl Shape {
+    const fn endpoints(self) -> u32 {
+        match self {
+            Shape::Plain => 1,
+            Shape::Full => ENDPOINTS,
+        }
+    }
+}
 
 /// The address of a Service.
 pub fn service(n: u32) -> Ipv4Addr {
@@ -20,12 +38,12 @@ pub fn endpoint(n: u32, which: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(0x0af4_0001 + n * ENDPOINTS + which)
 }
 
-/// The port of every node at which a Service is reached, if it has one: each tenth does.
+/// The port of every node at which a Service of [`Shape::Full`] is reached, if it has one: each tenth does.
 pub const fn node_port(n: u32) -> Option<u32> {
     if n.is_multiple_of(10) { Some(30_000 + n / 10) } else { None }
 }
 
-/// Whether a Service sends a client to the endpoint that it had before: each fifth does.
+/// Whether a Service of [`Shape::Full`] sends a client to the endpoint that it had before: each fifth does.
 pub const fn has_affinity(n: u32) -> bool {
     n % 5 == 3
 }
@@ -54,8 +72,21 @@ const NAT_RULES: &str = "-A PREROUTING -m comment --comment \"kubernetes service
 -A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0\n\
 -A KUBE-POSTROUTING -m comment --comment \"kubernetes service traffic requiring SNAT\" -j MASQUERADE --random-fully\n";
 
-/// The rules of so many Services, for `iptables-restore`: UDP, two endpoints each, some with a node port, some with affinity.
-pub fn kube_proxy(services: u32) -> String {
+/// One rule for each of so many Services over TCP to port 80, all in one chain: the least that a cluster could need.
+pub fn one_rule_each(services: u32) -> String {
+    let mut text =
+        "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -j KUBE-SERVICES\n".to_owned();
+    for n in 0..services {
+        let demand =
+            format!("-d {}/32 -p tcp -m comment --comment \"ns/svc-{n} cluster IP\" -m tcp --dport 80", service(n));
+        let _ = writeln!(text, "-A KUBE-SERVICES {demand} -j DNAT --to-destination 10.244.1.9:8080");
+    }
+    text + "COMMIT\n"
+}
+
+/// The rules of kube-proxy for so many Services over UDP, for `iptables-restore`.
+pub fn kube_proxy(services: u32, shape: Shape) -> String {
+    let node_port = |n| node_port(n).filter(|_| shape == Shape::Full);
     let mut text = format!("{FILTER}*nat\n");
     for base in ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"] {
         let _ = writeln!(text, ":{base} ACCEPT [0:0]");
@@ -65,7 +96,7 @@ pub fn kube_proxy(services: u32) -> String {
     }
     for n in 0..services {
         let _ = writeln!(text, ":KUBE-SVC-{n:016X} - [0:0]");
-        for which in 0..ENDPOINTS {
+        for which in 0..shape.endpoints() {
             let _ = writeln!(text, ":KUBE-SEP-{:016X} - [0:0]", n * ENDPOINTS + which);
         }
         if node_port(n).is_some() {
@@ -73,7 +104,7 @@ pub fn kube_proxy(services: u32) -> String {
         }
     }
     text.push_str(NAT_RULES);
-    (0..services).for_each(|n| put_service(&mut text, n));
+    (0..services).for_each(|n| put_service(&mut text, n, shape));
     text.push_str(
         "-A KUBE-SERVICES -m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" \
          -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS\nCOMMIT\n",
@@ -81,13 +112,15 @@ pub fn kube_proxy(services: u32) -> String {
     text
 }
 
-fn put_service(text: &mut String, n: u32) {
+fn put_service(text: &mut String, n: u32, shape: Shape) {
+    let (endpoints, full) = (shape.endpoints(), shape == Shape::Full);
+    let has_affinity = full && has_affinity(n);
     let (addr, name) = (service(n), format!("shop/svc-{n}:dns"));
     let demand =
         format!("-d {addr}/32 -p udp -m comment --comment \"{name} cluster IP\" -m udp --dport {SERVICE_PORT}");
     let _ = writeln!(text, "-A KUBE-SERVICES {demand} -j KUBE-SVC-{n:016X}");
     let _ = writeln!(text, "-A KUBE-SVC-{n:016X} ! -s 10.244.0.0/16 {demand} -j KUBE-MARK-MASQ");
-    if let Some(port) = node_port(n) {
+    if let Some(port) = node_port(n).filter(|_| full) {
         let node = format!("-p udp -m comment --comment {name:?} -m udp --dport {port}");
         let _ = writeln!(text, "-A KUBE-NODEPORTS {node} -j KUBE-EXT-{n:016X}");
         let why = format!("masquerade traffic for {name} external destinations");
@@ -97,22 +130,22 @@ fn put_service(text: &mut String, n: u32) {
     let chain = |which| format!("KUBE-SEP-{:016X}", n * ENDPOINTS + which);
     let to = |which| format!("-m comment --comment \"{name} -> {}:{ENDPOINT_PORT}\"", endpoint(n, which));
     let remembered = |which| format!("--name {} --mask 255.255.255.255 --rsource", chain(which));
-    if has_affinity(n) {
-        for which in 0..ENDPOINTS {
+    if has_affinity {
+        for which in 0..endpoints {
             let recent = format!("-m recent --rcheck --seconds 10800 --reap {}", remembered(which));
             let _ = writeln!(text, "-A KUBE-SVC-{n:016X} {} {recent} -j {}", to(which), chain(which));
         }
     }
-    for which in 0..ENDPOINTS {
-        let chance = match ENDPOINTS - which {
+    for which in 0..endpoints {
+        let chance = match endpoints - which {
             1 => String::new(),
             left => format!(" -m statistic --mode random --probability {:.11}", 1.0 / f64::from(left)),
         };
         let _ = writeln!(text, "-A KUBE-SVC-{n:016X} {}{chance} -j {}", to(which), chain(which));
     }
-    for which in 0..ENDPOINTS {
+    for which in 0..endpoints {
         let (sep, addr) = (chain(which), endpoint(n, which));
-        let set = if has_affinity(n) { format!(" -m recent --set {}", remembered(which)) } else { String::new() };
+        let set = if has_affinity { format!(" -m recent --set {}", remembered(which)) } else { String::new() };
         let _ = writeln!(text, "-A {sep} -s {addr}/32 -m comment --comment {name:?} -j KUBE-MARK-MASQ");
         let dnat = format!("-m udp -j DNAT --to-destination {addr}:{ENDPOINT_PORT}");
         let _ = writeln!(text, "-A {sep} -p udp -m comment --comment {name:?}{set} {dnat}");

@@ -9,6 +9,7 @@ mod crowd;
 pub mod frames;
 pub mod hop;
 pub mod kubernetes;
+mod node;
 pub mod services;
 mod tunnel;
 
@@ -16,6 +17,7 @@ pub use bridge::Switch;
 pub use bulk::{Bulk, Open};
 pub use chain::{Chain, ChainOptions};
 pub use crowd::{Crowd, commands};
+pub use node::Node;
 pub use tunnel::Tunnel;
 
 use std::net::Ipv4Addr;

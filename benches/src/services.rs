@@ -1,4 +1,4 @@
-//! The rules of a cluster of many services, as iptables-restore reads them, and what a first packet meets in them.
+//! The rules of a cluster of many services, loaded and changed, and what a first packet meets in them.
 
 use hopwise_netfilter::env::Nowhere;
 use hopwise_netfilter::hook::{Hook, TableId};
@@ -10,46 +10,12 @@ use hopwise_netfilter::xtables::restore::{self, Restore};
 use hopwise_netfilter::xtables::{Tool, command};
 use hopwise_sim_core::{IfIndex, Pool, Time};
 
+use crate::kubernetes::service;
+
 /// How many services there are.
 pub const SERVICES: u32 = 10_000;
 
 const TOOL: Tool<'static> = Tool { name: "iptables", names: &NoNames };
-
-fn address(n: u32) -> String {
-    format!("10.96.{}.{}", n / 250, n % 250 + 1)
-}
-
-/// One rule for each service, in one chain.
-pub fn flat() -> String {
-    let mut text =
-        "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -j KUBE-SERVICES\n".to_owned();
-    for n in 0..SERVICES {
-        let addr = address(n);
-        text.push_str(&format!("-A KUBE-SERVICES -d {addr}/32 -p tcp -m comment --comment \"ns/svc-{n} cluster IP\" -m tcp --dport 80 -j DNAT --to-destination 10.244.1.9:8080\n"));
-    }
-    text + "COMMIT\n"
-}
-
-/// As kube-proxy writes them: for each service a rule, a chain and an endpoint's chain.
-pub fn kube() -> String {
-    let mut text = "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n:KUBE-MARK-MASQ - [0:0]\n".to_owned();
-    for n in 0..SERVICES {
-        text.push_str(&format!(":KUBE-SVC-{n:016X} - [0:0]\n:KUBE-SEP-{n:016X} - [0:0]\n"));
-    }
-    text.push_str("-A PREROUTING -j KUBE-SERVICES\n-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000\n");
-    for n in 0..SERVICES {
-        let addr = address(n);
-        text.push_str(&format!("-A KUBE-SERVICES -d {addr}/32 -p tcp -m comment --comment \"ns/svc-{n} cluster IP\" -m tcp --dport 80 -j KUBE-SVC-{n:016X}\n"));
-        text.push_str(&format!(
-            "-A KUBE-SVC-{n:016X} -m comment --comment \"ns/svc-{n} -> 10.244.1.9:8080\" -j KUBE-SEP-{n:016X}\n"
-        ));
-        text.push_str(&format!(
-            "-A KUBE-SEP-{n:016X} -s 10.244.1.9/32 -m comment --comment ns/svc-{n} -j KUBE-MARK-MASQ\n"
-        ));
-        text.push_str(&format!("-A KUBE-SEP-{n:016X} -p tcp -m comment --comment ns/svc-{n} -m tcp -j DNAT --to-destination 10.244.1.9:8080\n"));
-    }
-    text + "COMMIT\n"
-}
 
 /// Loaded rules, and the first packet of a connection to one of the last services.
 pub struct Services {
@@ -60,6 +26,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// The rules alone.
+    pub fn into_rules(self) -> Ruleset {
+        self.rules
+    }
+
     /// Loads rules (`iptables-restore`).
     ///
     /// # Panics
@@ -78,7 +49,9 @@ impl Services {
         assert_eq!(ipset::restore(&mut place, sets, false).err, "");
         let answer = restore::run(&mut rules, text, Restore::default(), TOOL);
         assert_eq!(answer.status, 0, "{}", answer.err);
-        let mut packet = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 96, 39, 200, 0x80, 0, 0, 80];
+        let mut packet = vec![0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1];
+        packet.extend(service(SERVICES - 51).octets());
+        packet.extend([0x80, 0, 0, 80]);
         packet.resize(40, 0);
         Services { rules, env: Nowhere::default(), pool: Pool::default(), packet }
     }

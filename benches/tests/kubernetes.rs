@@ -3,7 +3,8 @@
 use core::net::Ipv4Addr;
 
 use hopwise_benches::kubernetes::{
-    ENDPOINT_PORT, SERVICE_PORT, client, endpoint, felix, felix_sets, has_affinity, kube_proxy, node_port, service,
+    ENDPOINT_PORT, SERVICE_PORT, Shape, client, endpoint, felix, felix_sets, has_affinity, kube_proxy, node_port,
+    service,
 };
 use hopwise_machine::MachineId;
 use hopwise_userland::World;
@@ -59,7 +60,7 @@ fn answered_by(world: &mut World, node: MachineId, to: Ipv4Addr, port: u32) -> V
 
 fn kube(services: u32) {
     let (mut world, node) = node();
-    load(&mut world, node, &kube_proxy(services));
+    load(&mut world, node, &kube_proxy(services, Shape::Full));
     let last = services - 1;
     for n in [0, 3, last] {
         for which in 0..2 {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use hopwise_benches::hop::{Hop, datagram};
-use hopwise_benches::services::{SERVICES, Services, flat, kube};
-use hopwise_benches::{Bulk, Chain, ChainOptions, Crowd, SMALL_LAB, Switch, commands};
+use hopwise_benches::kubernetes::{self, Shape};
+use hopwise_benches::services::{SERVICES, Services};
+use hopwise_benches::{Bulk, Chain, ChainOptions, Crowd, Node, SMALL_LAB, Switch, commands};
 use hopwise_capture::LinkType;
 use hopwise_capture::file::PcapWriter;
 use hopwise_scenarios::document::read;
@@ -184,8 +185,14 @@ fn nat(tell: Tell<'_>) -> Result<(), NlError> {
     Ok(())
 }
 
+/// The first packet of a connection: what its rules decide, and its whole way through a node.
 fn first_packet(tell: Tell<'_>) -> Result<(), NlError> {
-    let mut services = Services::load(&flat());
+    for services in [10, SERVICES] {
+        let mut node = Node::new(services, Shape::Full)?;
+        let value = nanoseconds(|| node.begin_connections());
+        tell(Figure::new(json!({ "services": services, "way": "through a node" }), "ns_per_packet", value));
+    }
+    let mut services = Services::load(&kubernetes::one_rule_each(SERVICES));
     for (way, indexed, burst) in [("indexed", true, 1_000), ("rule by rule", false, 10)] {
         let value = nanoseconds(|| {
             (0..burst).for_each(|_| services.first_packet(indexed));
@@ -197,7 +204,9 @@ fn first_packet(tell: Tell<'_>) -> Result<(), NlError> {
 }
 
 fn load_rules(tell: Tell<'_>) -> Result<(), NlError> {
-    for (form, text) in [("one rule each", flat()), ("as kube-proxy writes them", kube())] {
+    let kube_proxy = |shape| kubernetes::kube_proxy(SERVICES, shape);
+    let one = kubernetes::one_rule_each(SERVICES);
+    for (form, text) in [("one rule", one), ("plain", kube_proxy(Shape::Plain)), ("full", kube_proxy(Shape::Full))] {
         let value = seconds(5, || Ok(Services::load(&text)))?;
         tell(Figure::new(json!({ "services": SERVICES, "form": form }), "seconds", value));
     }
