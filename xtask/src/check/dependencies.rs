@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::tree::Tree;
 
 /// Each crate of the house, its folder, and which others it may use (DESIGN: sim-core <- protocols <- devices <- stack <-
-/// userland <- scenarios <- hopwise; capture and machine stand beside).
+/// userland <- scenarios <- hopwise; capture, machine, routing and cluster stand beside).
 const MAY_USE: &[(&str, &str, &[&str])] = &[
     ("hopwise-sim-core", "sim-core/", &[]),
     ("hopwise-capture", "capture/", &["sim-core"]),
@@ -14,21 +14,46 @@ const MAY_USE: &[(&str, &str, &[&str])] = &[
     ("hopwise-devices", "devices/", &["sim-core", "protocols"]),
     ("hopwise-netfilter", "netfilter/", &["sim-core", "protocols"]),
     ("hopwise-stack", "stack/", &["sim-core", "protocols", "netfilter", "devices"]),
+    ("hopwise-routing", "routing/", &["sim-core", "protocols"]),
+    ("hopwise-cluster", "cluster/", &["sim-core", "protocols"]),
     (
         "hopwise-userland",
         "userland/",
-        &["sim-core", "protocols", "netfilter", "devices", "stack", "capture", "machine"],
+        &["sim-core", "protocols", "netfilter", "devices", "stack", "capture", "machine", "routing", "cluster"],
     ),
     (
         "hopwise-scenarios",
         "scenarios/",
-        &["sim-core", "protocols", "netfilter", "devices", "stack", "capture", "machine", "userland"],
+        &[
+            "sim-core",
+            "protocols",
+            "netfilter",
+            "devices",
+            "stack",
+            "capture",
+            "machine",
+            "routing",
+            "cluster",
+            "userland",
+        ],
     ),
     // The worlds that `hopwise bench` and the benchmarks share.
     (
         "hopwise-benches",
         "benches/",
-        &["sim-core", "protocols", "netfilter", "devices", "stack", "capture", "machine", "userland", "scenarios"],
+        &[
+            "sim-core",
+            "protocols",
+            "netfilter",
+            "devices",
+            "stack",
+            "capture",
+            "machine",
+            "routing",
+            "cluster",
+            "userland",
+            "scenarios",
+        ],
     ),
 ];
 

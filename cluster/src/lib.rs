@@ -1,0 +1,4 @@
+//! Kubernetes for hopwise, without machines: objects from YAML, the store that an API server would keep, the addresses that
+//! each of the network plugins would give out, and the rule sets and routes that follow.
+//!
+//! Everything here is a pure function of objects. What creates links, writes rules and starts containers is in `userland`.
