@@ -169,6 +169,16 @@ fn a_service_behind_the_same_bridge_needs_the_bridges_hooks() {
     }
 }
 
+/// The bridge's hooks put fragments together, and what is larger than the bridge's own MTU then is taken up nevertheless (br_pass_frame_up
+/// does not ask).
+#[test]
+fn fragments_that_the_bridges_hooks_put_together_reach_the_host() {
+    let mut lab = Lab::bridged();
+    lab.run("iptables -t nat -A POSTROUTING -s 10.0.0.0/24 ! -d 10.0.0.0/24 -j MASQUERADE");
+    let text = lab.text("ip netns exec a ping -c 1 -s 4000 10.0.0.1");
+    assert!(text.contains("4008 bytes from 10.0.0.1"), "{text}");
+}
+
 /// The destination of a bridged frame is changed to another station: it gets its MAC address, and the source's stays.
 #[test]
 fn a_bridged_frame_with_another_destination_stays_in_the_bridge() {

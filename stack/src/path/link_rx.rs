@@ -86,10 +86,10 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     ControlFlow::Continue(packet)
 }
 
-/// Whether a link takes no frame beyond its MTU: one that stands on another one is not asked.
+/// Whether a link takes no frame beyond its MTU: only the peer of a veth is asked (`__dev_forward_skb`).
 #[inline]
 fn checks_size(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Loopback | Kind::Vlan(_) | Kind::Macvlan(_))
+    matches!(kind, Kind::Veth(_))
 }
 
 /// A packet arrives at a link without link-layer header: its first byte says what it is (`ip_tunnel_rcv`,
