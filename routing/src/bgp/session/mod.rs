@@ -1,0 +1,368 @@
+//! One session: the state machine of RFC 4271 section 8 with BIRD's timers and words.
+//!
+//! A session has two connections, one that it opens and one that the neighbour opens, each with the states of the RFC; at
+//! most one of them becomes established. Around them stands the protocol, as BIRD calls it: down, starting, up, stopping.
+//!
+//! The owner calls a method for all that happens (times, connections, bytes, orders) and then [`Session::poll`] until it
+//! gives no more [`Action`]. Routes to be told are given by [`Session::announce`] and [`Session::withdraw`]; they are packed
+//! while polling, so all that belong together are to be given first.
+
+mod conn;
+mod lifecycle;
+mod messages;
+mod transmit;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use hopwise_sim_core::{Duration, Rng, Time};
+use ipnet::Ipv4Net;
+
+use super::config::{Peer, PeerConfig};
+use super::error::LastError;
+use super::outbox::Outbox;
+use super::wire::{Open, Options};
+use crate::attrs::Attrs;
+use conn::Conn;
+
+pub use lifecycle::Stop;
+
+/// One of the two connections of a session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Way {
+    /// Opened from here.
+    Outgoing,
+    /// Opened by the neighbour.
+    Incoming,
+}
+
+impl Way {
+    /// Both.
+    pub const ALL: [Way; 2] = [Way::Outgoing, Way::Incoming];
+
+    /// The other one.
+    pub const fn other(self) -> Way {
+        match self {
+            Way::Outgoing => Way::Incoming,
+            Way::Incoming => Way::Outgoing,
+        }
+    }
+}
+
+/// The state of a connection (RFC 4271 section 8.2.2); a later one is nearer to a session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum State {
+    /// No connection.
+    #[default]
+    Idle,
+    /// TCP is connecting.
+    Connect,
+    /// Waiting before the next attempt.
+    Active,
+    /// OPEN is sent, the neighbour's is awaited.
+    OpenSent,
+    /// Both OPENs are there, a KEEPALIVE is awaited.
+    OpenConfirm,
+    /// Routes are exchanged.
+    Established,
+    /// The last message is being sent (BIRD's own).
+    Close,
+}
+
+impl State {
+    /// The name in `show protocols`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Idle => "Idle",
+            State::Connect => "Connect",
+            State::Active => "Active",
+            State::OpenSent => "OpenSent",
+            State::OpenConfirm => "OpenConfirm",
+            State::Established => "Established",
+            State::Close => "Close",
+        }
+    }
+}
+
+/// The state of the whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Phase {
+    /// Not running.
+    #[default]
+    Down,
+    /// Running, but the neighbour cannot be reached yet.
+    Waiting,
+    /// Pausing after an error.
+    Delayed,
+    /// Trying to come up.
+    Starting,
+    /// Established.
+    Up,
+    /// Closing its connections.
+    Stopping,
+}
+
+/// What the owner has to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Open a connection to the neighbour's port 179, from the local address if there is one.
+    Connect,
+    /// Send these octets.
+    Send(Way, Vec<u8>),
+    /// Close a connection or give up opening it.
+    Close(Way),
+    /// The session is established. Its routes are to be told: [`Session::begin_feed`], the routes, [`Session::end_feed`].
+    Up,
+    /// The session is over: all routes from it are gone.
+    Down,
+    /// Both connections are closed. [`Session::start`] begins anew, at once if nobody wants it down.
+    Stopped,
+    /// Received routes that are gone.
+    Withdrawn(Vec<Ipv4Net>),
+    /// Received routes that are there, with the attributes they enter the table with.
+    Routes(Vec<Ipv4Net>, Arc<Attrs>),
+    /// The neighbour has told all its routes.
+    EndOfRib,
+    /// The neighbour asks for all routes again.
+    RefreshRequested,
+    /// The neighbour tells all its routes again; those not told before `RefreshEnded` are gone.
+    RefreshBegun,
+    /// See `RefreshBegun`.
+    RefreshEnded,
+    /// Something for the log, behind the protocol's name and a colon.
+    Log(Level, String),
+}
+
+/// BIRD's class of a line in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// `<INFO>`
+    Info,
+    /// `<WARN>`
+    Warning,
+    /// `<RMT>`: somebody else's fault.
+    Remote,
+    /// `<ERR>`
+    Error,
+    /// `<TRACE>`: only for protocols with `debug`.
+    Trace,
+}
+
+/// How far the telling of all routes has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Feed {
+    /// All is told; changes follow as they come.
+    #[default]
+    Done,
+    /// All routes are being given for the first time.
+    Loading,
+    /// They are given; the end-of-RIB marker follows the last of them.
+    Loaded,
+    /// All routes are being given again; the mark at the beginning has to be sent.
+    RefreshBegin,
+    /// They are being given.
+    Refreshing,
+    /// They are given; the mark at the end follows.
+    Refreshed,
+}
+
+/// When the timers of a session run out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Timers {
+    /// Pause after an error.
+    pub startup: Option<Time>,
+    /// Next attempt to connect.
+    pub connect: Option<Time>,
+    /// End for lack of messages.
+    pub hold: Option<Time>,
+    /// Next KEEPALIVE.
+    pub keepalive: Option<Time>,
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    id: u32,
+    config: Arc<PeerConfig>,
+    rng: Rng,
+    phase: Phase,
+    conns: [Conn; 2],
+    /// The connection that is established.
+    active: Option<Way>,
+    peer: Option<Peer>,
+    local_address: Option<Ipv4Addr>,
+    interface: Option<u32>,
+    last_error: LastError,
+    /// Seconds of the pause before the next start.
+    startup_delay: u16,
+    last_failure: Option<Time>,
+    startup_timer: Option<Time>,
+    actions: VecDeque<Action>,
+    outbox: Outbox,
+    feed: Feed,
+    /// The neighbour has not yet told all.
+    loading: bool,
+    ask_refresh: bool,
+}
+
+impl Session {
+    /// A session that is down. Its number tells it from others of the same owner.
+    pub fn new(id: u32, config: PeerConfig, seed: u64) -> Self {
+        Session {
+            id,
+            rng: Rng::stream(seed, "bgp", id.into()),
+            config: Arc::new(config),
+            phase: Phase::Down,
+            conns: [Conn::default(), Conn::default()],
+            active: None,
+            peer: None,
+            local_address: None,
+            interface: None,
+            last_error: LastError::None,
+            startup_delay: 0,
+            last_failure: None,
+            startup_timer: None,
+            actions: VecDeque::new(),
+            outbox: Outbox::default(),
+            feed: Feed::Done,
+            loading: false,
+            ask_refresh: false,
+        }
+    }
+
+    /// What it was told.
+    pub const fn config(&self) -> &Arc<PeerConfig> {
+        &self.config
+    }
+
+    /// The state of the whole.
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The state of the connection that has come farther, as `show protocols` shows it.
+    pub fn state(&self) -> State {
+        self.conns.iter().map(|c| c.state).max().unwrap_or_default()
+    }
+
+    /// Why it ended the last time.
+    pub const fn last_error(&self) -> LastError {
+        self.last_error
+    }
+
+    /// What is known of the neighbour while the session is established.
+    pub const fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// The address this side speaks from, once it is known.
+    pub const fn local_address(&self) -> Option<Ipv4Addr> {
+        self.local_address
+    }
+
+    /// The OPENs of both sides and what they agreed on, once established: own, neighbour's.
+    pub fn opens(&self) -> Option<(&Open, &Open, Options)> {
+        let conn = &self.conns[self.active? as usize];
+        Some((conn.sent.as_ref()?, conn.received.as_ref()?, conn.options))
+    }
+
+    /// The hold time and the keepalive time that hold, in seconds, once established.
+    pub fn agreed_times(&self) -> Option<(u16, u16)> {
+        let conn = &self.conns[self.active? as usize];
+        Some((conn.hold_time, conn.keepalive_time))
+    }
+
+    /// Seconds of the pause that the last error has brought.
+    pub const fn startup_delay(&self) -> u16 {
+        self.startup_delay
+    }
+
+    /// When the timers run out: those of the connection that has come farther.
+    pub fn timers(&self) -> Timers {
+        let way = self.active.unwrap_or(if self.conns[1].state > self.conns[0].state {
+            Way::Incoming
+        } else {
+            Way::Outgoing
+        });
+        let conn = &self.conns[way as usize];
+        Timers { startup: self.startup_timer, connect: conn.connect, hold: conn.hold, keepalive: conn.keepalive }
+    }
+
+    /// When [`Session::on_timer`] has to be called.
+    pub fn next_timer(&self) -> Option<Time> {
+        let conns = self.conns.iter().flat_map(|c| [c.connect, c.hold, c.keepalive]);
+        conns.chain([self.startup_timer]).flatten().min()
+    }
+
+    /// A route is to be told to the neighbour, with these attributes ([`super::export::attributes`]).
+    pub fn announce(&mut self, prefix: Ipv4Net, attrs: Arc<Attrs>) {
+        if self.phase == Phase::Up {
+            self.outbox.announce(prefix, attrs);
+        }
+    }
+
+    /// A route that was told is gone.
+    pub fn withdraw(&mut self, prefix: Ipv4Net) {
+        if self.phase == Phase::Up {
+            self.outbox.withdraw(prefix);
+        }
+    }
+
+    /// All routes follow, for the first time or again (RFC 7313).
+    pub fn begin_feed(&mut self) {
+        self.feed = match self.feed {
+            Feed::Loading | Feed::Loaded => return,
+            _ if !self.enhanced_refresh() => Feed::Done,
+            _ => Feed::RefreshBegin,
+        };
+    }
+
+    /// All routes have been given.
+    pub fn end_feed(&mut self) {
+        self.feed = match self.feed {
+            Feed::Loading => Feed::Loaded,
+            Feed::RefreshBegin | Feed::Refreshing => Feed::Refreshed,
+            other => other,
+        };
+    }
+
+    /// Asks the neighbour for all its routes again. False if it does not understand that.
+    pub fn request_refresh(&mut self) -> bool {
+        let understood = self.opens().is_some_and(|(own, other, _)| {
+            let refresh = super::wire::Capability::RouteRefresh;
+            own.can(&refresh) && other.can(&refresh)
+        });
+        self.ask_refresh |= understood;
+        understood
+    }
+
+    fn enhanced_refresh(&self) -> bool {
+        self.active.is_some_and(|way| self.conns[way as usize].options.enhanced_refresh)
+    }
+
+    /// The end of a timer of so many seconds, shortened by up to a quarter at random (RFC 4271 section 10). Zero stops it.
+    fn timer(&mut self, now: Time, seconds: u16) -> Option<Time> {
+        if seconds == 0 {
+            return None;
+        }
+        let nanos = u64::from(seconds) * 1_000_000_000;
+        let less = self.rng.next_u64() % (nanos / 4 + 1);
+        Some(now + Duration::from_nanos(nanos - less))
+    }
+
+    fn conn(&mut self, way: Way) -> &mut Conn {
+        &mut self.conns[way as usize]
+    }
+
+    fn log(&mut self, level: Level, text: impl Into<String>) {
+        self.actions.push_back(Action::Log(level, text.into()));
+    }
+
+    fn trace(&mut self, text: impl Into<String>) {
+        self.log(Level::Trace, text);
+    }
+}
