@@ -30,6 +30,9 @@ pub(crate) struct CommandState {
     text: Arc<str>,
 }
 
+/// The command that processes belong to which nobody typed.
+const DAEMON: u32 = u32::MAX;
+
 /// The shell side of a machine: which process is the session, what is typed but not begun.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Console {
@@ -156,6 +159,21 @@ impl<K: Kernel> Machines<K> {
         files.write_at(ino, 0, data, now)
     }
 
+    /// Starts a process as init would: in the machine's first namespace, its input and output nowhere.
+    ///
+    /// # Errors
+    /// ENXIO: no such machine. EAGAIN: too many processes.
+    pub fn start_daemon(
+        &mut self,
+        id: MachineId,
+        argv: Vec<String>,
+        program: Box<dyn Program<K>>,
+    ) -> Result<Pid, Errno> {
+        let words: Vec<&str> = argv.iter().map(String::as_str).collect();
+        let number = self.start(id, program, &words, Target::Device(Device::Null), DAEMON)?;
+        Ok(Pid { machine: id, number })
+    }
+
     fn start_shell(
         &mut self,
         id: MachineId,
@@ -163,10 +181,21 @@ impl<K: Kernel> Machines<K> {
         argv: &[&str],
         output: u32,
     ) -> Result<u32, Errno> {
+        self.start(id, program, argv, Target::Output(output), output)
+    }
+
+    fn start(
+        &mut self,
+        id: MachineId,
+        program: Box<dyn Program<K>>,
+        argv: &[&str],
+        output: Target,
+        command: u32,
+    ) -> Result<u32, Errno> {
         let now = self.now;
         let machine = self.machine_mut(id)?;
         let stdin = machine.add_desc(Target::Device(Device::Null));
-        let stdout = machine.add_desc(Target::Output(output));
+        let stdout = machine.add_desc(output);
         let stderr = machine.hold_desc(stdout);
         let entry = |desc| FdEntry { desc, close_on_exec: false };
         let fds = BTreeMap::from([(0, entry(stdin)), (1, entry(stdout)), (2, entry(stderr))]);
@@ -182,7 +211,7 @@ impl<K: Kernel> Machines<K> {
             binds: Arc::default(),
             ignored: SignalSet::default(),
             group: 0,
-            command: output,
+            command,
         };
         machine.add_process(1, own, fds, program, now, now)
     }

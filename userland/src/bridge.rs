@@ -54,6 +54,13 @@ fn run_one(sys: &mut Sys<'_, SimKernel>, opt: &Options, extra: Extra, ns: NsId, 
     result
 }
 
+/// Carries out one command in a namespace, and gives what it prints.
+pub(crate) fn run_in(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: Vec<String>) -> Done<String> {
+    let mut ip = Ip { sys, opt: Options::default(), ns, out: Out::text_mode(false), plan: None };
+    command(&mut ip, &mut Args::new(words), Extra::default())?;
+    Ok(ip.out.take())
+}
+
 /// A batch: one command per line of a file.
 fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, extra: Extra, ns: NsId, file: &str) -> i32 {
     let text = match sys.read_file(file) {

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use hopwise_cluster::Store;
 use hopwise_machine::{DirEntry, Kernel, MachineId, Pid};
 use hopwise_sim_core::{Errno, HostId, NsId};
 use hopwise_stack::Network;
 use hopwise_stack::control::tun::{TunFile, TunRequest};
 use hopwise_stack::socket::SocketId;
 use indexmap::IndexMap;
+
+use crate::kube::Kube;
 
 /// The kernel of all machines: the network, the named namespaces of each machine, the sockets of each process.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub struct SimKernel {
     listeners: Vec<(Pid, NsId)>,
     /// The modules that `modprobe` was asked for on each machine, the last one first.
     pub modules: BTreeMap<MachineId, Vec<&'static str>>,
+    /// The Kubernetes cluster, if there is one.
+    pub kube: Kube,
 }
 
 impl SimKernel {
@@ -36,7 +41,14 @@ impl SimKernel {
             tuns: Vec::new(),
             listeners: Vec::new(),
             modules: BTreeMap::new(),
+            kube: Kube::new(seed),
         }
+    }
+
+    /// The objects of the cluster, whose clock is set to the present.
+    pub fn store(&mut self) -> &mut Store {
+        self.kube.store.set_now(self.net.now());
+        &mut self.kube.store
     }
 
     /// Notes that a process holds a socket, so that it is closed with the process.
@@ -135,6 +147,7 @@ impl Kernel for SimKernel {
         for (_, ns) in gone {
             self.net.with_conntrack(ns, |table, _| table.events.unlisten(Self::owner(pid)));
         }
+        self.kube.forget(pid);
     }
 
     /// A namespace that nobody lives in ends, unless a name keeps it (`put_net`).

@@ -19,6 +19,7 @@ pub mod ip;
 pub mod iperf3;
 pub mod kernel;
 pub mod kmod;
+pub mod kube;
 pub mod nc;
 pub mod net_tools;
 mod netfilter;

@@ -188,6 +188,9 @@ impl World {
         for owner in &self.woken {
             self.machines.wake(SimKernel::pid_of(*owner));
         }
+        for pid in self.kernel.kube.take_woken() {
+            self.machines.wake(pid);
+        }
     }
 
     fn describe_storm(&self, storm: &hopwise_stack::network::Storm) -> String {

@@ -3,6 +3,7 @@
 use hopwise_machine::{Program, Sys, once};
 use hopwise_netfilter::rules::Ruleset;
 use hopwise_netfilter::xtables::{Answer, Tool, command};
+use hopwise_sim_core::NsId;
 
 use super::names::Files;
 use crate::kernel::SimKernel;
@@ -34,6 +35,11 @@ pub(crate) fn refuse(_: &[String]) -> Box<dyn Program<SimKernel>> {
 /// Does something with the rules of the program's namespace. Rules that were never touched take no room.
 pub(super) fn with_rules<R>(sys: &mut Sys<'_, SimKernel>, work: impl FnOnce(&mut Ruleset) -> R) -> R {
     let ns = sys.ns();
+    with_rules_of(sys, ns, work)
+}
+
+/// The same with the rules of a given namespace.
+pub(crate) fn with_rules_of<R>(sys: &mut Sys<'_, SimKernel>, ns: NsId, work: impl FnOnce(&mut Ruleset) -> R) -> R {
     match sys.kernel.net.ns_mut(ns) {
         Some(space) => {
             let mut rules = space.rules.take().unwrap_or_default();

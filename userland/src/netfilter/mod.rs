@@ -6,4 +6,6 @@ pub(crate) mod iptables;
 mod names;
 mod save;
 
+pub(crate) use iptables::with_rules_of;
+pub(crate) use names::Files;
 pub(crate) use save::{restore, save};

@@ -10,7 +10,7 @@ use crate::resolve::{by_addr, by_name};
 
 /// The texts of the files.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Files {
+pub(crate) struct Files {
     hosts: String,
     services: String,
     protocols: String,
@@ -20,7 +20,7 @@ pub(super) struct Files {
 
 impl Files {
     /// Reads them; a file that is not there is empty.
-    pub(super) fn read(sys: &mut Sys<'_, SimKernel>) -> Files {
+    pub(crate) fn read(sys: &mut Sys<'_, SimKernel>) -> Files {
         let mut text = |path: &str| String::from_utf8_lossy(&sys.read_file(path).unwrap_or_default()).into_owned();
         Files {
             hosts: text("/etc/hosts"),

@@ -1,0 +1,16 @@
+//! Kubernetes on the machines: the programs that change the store, and the agents of the nodes that carry out what follows.
+//!
+//! The store ([`hopwise_cluster::Store`]) lives in the [`SimKernel`](crate::SimKernel). An agent is an ordinary process: it says with
+//! [`Kube::watch`] what concerns it, looks at the objects whenever it is stepped, carries out what follows with [`tools`], and blocks
+//! with [`hopwise_machine::Wait::event`] until something of it has changed.
+
+mod agents;
+pub mod cluster;
+pub mod cni;
+pub mod registry;
+pub mod state;
+pub mod tools;
+
+pub use cluster::{Cluster, ClusterError, Member, Proxy};
+pub use cni::{Agent, Attached, CniError, CniPlugin, Pod, Sandbox};
+pub use state::Kube;

@@ -1,0 +1,32 @@
+//! The network plugins that a lab can name, one line each.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::cni::CniPlugin;
+
+/// Settings of a plugin, as the front matter has them.
+pub type Settings = Map<String, Value>;
+
+/// A setting that is not understood: which, and why. An empty name means all of them.
+pub type BadSetting = (String, String);
+
+/// A plugin that a lab can name.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// `cni: NAME`
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub about: &'static str,
+    /// Makes it from its settings.
+    pub make: fn(&Settings) -> Result<Arc<dyn CniPlugin>, BadSetting>,
+}
+
+/// The plugins.
+pub static PLUGINS: &[Row] = &[];
+
+/// The plugin of a name.
+pub fn find(name: &str) -> Option<&'static Row> {
+    PLUGINS.iter().find(|row| row.name == name)
+}

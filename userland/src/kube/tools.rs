@@ -1,0 +1,113 @@
+//! What agents do to namespaces: the same control operations as a typed line, without starting a process for it.
+
+use hopwise_machine::Sys;
+use hopwise_netfilter::sets::command::{self as sets, Place};
+use hopwise_netfilter::xtables::restore::{self, Restore};
+use hopwise_netfilter::xtables::{Answer, Tool, command};
+use hopwise_sim_core::NsId;
+
+use crate::ip::{Args, Options, Out};
+use crate::kernel::SimKernel;
+use crate::netfilter::{Files, with_rules_of};
+
+/// Carries out `ip WORDS` in a namespace; blanks separate the words. Gives what it prints.
+///
+/// # Errors
+/// What it would print on standard error.
+pub fn ip(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: &str) -> Result<String, String> {
+    let mut args = Args::new(words.split_whitespace().map(str::to_owned).collect());
+    let mut ip = crate::ip::Ip { sys, opt: Options::default(), ns, out: Out::text_mode(false), plan: None };
+    crate::ip::command(&mut ip, &mut args).map_err(|fail| fail.text)?;
+    Ok(ip.out.take())
+}
+
+/// Carries out several lines of [`ip`], up to the first that fails.
+///
+/// # Errors
+/// What the failing line would print on standard error.
+pub fn ip_all(sys: &mut Sys<'_, SimKernel>, ns: NsId, lines: &[&str]) -> Result<(), String> {
+    lines.iter().try_for_each(|line| ip(sys, ns, line).map(|_| ()))
+}
+
+/// Carries out `bridge WORDS` in a namespace.
+///
+/// # Errors
+/// What it would print on standard error.
+pub fn bridge(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: &str) -> Result<String, String> {
+    let words = words.split_whitespace().map(str::to_owned).collect();
+    crate::bridge::run_in(sys, ns, words).map_err(|fail| fail.text)
+}
+
+/// Carries out `iptables WORDS` in a namespace, the words given one by one.
+///
+/// # Errors
+/// What it would print on standard error.
+pub fn iptables(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: &[&str]) -> Result<String, String> {
+    let files = Files::read(sys);
+    let tool = Tool { name: "iptables", names: &files };
+    done(with_rules_of(sys, ns, |rules| command::run(rules, words, tool)))
+}
+
+/// Gives a text to `iptables-restore --noflush` in a namespace.
+///
+/// # Errors
+/// What it would print on standard error.
+pub fn iptables_restore(sys: &mut Sys<'_, SimKernel>, ns: NsId, text: &str) -> Result<(), String> {
+    let files = Files::read(sys);
+    let tool = Tool { name: "iptables-restore", names: &files };
+    let how = Restore { counters: false, noflush: true, test: false, verbose: false, only: None };
+    done(with_rules_of(sys, ns, |rules| restore::run(rules, text, how, tool))).map(|_| ())
+}
+
+/// Gives a text to `ipset restore -exist` in a namespace.
+///
+/// # Errors
+/// What it would print on standard error.
+pub fn ipset_restore(sys: &mut Sys<'_, SimKernel>, ns: NsId, text: &str) -> Result<(), String> {
+    let (names, now) = (Files::read(sys), sys.now());
+    done(with_rules_of(sys, ns, |rules| sets::restore(&mut Place { rules, names: &names, now }, text, true)))
+        .map(|_| ())
+}
+
+/// Writes a setting: `sysctl(sys, ns, "net.ipv4.ip_forward", "1")`.
+///
+/// # Errors
+/// The setting and why it could not be written.
+pub fn sysctl(sys: &mut Sys<'_, SimKernel>, ns: NsId, name: &str, value: &str) -> Result<(), String> {
+    match sys.kernel.net.sysctl_set(ns, name, value) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(errno)) => Err(format!("{name}: {errno}")),
+        None => Err(format!("{name}: No such file or directory")),
+    }
+}
+
+/// Writes a file, after making the folders it lies in.
+///
+/// # Errors
+/// Path and reason.
+pub fn write_file(sys: &mut Sys<'_, SimKernel>, path: &str, text: &str) -> Result<(), String> {
+    for (at, _) in path.match_indices('/').skip(1) {
+        // It may be there already; what else is wrong shows when the file is written.
+        let _ = sys.mkdir(&path[..at], 0o755);
+    }
+    sys.write_file(path, text.as_bytes()).map_err(|errno| format!("{path}: {errno}"))
+}
+
+/// Reads a file; empty if it is not there.
+pub fn read_file(sys: &mut Sys<'_, SimKernel>, path: &str) -> String {
+    String::from_utf8_lossy(&sys.read_file(path).unwrap_or_default()).into_owned()
+}
+
+/// Adds a line to an agent's log, `/var/log/NAME.log`.
+pub fn log(sys: &mut Sys<'_, SimKernel>, name: &str, line: &str) {
+    let path = format!("/var/log/{name}.log");
+    if let Ok(fd) = sys.open(&path, hopwise_machine::Open::Append) {
+        // A log that cannot be written is no reason to stop.
+        let _ = sys.write(fd, format!("{line}\n").as_bytes());
+        sys.close(fd);
+    }
+}
+
+fn done(answer: Answer) -> Result<String, String> {
+    if answer.status == 0 { Ok(answer.out) } else { Err(answer.err) }
+}
