@@ -64,6 +64,10 @@ impl LabWorld for FakeWorld {
         Ok(Self { options: options.clone(), topology: topology.clone(), files: Vec::new(), state, finished: false })
     }
 
+    fn start_cluster(&mut self, _: &crate::document::ClusterPlan) -> Result<(), BuildError> {
+        Ok(())
+    }
+
     fn run(&mut self, machine: &str, command: &str) -> Actual {
         self.mix(machine);
         self.mix(command);

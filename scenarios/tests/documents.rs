@@ -231,7 +231,7 @@ prop_compose! {
             place: Place::default(),
         };
         let steps = steps.into_iter().map(step).collect();
-        Lab { path: "x.md".into(), source: String::new(), form: Form::Document, name, topology, steps, notes: vec![], error: None }
+        Lab { path: "x.md".into(), source: String::new(), form: Form::Document, name, topology, steps, notes: vec![], cluster: None, error: None }
     }
 }
 

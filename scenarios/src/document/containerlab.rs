@@ -19,11 +19,13 @@ pub(super) struct Header {
     pub(super) topology: Option<Topology>,
     /// Where each machine's `exec` commands stand, in the order of [`Machine::exec`]: (first byte, last byte).
     pub(super) exec_spans: Vec<Vec<std::ops::Range<usize>>>,
+    /// `cluster:`, which is read when the topology is known.
+    pub(super) cluster: Option<Node>,
     /// Keys without effect.
     pub(super) notes: Vec<Diagnostic>,
 }
 
-type Read<T> = Result<T, Diagnostic>;
+pub(super) type Read<T> = Result<T, Diagnostic>;
 
 /// Reads a whole header. `schema` tells a front matter from a containerlab file.
 pub(super) fn header(root: &Node, schema: &Schema) -> Read<Header> {
@@ -32,6 +34,7 @@ pub(super) fn header(root: &Node, schema: &Schema) -> Read<Header> {
         match key.text.as_str() {
             "name" => header.name = Some(lab_name(value)?),
             "topology" => topology(value, &mut header)?,
+            "cluster" => header.cluster = Some(value.clone()),
             _ => {}
         }
     }
@@ -39,7 +42,11 @@ pub(super) fn header(root: &Node, schema: &Schema) -> Read<Header> {
 }
 
 /// The entries of a mapping that are used; the others are noted or refused.
-fn entries<'n>(node: &'n Node, schema: &Schema, notes: &mut Vec<Diagnostic>) -> Read<Vec<(&'n Key, &'n Node)>> {
+pub(super) fn entries<'n>(
+    node: &'n Node,
+    schema: &Schema,
+    notes: &mut Vec<Diagnostic>,
+) -> Read<Vec<(&'n Key, &'n Node)>> {
     let map = match &node.value {
         Value::Null => return Ok(Vec::new()),
         Value::Map(map) => map,
@@ -67,18 +74,18 @@ fn entries<'n>(node: &'n Node, schema: &Schema, notes: &mut Vec<Diagnostic>) -> 
     Ok(used)
 }
 
-fn expected(node: &Node, what: &str, form: &str) -> Diagnostic {
+pub(super) fn expected(node: &Node, what: &str, form: &str) -> Diagnostic {
     Diagnostic::error(node.span.clone(), format!("{what} is not what it should be"), format!("expected {form}"))
 }
 
-fn text<'n>(node: &'n Node, what: &str) -> Read<&'n str> {
+pub(super) fn text<'n>(node: &'n Node, what: &str) -> Read<&'n str> {
     match &node.value {
         Value::Scalar(text) => Ok(text),
         _ => Err(expected(node, what, "a word")),
     }
 }
 
-fn items<'n>(node: &'n Node, what: &str) -> Read<&'n [Node]> {
+pub(super) fn items<'n>(node: &'n Node, what: &str) -> Read<&'n [Node]> {
     match &node.value {
         Value::List(items) => Ok(items),
         Value::Null => Ok(&[]),

@@ -3,6 +3,7 @@
 //! [`read`] never gives up a whole document: the steps before the first mistake are there, and so is the mistake, so
 //! that what can run runs and is written.
 
+mod cluster;
 pub mod command;
 mod containerlab;
 mod markdown;
@@ -17,6 +18,7 @@ mod yaml;
 
 use std::ops::Range;
 
+pub use cluster::ClusterPlan;
 pub use source::{Form, read};
 pub use topology::{Fault, Topology};
 
@@ -40,6 +42,8 @@ pub struct Lab {
     pub name: String,
     /// Its machines and wires.
     pub topology: Topology,
+    /// The cluster on them, if there is one.
+    pub cluster: Option<ClusterPlan>,
     /// What happens, in order.
     pub steps: Vec<Step>,
     /// Keys of the front matter that have no effect, and why.

@@ -42,7 +42,7 @@ const FOR_PEOPLE: &str = "it is for people and other tools";
 
 /// The front matter of a lab document.
 pub(super) const FRONT_MATTER: Schema =
-    Schema { what: "the front matter", keys: &[("name", Used), ("topology", Used)] };
+    Schema { what: "the front matter", keys: &[("name", Used), ("topology", Used), ("cluster", Used)] };
 
 /// The top of a containerlab file.
 pub(super) const CONTAINERLAB: Schema = Schema {
@@ -56,6 +56,24 @@ pub(super) const CONTAINERLAB: Schema = Schema {
         ("debug", Noted(NO_CONTAINER)),
     ],
 };
+
+/// `cluster:`
+pub(super) const CLUSTER: Schema = Schema {
+    what: "a cluster",
+    keys: &[
+        ("cni", Used),
+        ("settings", Used),
+        ("podCIDR", Used),
+        ("nodeCIDRMaskSize", Used),
+        ("serviceCIDR", Used),
+        ("nodes", Used),
+        ("proxy", Used),
+        ("manifests", Used),
+    ],
+};
+
+/// A node of a cluster.
+pub(super) const MEMBER: Schema = Schema { what: "a cluster's node", keys: &[("address", Used), ("labels", Used)] };
 
 /// `topology:`
 pub(super) const TOPOLOGY: Schema = Schema {
@@ -156,7 +174,7 @@ mod tests {
 
     #[test]
     fn each_key_has_one_row() {
-        for schema in [FRONT_MATTER, CONTAINERLAB, TOPOLOGY, NODE, LINK, ENDPOINT] {
+        for schema in [FRONT_MATTER, CONTAINERLAB, CLUSTER, MEMBER, TOPOLOGY, NODE, LINK, ENDPOINT] {
             let mut names: Vec<_> = schema.keys.iter().map(|(name, _)| name).collect();
             names.sort();
             names.dedup();

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::cluster;
 use super::containerlab::{self, Header};
 use super::topology::{Topology, plain_name};
 use super::{Action, Expected, Lab, Place, Step, schema, steps, yaml};
@@ -50,6 +51,7 @@ pub fn read(path: &str, source: &str) -> Lab {
         form,
         name: folder_name(stem),
         topology: Topology::one_machine(),
+        cluster: None,
         steps: Vec::new(),
         notes: Vec::new(),
         error: None,
@@ -86,6 +88,9 @@ fn document(lab: &mut Lab, source: &str) -> Result<(), Diagnostic> {
             lab.topology = topology;
         }
         lab.notes = header.notes;
+        if let Some(node) = &header.cluster {
+            lab.cluster = Some(cluster::read(node, &lab.topology, source, &mut lab.notes)?);
+        }
     }
     steps::read(source, rest, &lab.topology, &mut lab.steps)
 }

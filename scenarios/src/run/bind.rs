@@ -8,7 +8,7 @@ use hopwise_userland::World;
 
 use super::CaptureFilter;
 use super::world::{BuildError, Capture, Captures, LabWorld, MachineFile, WorldOptions};
-use crate::document::{Fault, Topology};
+use crate::document::{ClusterPlan, Fault, Topology};
 use crate::expect::Actual;
 
 /// How long what was put into the background gets before the next command: a `tcpdump` must be listening by then. Labs
@@ -17,6 +17,9 @@ const HEAD_START: Duration = Duration::from_millis(700);
 
 /// How long what is still running gets before it is ended, there as here.
 const LAST_MOMENT: Duration = Duration::from_millis(300);
+
+/// How long a cluster may take until its nodes, and then the pods it begins with, are ready.
+const SETTLING: Duration = Duration::from_secs(60);
 
 /// A world that runs a lab, and what the run wants of it.
 #[derive(Clone)]
@@ -78,6 +81,19 @@ impl LabWorld for SimWorld {
             }
         }
         Ok(SimWorld { world, capture: options.capture.clone(), outputs: 0 })
+    }
+
+    fn start_cluster(&mut self, plan: &ClusterPlan) -> Result<(), BuildError> {
+        let failed = |why: String| BuildError(why);
+        self.world.start_cluster(plan.cluster.clone()).map_err(|why| failed(why.to_string()))?;
+        if !self.world.wait_for_nodes(SETTLING) {
+            return Err(failed(self.world.why_not_ready()));
+        }
+        for object in &plan.manifests {
+            self.world.kernel.store().apply(object.clone()).map_err(|why| failed(why.to_string()))?;
+        }
+        self.world.wait_for_pods(SETTLING);
+        Ok(())
     }
 
     fn run(&mut self, machine: &str, command: &str) -> Actual {

@@ -77,6 +77,11 @@ impl Run<'_> {
             Err(error) => return self.report.problem(format!("the topology cannot be built: {error}")),
         };
         self.prepare(&mut world);
+        if let Some(plan) = &self.lab.cluster
+            && let Err(error) = world.start_cluster(plan)
+        {
+            return self.report.problem(format!("the cluster cannot be started: {error}"));
+        }
         for (index, step) in self.lab.steps.iter().enumerate() {
             let actual = act(&mut world, step);
             self.record(index, step, actual);

@@ -1,7 +1,7 @@
 //! What a lab needs from a simulated world.
 
 use super::CaptureFilter;
-use crate::document::Topology;
+use crate::document::{ClusterPlan, Topology};
 use crate::expect::Actual;
 
 /// A simulated world that labs run on.
@@ -13,6 +13,12 @@ pub trait LabWorld: Sized {
     /// # Errors
     /// If the topology cannot be built; the text names the machine or wire.
     fn build(topology: &Topology, options: &WorldOptions) -> Result<Self, BuildError>;
+
+    /// Starts a cluster on the machines, whose addresses are configured by now, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    fn start_cluster(&mut self, plan: &ClusterPlan) -> Result<(), BuildError>;
 
     /// Runs a bash command on a machine until its foreground part has ended.
     fn run(&mut self, machine: &str, command: &str) -> Actual;

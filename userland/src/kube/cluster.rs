@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use hopwise_cluster::object::meta::Labels;
 use hopwise_cluster::object::service::ServicePort;
-use hopwise_cluster::object::{Namespace, Object, ObjectMeta, Service};
+use hopwise_cluster::object::{Deployment, Namespace, Node, Object, ObjectMeta, Pod, Service};
 use hopwise_machine::MachineId;
+use hopwise_sim_core::Duration;
 use ipnet::Ipv4Net;
 
 use super::cni::{Agent, CniPlugin};
@@ -128,6 +129,50 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Goes on until every node is ready, at most for `limit`. Gives whether they are.
+    pub fn wait_for_nodes(&mut self, limit: Duration) -> bool {
+        let members = self.kernel.kube.cluster.as_ref().map_or(0, |cluster| cluster.nodes.len());
+        self.run_while(limit, |world| {
+            let store = &world.kernel.kube.store;
+            store.list::<Node>(None).filter(|node| node.is_ready()).count() < members
+        })
+    }
+
+    /// Goes on until every pod is ready or has ended, at most for `limit`. Gives whether they are.
+    pub fn wait_for_pods(&mut self, limit: Duration) -> bool {
+        self.run_while(limit, |world| {
+            let store = &world.kernel.kube.store;
+            let waiting = |pod: &Pod| !pod.is_ready() && !pod.is_over();
+            let scaling =
+                |deployment: &Deployment| deployment.status.observed_generation != deployment.metadata.generation;
+            store.list::<Deployment>(None).any(scaling) || store.list::<Pod>(None).any(waiting)
+        })
+    }
+
+    /// What the nodes that are not ready say.
+    pub fn why_not_ready(&self) -> String {
+        let kube = &self.kernel.kube;
+        let mut told = Vec::new();
+        for member in kube.cluster.iter().flat_map(|cluster| &cluster.nodes) {
+            let node = kube.store.get::<Node>("", &member.machine);
+            let condition = node.and_then(|node| node.status.conditions.iter().find(|c| c.kind == "Ready"));
+            match condition {
+                Some(ready) if ready.status == "True" => {}
+                Some(ready) => told.push(format!("node {}: {}", member.machine, ready.message)),
+                None => told.push(format!("node {} has no address", member.machine)),
+            }
+        }
+        told.join("; ")
+    }
+
+    fn run_while(&mut self, limit: Duration, waits: impl Fn(&World) -> bool) -> bool {
+        let until = self.now() + limit;
+        while waits(self) && self.now() < until {
+            self.run_for(Duration::from_millis(100));
+        }
+        !waits(self)
     }
 
     /// Starts an agent as a process of a machine, as its init would.
