@@ -5,6 +5,8 @@
 #![warn(missing_docs)]
 
 pub mod admission;
+pub mod calico;
+pub mod ipam;
 pub mod object;
 pub mod print;
 pub mod selector;

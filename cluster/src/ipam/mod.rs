@@ -1,0 +1,3 @@
+//! Who gives out which addresses.
+
+pub mod calico;
