@@ -12,7 +12,7 @@ const INT32_MAX: u64 = (1 << 31) - 1;
 
 /// A source of random numbers, as `rand.New(rand.NewSource(seed))`.
 #[derive(Clone, Debug)]
-pub struct GoRand {
+pub(super) struct GoRand {
     state: Vec<u64>,
     tap: usize,
     feed: usize,
@@ -20,7 +20,7 @@ pub struct GoRand {
 
 impl GoRand {
     /// The source with this seed.
-    pub fn new(seed: u32) -> Self {
+    pub(super) fn new(seed: u32) -> Self {
         let mut state = fill(u64::from(seed), 40, 20);
         state.iter_mut().zip(cooked::COOKED).for_each(|(word, cooked)| *word ^= cooked);
         GoRand { state, tap: 0, feed: LEN - TAP }
@@ -34,17 +34,17 @@ impl GoRand {
     }
 
     /// `Rand.Int63`.
-    pub fn int63(&mut self) -> u64 {
+    pub(super) fn int63(&mut self) -> u64 {
         self.next() & (u64::MAX >> 1)
     }
 
     /// `Rand.Uint32`.
-    pub fn uint32(&mut self) -> u32 {
+    pub(super) fn uint32(&mut self) -> u32 {
         (self.int63() >> 31) as u32
     }
 
     /// `big.Int.Rand` for a limit of one word: as many bits as the limit has, again until they are below it.
-    pub fn below(&mut self, limit: u32) -> u32 {
+    pub(super) fn below(&mut self, limit: u32) -> u32 {
         let mask = u32::MAX.checked_shr(limit.leading_zeros()).unwrap_or(0);
         loop {
             let (low, _high) = (self.uint32(), self.uint32());
@@ -65,7 +65,9 @@ fn fill(seed: u64, high: u32, low: u32) -> Vec<u64> {
         x = x * 48_271 % INT32_MAX;
         x
     };
-    (0..20).for_each(|_| drop(number()));
+    (0..20).for_each(|_| {
+        number();
+    });
     (0..LEN).map(|_| number() << high ^ number() << low ^ number()).collect()
 }
 
