@@ -8,9 +8,8 @@ pub(super) fn chains(names: &[&str]) -> Vec<Chain> {
     let mut names = names.to_vec();
     names.sort_unstable();
     names.dedup();
-    let (from, to): (fn(Rule, &str) -> Rule, fn(Rule, &str) -> Rule) = (Rule::from_link, Rule::to_link);
-    let mut all = direction(&names, "cali-from-wl-dispatch", "cali-fw-", from);
-    all.extend(direction(&names, "cali-to-wl-dispatch", "cali-tw-", to));
+    let mut all = direction(&names, "cali-from-wl-dispatch", "cali-fw-", Rule::on_input);
+    all.extend(direction(&names, "cali-to-wl-dispatch", "cali-tw-", Rule::on_output));
     all
 }
 

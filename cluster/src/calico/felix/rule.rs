@@ -60,11 +60,11 @@ impl Rule {
         self
     }
 
-    pub(super) fn from_link(self, name: &str) -> Self {
+    pub(super) fn on_input(self, name: &str) -> Self {
         self.when(format!("--in-interface {name}"))
     }
 
-    pub(super) fn to_link(self, name: &str) -> Self {
+    pub(super) fn on_output(self, name: &str) -> Self {
         self.when(format!("--out-interface {name}"))
     }
 

@@ -51,8 +51,8 @@ fn filter_forward() -> Chain {
     let rules = vec![
         Rule::clear_mark(mark::ALL & !mark::ACCEPT),
         Rule::jump("cali-from-hep-forward").when_unmarked(mark::ACCEPT),
-        Rule::jump("cali-from-wl-dispatch").from_link(WORKLOADS),
-        Rule::jump("cali-to-wl-dispatch").to_link(WORKLOADS),
+        Rule::jump("cali-from-wl-dispatch").on_input(WORKLOADS),
+        Rule::jump("cali-to-wl-dispatch").on_output(WORKLOADS),
         Rule::jump("cali-to-hep-forward"),
         Rule::jump("cali-cidr-block"),
     ];
@@ -78,7 +78,7 @@ fn filter_input(view: &View) -> Chain {
         ]);
     }
     rules.extend([
-        Rule::goto("cali-wl-to-host").from_link(WORKLOADS),
+        Rule::goto("cali-wl-to-host").on_input(WORKLOADS),
         accepted("ACCEPT"),
         Rule::clear_mark(mark::ALL),
         Rule::jump("cali-from-host-endpoint"),
@@ -88,7 +88,7 @@ fn filter_input(view: &View) -> Chain {
 }
 
 fn filter_output(view: &View) -> Chain {
-    let mut rules = vec![accepted("ACCEPT"), Rule::jump("RETURN").to_link(WORKLOADS)];
+    let mut rules = vec![accepted("ACCEPT"), Rule::jump("RETURN").on_output(WORKLOADS)];
     if view.ipip {
         let known = "-m set --match-set cali40all-hosts-net dst -m addrtype --src-type LOCAL";
         rules.push(Rule::jump("ACCEPT").saying("Allow IPIP packets to other Calico hosts").when("-p 4").when(known));
@@ -121,7 +121,7 @@ fn nat(view: &View) -> Table {
     let tunnels = [(view.ipip, "tunl0"), (view.vxlan, "vxlan.calico")];
     for (_, link) in tunnels.into_iter().filter(|(used, _)| *used) {
         let local = "-m addrtype ! --src-type LOCAL --limit-iface-out -m addrtype --src-type LOCAL";
-        postrouting.push(Rule::masquerade().to_link(link).when(local));
+        postrouting.push(Rule::masquerade().on_output(link).when(local));
     }
     let outgoing = view.pools.iter().any(|pool| pool.nat_outgoing).then(|| {
         Rule::masquerade()
@@ -166,7 +166,7 @@ fn raw(view: &View) -> Table {
     let mut prerouting = vec![Rule::clear_mark(mark::ALL)];
     prerouting.extend(view.vxlan.then(untracked));
     prerouting.extend([
-        Rule::set_mark(mark::SCRATCH0).from_link(WORKLOADS),
+        Rule::set_mark(mark::SCRATCH0).on_input(WORKLOADS),
         Rule::jump("cali-rpf-skip").when_marked(mark::SCRATCH0),
         Rule::jump("DROP").when_marked(mark::SCRATCH0).when("-m rpfilter --invert --validmark"),
         Rule::jump("cali-from-host-endpoint").when_unmarked(mark::SCRATCH0),

@@ -53,12 +53,12 @@ pub struct Ipam {
 impl Ipam {
     /// Takes an address for a node: from its blocks, else from a new block, else from the block of another one.
     pub fn auto_assign(&mut self, pools: &[Pool], node: &str, why: &Attribute) -> Option<Ipv4Addr> {
-        self.from_own_block(pools, node, why)
+        self.own_block(pools, node, why)
             .or_else(|| self.claim(pools, node).and_then(|cidr| self.blocks.get_mut(&cidr)?.take(why)))
             .or_else(|| self.borrow(pools, node, why))
     }
 
-    fn from_own_block(&mut self, pools: &[Pool], node: &str, why: &Attribute) -> Option<Ipv4Addr> {
+    fn own_block(&mut self, pools: &[Pool], node: &str, why: &Attribute) -> Option<Ipv4Addr> {
         let own = |block: &&mut Block| block.node() == Some(node) && pools.iter().any(|p| p.cidr.contains(&block.cidr));
         self.blocks.values_mut().filter(own).find_map(|block| block.take(why))
     }

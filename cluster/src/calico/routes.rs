@@ -1,0 +1,174 @@
+//! The routes and neighbours that Felix sets itself: one for each pod of the node, and, for pools in VXLAN, those to the other nodes
+//! (`felix/dataplane/linux/{endpoint,vxlan}_mgr.go`). What goes through IPIP or plainly is BIRD's.
+
+use core::fmt;
+use core::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::bird_cfg::{Mode, Pool};
+
+/// The network identifier of `vxlan.calico`.
+pub const VXLAN_VNI: u32 = 4096;
+/// Its port.
+pub const VXLAN_PORT: u16 = 4789;
+/// The protocol number with which Felix marks routes of VXLAN pools that are not on the tunnel.
+pub const PROTO: u8 = 80;
+
+/// A route of Felix. Shown, it is what stands behind `ip route add`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Route {
+    /// To a pod of this node, through its link.
+    Pod(Ipv4Addr, String),
+    /// A block of this node: what belongs to no pod ends here.
+    Blackhole(Ipv4Net),
+    /// A block of another node, through the tunnel; the gateway is the tunnel's address there.
+    Tunnel(Ipv4Net, Ipv4Addr),
+    /// A block of another node in the same subnet, through this link.
+    Plain(Ipv4Net, Ipv4Addr, String),
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Route::Pod(pod, link) => write!(f, "{pod} dev {link} scope link"),
+            Route::Blackhole(block) => write!(f, "blackhole {block} proto {PROTO}"),
+            Route::Tunnel(block, gateway) => write!(f, "{block} via {gateway} dev vxlan.calico onlink"),
+            Route::Plain(block, gateway, link) => write!(f, "{block} via {gateway} dev {link} proto {PROTO} onlink"),
+        }
+    }
+}
+
+impl Route {
+    /// What stands behind `ip route del`.
+    pub fn named(&self) -> String {
+        match self {
+            Route::Pod(pod, link) => format!("{pod} dev {link}"),
+            Route::Blackhole(block) => format!("blackhole {block} proto {PROTO}"),
+            Route::Tunnel(block, _) => format!("{block} dev vxlan.calico"),
+            Route::Plain(block, _, link) => format!("{block} dev {link} proto {PROTO}"),
+        }
+    }
+}
+
+/// Another node's end of the tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Vtep {
+    /// The node's address.
+    pub node: Ipv4Addr,
+    /// The address of `vxlan.calico` there.
+    pub tunnel: Ipv4Addr,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+}
+
+/// Another node with its blocks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Remote {
+    /// Its address.
+    pub node: Ipv4Addr,
+    /// Its end of the tunnel, once it has one.
+    pub vtep: Option<Vtep>,
+    /// Its blocks.
+    pub blocks: Vec<Ipv4Net>,
+}
+
+/// What decides the routes of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct View {
+    /// The node's address, with its subnet.
+    pub address: Ipv4Net,
+    /// The link that has it.
+    pub link: String,
+    /// The blocks of this node.
+    pub blocks: Vec<Ipv4Net>,
+    /// The pods of this node with their links.
+    pub pods: Vec<(Ipv4Addr, String)>,
+    /// The pools.
+    pub pools: Vec<Pool>,
+    /// The other nodes.
+    pub remotes: Vec<Remote>,
+}
+
+impl View {
+    fn vxlan(&self, block: &Ipv4Net) -> Mode {
+        self.pools.iter().find(|pool| pool.cidr.contains(block)).map_or(Mode::Never, |pool| pool.vxlan)
+    }
+
+    fn is_near(&self, remote: &Remote) -> bool {
+        self.address.contains(&remote.node)
+    }
+
+    /// The routes, in their order.
+    pub fn routes(&self) -> Vec<Route> {
+        let mut all: Vec<Route> = self.pods.iter().map(|(pod, link)| Route::Pod(*pod, link.clone())).collect();
+        let own = self.blocks.iter().filter(|block| self.vxlan(block) != Mode::Never);
+        all.extend(own.map(|block| Route::Blackhole(*block)));
+        for remote in &self.remotes {
+            for block in &remote.blocks {
+                let plain = || Route::Plain(*block, remote.node, self.link.clone());
+                all.extend(match self.vxlan(block) {
+                    Mode::CrossSubnet if self.is_near(remote) => Some(plain()),
+                    Mode::Always | Mode::CrossSubnet => remote.vtep.map(|vtep| Route::Tunnel(*block, vtep.tunnel)),
+                    Mode::Never => None,
+                });
+            }
+        }
+        all.sort();
+        all
+    }
+
+    /// The ends of the tunnel that this node has to know: their neighbours and their places in the forwarding database.
+    pub fn vteps(&self) -> Vec<Vtep> {
+        let mut all: Vec<Vtep> = match self.pools.iter().any(|pool| pool.vxlan != Mode::Never) {
+            true => self.remotes.iter().filter_map(|remote| remote.vtep).collect(),
+            false => Vec::new(),
+        };
+        all.sort();
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(vxlan: Mode) -> View {
+        let remote = |node: &str, block: &str| {
+            let block: Ipv4Net = block.parse().unwrap();
+            let node = node.parse().unwrap();
+            let vtep = Some(Vtep { node, tunnel: block.addr(), mac: [0x66, 0, 0, 0, 0, node.octets()[3]] });
+            Remote { node, vtep, blocks: vec![block] }
+        };
+        View {
+            address: "192.168.0.80/24".parse().unwrap(),
+            link: "ens33".into(),
+            blocks: vec!["10.244.36.64/26".parse().unwrap()],
+            pods: vec![("10.244.36.66".parse().unwrap(), "cali12345678901".into())],
+            pools: vec![Pool {
+                cidr: "10.244.0.0/16".parse().unwrap(),
+                ipip: Mode::Never,
+                vxlan,
+                disable_bgp_export: false,
+            }],
+            remotes: vec![remote("192.168.0.81", "10.244.169.128/26"), remote("192.168.9.81", "10.244.1.0/26")],
+        }
+    }
+
+    fn shown(vxlan: Mode) -> Vec<String> {
+        view(vxlan).routes().iter().map(Route::to_string).collect()
+    }
+
+    #[test]
+    fn routes_by_mode() {
+        let pod = "10.244.36.66 dev cali12345678901 scope link";
+        assert_eq!(shown(Mode::Never), [pod]);
+        let far = "10.244.1.0/26 via 10.244.1.0 dev vxlan.calico onlink";
+        let hole = "blackhole 10.244.36.64/26 proto 80";
+        let near = "10.244.169.128/26 via 10.244.169.128 dev vxlan.calico onlink";
+        assert_eq!(shown(Mode::Always), [pod, hole, far, near]);
+        let plain = "10.244.169.128/26 via 192.168.0.81 dev ens33 proto 80 onlink";
+        assert_eq!(shown(Mode::CrossSubnet), [pod, hole, far, plain]);
+        assert_eq!((view(Mode::Never).vteps().len(), view(Mode::Always).vteps().len()), (0, 2));
+    }
+}
