@@ -163,8 +163,8 @@ pub struct Attrs {
     pub large_communities: Vec<LargeCommunity>,
     /// What is not known, in the order of their codes.
     pub unknown: Vec<Unknown>,
-    /// Which of the known optional transitive attributes have the partial bit. A filter that sets one of them sets the bit
-    /// too (RFC 4271 section 5); it is not sent for routes that began here.
+    /// Which of the known optional transitive attributes have the partial bit. A filter that adds one where there was none
+    /// sets the bit too (RFC 4271 section 5); it is not sent for routes that began here.
     pub partial: Partial,
 }
 

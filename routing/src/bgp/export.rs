@@ -134,6 +134,10 @@ pub fn attributes(to: &Peer, route: &Exported<'_>) -> Result<Attrs, Refusal> {
     if let Some(from) = from.filter(|from| reflects(from, to)) {
         reflect(from, to, &mut attrs);
     }
+    // BIRD sorts what is a set.
+    attrs.communities.sort_unstable();
+    attrs.extended_communities.sort_unstable();
+    attrs.large_communities.sort_unstable();
     for unknown in &mut attrs.unknown {
         unknown.flags |= flags::PARTIAL;
     }

@@ -5,13 +5,16 @@
 //! connections, [`import`] what is believed of a received route, [`decision`] which of two routes is better and why,
 //! [`export`] what is told to whom, [`outbox`] how routes are packed into UPDATEs.
 //!
-//! A daemon with tables of its own (BIRD) uses [`session::Session`] with [`decision`] and [`export`].
+//! A daemon with tables of its own (BIRD) uses [`session::Session`] with [`decision`] and [`export`]; [`speaker::Speaker`] is
+//! the whole for those who need no more, and [`fabric::Fabric`] joins speakers without machines.
 
 pub mod config;
 pub mod decision;
 pub mod error;
 pub mod export;
+pub mod fabric;
 pub mod import;
 pub mod outbox;
 pub mod session;
+pub mod speaker;
 pub mod wire;

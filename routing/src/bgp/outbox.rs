@@ -13,8 +13,8 @@ use rustc_hash::FxHashMap;
 use super::wire::{self, HEADER_LEN, Options};
 use crate::attrs::Attrs;
 
-/// A prefix with a path identifier and a length octet has to fit before one more is put into a message, as in BIRD.
-const ROOM: usize = 9;
+/// So much has to be free before one more prefix is put into a message, whatever its length: BIRD's longest one.
+const ROOM: usize = 37;
 /// Attributes leave this much of a message to others.
 const RESERVE: usize = 1024;
 

@@ -231,6 +231,7 @@ impl Session {
         let code = notification.code;
         self.log(Level::Remote, format!("Received: {code}{}", notification.argument()));
         self.store_error(Some(way), LastError::Received(code));
+        self.message = notification.message().map(str::to_owned);
         self.enter_close(now, way);
         self.conn(way).pending.close = true;
         if !code.is_cease() {
@@ -314,6 +315,7 @@ impl Session {
         self.peer = None;
         self.outbox.clear();
         self.feed = Feed::Done;
+        self.begin_mark = false;
         self.ask_refresh = false;
         if self.phase == Phase::Up {
             self.stop_conns(now, ErrorCode::CEASE.into());

@@ -198,6 +198,7 @@ impl Session {
         self.active = Some(way);
         self.phase = Phase::Up;
         self.last_error = LastError::None;
+        self.message = None;
         self.feed = Feed::Loading;
         self.loading = true;
         self.actions.push_back(Action::Up);

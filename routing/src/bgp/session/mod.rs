@@ -162,9 +162,7 @@ enum Feed {
     Loading,
     /// They are given; the end-of-RIB marker follows the last of them.
     Loaded,
-    /// All routes are being given again; the mark at the beginning has to be sent.
-    RefreshBegin,
-    /// They are being given.
+    /// All routes are being given again.
     Refreshing,
     /// They are given; the mark at the end follows.
     Refreshed,
@@ -197,6 +195,8 @@ pub struct Session {
     local_address: Option<Ipv4Addr>,
     interface: Option<u32>,
     last_error: LastError,
+    /// The text of the neighbour's last shutdown.
+    message: Option<String>,
     /// Seconds of the pause before the next start.
     startup_delay: u16,
     last_failure: Option<Time>,
@@ -204,6 +204,8 @@ pub struct Session {
     actions: VecDeque<Action>,
     outbox: Outbox,
     feed: Feed,
+    /// The mark at the beginning of a refresh has to be sent.
+    begin_mark: bool,
     /// The neighbour has not yet told all.
     loading: bool,
     ask_refresh: bool,
@@ -223,12 +225,14 @@ impl Session {
             local_address: None,
             interface: None,
             last_error: LastError::None,
+            message: None,
             startup_delay: 0,
             last_failure: None,
             startup_timer: None,
             actions: VecDeque::new(),
             outbox: Outbox::default(),
             feed: Feed::Done,
+            begin_mark: false,
             loading: false,
             ask_refresh: false,
         }
@@ -252,6 +256,12 @@ impl Session {
     /// Why it ended the last time.
     pub const fn last_error(&self) -> LastError {
         self.last_error
+    }
+
+    /// The text with which the neighbour has ended the session, if he did and gave one (RFC 9003): `Message:` in
+    /// `show protocols all`.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
     }
 
     /// What is known of the neighbour while the session is established.
@@ -317,15 +327,16 @@ impl Session {
         self.feed = match self.feed {
             Feed::Loading | Feed::Loaded => return,
             _ if !self.enhanced_refresh() => Feed::Done,
-            _ => Feed::RefreshBegin,
+            _ => Feed::Refreshing,
         };
+        self.begin_mark = self.feed == Feed::Refreshing;
     }
 
     /// All routes have been given.
     pub fn end_feed(&mut self) {
         self.feed = match self.feed {
             Feed::Loading => Feed::Loaded,
-            Feed::RefreshBegin | Feed::Refreshing => Feed::Refreshed,
+            Feed::Refreshing => Feed::Refreshed,
             other => other,
         };
     }

@@ -32,7 +32,7 @@ impl Session {
     /// The next message of a connection. May leave actions instead: a close, a line for the log.
     fn next_message(&mut self, now: Time, way: Way) -> Option<Vec<u8>> {
         if let Some(notification) = self.conn(way).pending.notification.take() {
-            return self.message(way, &Message::Notification(notification));
+            return self.bytes_of(way, &Message::Notification(notification));
         }
         if core::mem::take(&mut self.conn(way).pending.close) {
             self.idle(now, way);
@@ -41,12 +41,12 @@ impl Session {
         }
         if core::mem::take(&mut self.conn(way).pending.open) {
             let open = self.conns[way as usize].sent.clone()?;
-            return self.message(way, &Message::Open(open));
+            return self.bytes_of(way, &Message::Open(open));
         }
         if core::mem::take(&mut self.conn(way).pending.keepalive) {
             let keepalive_time = self.conns[way as usize].keepalive_time;
             self.conn(way).keepalive = self.timer(now, keepalive_time);
-            return self.message(way, &Message::Keepalive);
+            return self.bytes_of(way, &Message::Keepalive);
         }
         (self.conns[way as usize].state == State::Established).then(|| self.next_update(way))?
     }
@@ -55,8 +55,7 @@ impl Session {
         if core::mem::take(&mut self.ask_refresh) {
             return self.refresh(way, Refresh::Request);
         }
-        if self.feed == Feed::RefreshBegin {
-            self.feed = Feed::Refreshing;
+        if core::mem::take(&mut self.begin_mark) {
             return self.refresh(way, Refresh::Begin);
         }
         let options = self.conns[way as usize].options;
@@ -69,7 +68,7 @@ impl Session {
             }
         }
         match core::mem::take(&mut self.feed) {
-            Feed::Loaded => self.message(way, &Message::Update(Update::default())),
+            Feed::Loaded => self.bytes_of(way, &Message::Update(Update::default())),
             Feed::Refreshed => self.refresh(way, Refresh::End),
             unfinished => {
                 self.feed = unfinished;
@@ -79,10 +78,10 @@ impl Session {
     }
 
     fn refresh(&self, way: Way, refresh: Refresh) -> Option<Vec<u8>> {
-        self.message(way, &Message::RouteRefresh(RouteRefresh { family: Family::IPV4, refresh }))
+        self.bytes_of(way, &Message::RouteRefresh(RouteRefresh { family: Family::IPV4, refresh }))
     }
 
-    fn message(&self, way: Way, message: &Message) -> Option<Vec<u8>> {
+    fn bytes_of(&self, way: Way, message: &Message) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(64);
         wire::encode(message, self.conns[way as usize].options, &mut out)?;
         Some(out)
