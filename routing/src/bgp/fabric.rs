@@ -23,6 +23,8 @@ struct Wire {
     interfaces: [u32; 2],
     delay: Duration,
     up: bool,
+    /// Data is lost on it, and nobody is told.
+    silent: bool,
     /// The connection that each end has opened, if it has: its number.
     open: [Option<u64>; 2],
 }
@@ -121,7 +123,7 @@ impl Fabric {
             self.armed[me].push(None);
             (me, session)
         });
-        self.wires.push(Wire { ends, addresses, interfaces, delay, up: true, open: [None, None] });
+        self.wires.push(Wire { ends, addresses, interfaces, delay, up: true, silent: false, open: [None, None] });
         for (end, (speaker, session)) in ends.into_iter().enumerate() {
             self.start(wire, end);
             self.rearm(speaker, session);
@@ -156,6 +158,17 @@ impl Fabric {
             self.drain(speaker);
             self.rearm(speaker, session);
         }
+    }
+
+    /// Lets a wire swallow all that is sent over it, or ends that. Nobody is told: only the hold timer sees it.
+    pub fn set_silent(&mut self, wire: usize, silent: bool) {
+        self.wires[wire].silent = silent;
+    }
+
+    /// The speaker at the other end of a session.
+    pub fn neighbor(&self, speaker: usize, session: usize) -> usize {
+        let (wire, end) = self.places[speaker][session];
+        self.wires[wire].ends[1 - end].0
     }
 
     /// Resets the session over a wire, from its first end.
@@ -208,7 +221,7 @@ impl Fabric {
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { wire, end, opener, connection, event } = delivery;
         let w = &self.wires[wire];
-        if !w.up || w.open[opener] != Some(connection) {
+        if !w.up || w.silent || w.open[opener] != Some(connection) {
             return;
         }
         let (now, (speaker, session), address) = (self.now, w.ends[end], w.addresses[end]);

@@ -1,0 +1,8 @@
+//! The laws of the Border Gateway Protocol, over generated messages, routes and networks.
+
+mod codec;
+mod decision;
+mod export;
+mod outbox;
+mod routes;
+mod tables;
