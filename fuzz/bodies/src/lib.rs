@@ -5,6 +5,7 @@
 //! `cargo fuzz run TARGET` looks for what nobody thought of.
 #![warn(missing_docs)]
 
+pub mod bgp;
 pub mod conntrack;
 pub mod encap;
 pub mod filter;
@@ -34,6 +35,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "wire", run: wire::run, text: false },
     Target { name: "encap", run: encap::run, text: false },
+    Target { name: "bgp", run: bgp::run, text: false },
     Target { name: "conntrack", run: conntrack::run, text: false },
     Target { name: "pcap_read", run: pcap_read::run, text: false },
     Target { name: "filter", run: filter::run, text: true },
