@@ -1,6 +1,7 @@
 //! The benchmarks: `cargo bench -p hopwise-benches [FILTER]`.
 
 mod agenda;
+mod bgp;
 mod conntrack;
 mod encap;
 mod forwarding;
@@ -24,6 +25,7 @@ criterion_group!(
     lookups::fib,
     lookups::filter,
     rules::all,
+    bgp::convergence,
     conntrack::conntrack,
     encap::tunnels,
     encap::way,

@@ -2,6 +2,7 @@
 //! that count allocations. Nothing here reads a clock: whoever measures brings one.
 #![warn(missing_docs)]
 
+pub mod bgp;
 mod bridge;
 mod bulk;
 mod chain;

@@ -95,7 +95,11 @@ impl Outbox {
     /// The next UPDATE; `None` if nothing waits.
     pub fn pack(&mut self, options: Options) -> Option<Packed> {
         if self.pending.is_empty() {
-            self.clear();
+            // What is left in the queues has moved on. The room stays for what comes next.
+            self.withdrawals.clear();
+            self.order.clear();
+            self.buckets.clear();
+            self.by_attrs.clear();
             return None;
         }
         let mut packed = Packed::default();

@@ -38,9 +38,14 @@ impl Session {
         self.local_address = self.config.local;
         if self.config.multihop.is_some() {
             self.begin(now);
-        } else {
-            let neighbor = self.config.neighbor;
-            self.trace(format!("Waiting for {neighbor} to become my neighbor"));
+        }
+    }
+
+    /// The network of a direct neighbour is not there yet.
+    pub fn neighbor_missing(&mut self) {
+        if self.phase == Phase::Waiting {
+            self.waited = true;
+            self.trace(format!("Waiting for {} to become my neighbor", self.config.neighbor));
         }
     }
 
@@ -49,6 +54,9 @@ impl Session {
         if self.phase == Phase::Waiting {
             self.local_address.get_or_insert(local);
             self.interface = Some(interface);
+            if core::mem::take(&mut self.waited) {
+                self.trace("Neighbor ready");
+            }
             self.begin(now);
         }
     }
@@ -77,6 +85,7 @@ impl Session {
     /// Connections are tried and taken from now on.
     fn connectable(&mut self, now: Time) {
         self.phase = Phase::Starting;
+        self.trace("Started");
         if !self.config.passive {
             self.wait_to_connect(now);
         }
@@ -115,11 +124,9 @@ impl Session {
     }
 
     /// The neighbour has opened a connection. False if it is not wanted and has to be closed: only one at a time, and none
-    /// while the session is down or pauses.
+    /// while the session is down or pauses. BIRD's line about it in the log is the owner's: he knows the port.
     pub fn accept(&mut self, now: Time, local: Ipv4Addr) -> bool {
         let wanted = matches!(self.phase, Phase::Starting | Phase::Up) && !self.conns[Way::Incoming as usize].socket;
-        let word = if wanted { "accepted" } else { "rejected" };
-        self.trace(format!("Incoming connection from {} {word}", self.config.neighbor));
         if wanted {
             self.local_address.get_or_insert(local);
             *self.conn(Way::Incoming) = Conn { socket: true, ..Conn::default() };
@@ -192,7 +199,8 @@ impl Session {
         }
         let connect = self.timer(now, self.config.times.connect_retry);
         *self.conn(way) = Conn { state: State::Connect, socket: true, connect, ..Conn::default() };
-        self.trace(format!("Connecting to {}", self.config.neighbor));
+        let from = self.local_address.map_or(String::new(), |a| format!(" from local address {a}"));
+        self.trace(format!("Connecting to {}{from}", self.config.neighbor));
         self.actions.push_back(Action::Connect);
     }
 
@@ -201,7 +209,6 @@ impl Session {
             self.trace("Connection stalled");
             self.idle(now, way);
         } else {
-            self.trace("Hold timer expired");
             self.fail(now, way, ErrorCode::HOLD_TIMER.into());
         }
     }
@@ -270,7 +277,7 @@ impl Session {
 
     /// Stops both connections, an open one with this last message.
     fn stop_conns(&mut self, now: Time, last: Notification) {
-        if self.phase == Phase::Up {
+        if self.phase != Phase::Stopping {
             self.actions.push_back(Action::Down);
         }
         self.phase = Phase::Stopping;
@@ -332,6 +339,7 @@ impl Session {
             Phase::Stopping if outgoing == State::Idle && incoming == State::Idle => {
                 self.phase = Phase::Down;
                 self.interface = None;
+                self.waited = false;
                 self.local_address = None;
                 self.trace("Down");
                 self.actions.push_back(Action::Stopped);

@@ -6,6 +6,10 @@
 //! The owner calls a method for all that happens (times, connections, bytes, orders) and then [`Session::poll`] until it
 //! gives no more [`Action`]. Routes to be told are given by [`Session::announce`] and [`Session::withdraw`]; they are packed
 //! while polling, so all that belong together are to be given first.
+//!
+//! Messages are made by [`Session::poll`] alone; [`Session::next_action`] gives what else there is. A daemon that, like BIRD
+//! 2.0.12, runs its timers after its events and sends from events calls only the latter after [`Session::on_timer`], and
+//! [`Session::poll`] when its loop comes round again.
 
 mod conn;
 mod lifecycle;
@@ -117,7 +121,7 @@ pub enum Action {
     Close(Way),
     /// The session is established. Its routes are to be told: [`Session::begin_feed`], the routes, [`Session::end_feed`].
     Up,
-    /// The session is over: all routes from it are gone.
+    /// The session begins to stop, whether it was up or not: all routes from it are gone.
     Down,
     /// Both connections are closed. [`Session::start`] begins anew, at once if nobody wants it down.
     Stopped,
@@ -194,6 +198,8 @@ pub struct Session {
     peer: Option<Peer>,
     local_address: Option<Ipv4Addr>,
     interface: Option<u32>,
+    /// The neighbour's network was missing at first.
+    waited: bool,
     last_error: LastError,
     /// The text of the neighbour's last shutdown.
     message: Option<String>,
@@ -224,6 +230,7 @@ impl Session {
             peer: None,
             local_address: None,
             interface: None,
+            waited: false,
             last_error: LastError::None,
             message: None,
             startup_delay: 0,

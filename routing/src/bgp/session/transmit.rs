@@ -13,10 +13,15 @@ use crate::bgp::wire::{
 const RESTART_TIME: u16 = 120;
 
 impl Session {
+    /// What is to be done next beside sending. To be called until there is nothing.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
     /// What is to be done next. To be called until there is nothing.
     pub fn poll(&mut self, now: Time) -> Option<Action> {
         loop {
-            if let Some(action) = self.actions.pop_front() {
+            if let Some(action) = self.next_action() {
                 return Some(action);
             }
             let sent = Way::ALL.into_iter().find_map(|way| Some((way, self.next_message(now, way)?)));

@@ -124,9 +124,9 @@ fn bad_networks_end_the_session() {
 #[test]
 fn unknown_attributes_keep_their_place_and_bytes() {
     let options = Options { as4: false, ..AS4 };
-    let list = format!("4001010040020402010001400304c0000201e00f02abcdc02304deadbeefc06300");
+    let list = "4001010040020402010001400304c0000201e00f02abcdc02304deadbeefc06300";
     // 15 is MP_UNREACH_NLRI, which has other flags.
-    assert!(update_of(&list, PREFIX, options).unwrap().fault.is_some());
+    assert!(update_of(list, PREFIX, options).unwrap().fault.is_some());
     let list = list.replace("e00f02abcd", "e00d02abcd");
     let update = update_of(&list, PREFIX, options).unwrap();
     let mut again = Vec::new();
