@@ -209,3 +209,60 @@ proptest! {
         prop_assert_eq!(of(&straight), of(&reverse));
     }
 }
+
+/// What BIRD 2.0.12 chose of routes that came in this order, and which of them it merged in the kernel's table: neighbours 1 and
+/// 2 of AS 65001, 3 of AS 65003, 4 internal; router ids 9.9.9.4, .2, .3 and .1.
+#[test]
+fn bird_chose_the_same() {
+    let neighbor = |n: u8| {
+        let asn = [65001, 65001, 65003, 65000][usize::from(n) - 1];
+        let config = PeerConfig::new(65000, Ipv4Addr::new(9, 9, 9, 254), asn, Ipv4Addr::new(10, 100, n, n));
+        let remote_id = Ipv4Addr::new(9, 9, 9, [4, 2, 3, 1][usize::from(n) - 1]);
+        Peer { config: Arc::new(config), remote_id, remote_as: asn, ..peer(n, false, |_| {}) }
+    };
+    type Said = (u8, fn(&mut Attrs));
+    let plain: fn(&mut Attrs) = |_| {};
+    fn more(a: &mut Attrs) {
+        let nearest = a.first_as().unwrap();
+        a.as_path = Some(AsPath::sequence([nearest, 7]));
+    }
+    let cases: &[(&[Said], u8, &[u8])] = &[
+        (&[(2, plain), (3, plain), (1, plain)], 2, &[1, 2, 3]),
+        (&[(2, more), (3, plain), (1, plain)], 3, &[1, 3]),
+        (
+            &[
+                (2, |a| a.origin = Some(Origin::Egp)),
+                (3, |a| a.origin = Some(Origin::Incomplete)),
+                (1, |a| a.origin = Some(Origin::Incomplete)),
+            ],
+            2,
+            &[2],
+        ),
+        (&[(2, |a| a.med = Some(10)), (3, plain), (1, |a| a.med = Some(5))], 1, &[1, 3]),
+        (&[(2, |a| a.med = Some(5)), (3, |a| a.med = Some(7)), (1, |a| a.med = Some(10))], 2, &[2, 3]),
+        (&[(4, plain), (3, plain)], 4, &[4]),
+        (&[(4, |a| a.local_pref = Some(200)), (3, plain), (1, plain)], 4, &[4]),
+        (&[(2, |a| a.med = Some(1)), (1, plain)], 1, &[1]),
+        (&[(2, more), (3, more), (1, more)], 2, &[1, 2, 3]),
+        (&[(2, |a| a.med = Some(2)), (3, |a| a.med = Some(9)), (1, |a| a.med = Some(1))], 1, &[1, 3]),
+        (&[(4, plain), (1, more)], 4, &[4]),
+        (&[(4, |a| a.local_pref = Some(50)), (1, more)], 1, &[1]),
+    ];
+    for (i, (said, first, merged)) in cases.iter().enumerate() {
+        let routes: Vec<_> = said
+            .iter()
+            .map(|(n, change)| {
+                let from = neighbor(*n);
+                let mut attrs = if *n == 4 { route(&[]) } else { route(&[from.remote_as]) };
+                change(&mut attrs);
+                (attrs, from)
+            })
+            .collect();
+        let all: Vec<_> = routes.iter().map(|(attrs, peer)| Candidate::new(attrs, peer)).collect();
+        let place = best(&all, false).unwrap();
+        assert_eq!(said[place].0, *first, "172.16.{}.0/24", i + 1);
+        let mut together: Vec<_> = merge(&all, place, 16).into_iter().map(|p| said[p].0).collect();
+        together.sort_unstable();
+        assert_eq!(together, *merged, "172.16.{}.0/24", i + 1);
+    }
+}
