@@ -33,9 +33,11 @@ pub enum For {
 pub enum GracefulRestart {
     /// Not at all.
     Off,
-    /// Understood, for a neighbour who restarts; no own state is kept: BIRD's default.
+    /// A neighbour's restart is borne, the own one is not announced: BIRD's default.
     #[default]
     Aware,
+    /// The neighbour is told to bear the own restart too. After it nothing is left here of what was known before.
+    On,
 }
 
 /// Times in seconds, as BIRD 2 sets them by default. Timers are shortened by up to a quarter at random (RFC 4271 section 10).
@@ -100,6 +102,8 @@ pub struct PeerConfig {
     pub extended_messages: bool,
     /// `graceful restart`.
     pub graceful_restart: GracefulRestart,
+    /// `graceful restart time`: seconds that the neighbour is asked to wait.
+    pub restart_time: u16,
     /// `long lived graceful restart` (RFC 9494): understood or not.
     pub long_lived: bool,
     /// The neighbour is a client of this route reflector (RFC 4456).
@@ -157,6 +161,7 @@ impl PeerConfig {
             route_refresh: true,
             extended_messages: false,
             graceful_restart: GracefulRestart::Aware,
+            restart_time: 120,
             long_lived: true,
             rr_client: false,
             rr_cluster_id: None,

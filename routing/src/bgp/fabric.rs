@@ -271,7 +271,7 @@ impl Fabric {
                 }
                 Action::Send(way, bytes) => self.send(wire, 1 - end, opener(way), Event::Data(bytes)),
                 Action::Close(way) => self.send(wire, 1 - end, opener(way), Event::Closed),
-                Action::Stopped => self.start(wire, end),
+                Action::Stopped if !self.speakers[speaker].sessions()[session].is_disabled() => self.start(wire, end),
                 _ => {}
             }
             self.rearm(speaker, session);

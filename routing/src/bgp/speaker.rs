@@ -241,9 +241,11 @@ impl Speaker {
                 self.sessions[session].begin_feed();
                 self.feed(session);
             }
-            Action::RefreshBegun => {
-                let all = self.table.values_mut().flat_map(|e| &mut e.learned);
-                all.filter(|r| r.session == Some(session)).for_each(|r| r.stale = true);
+            Action::RefreshBegun => self.doubt(session),
+            Action::Restarting => {
+                self.told[session].clear();
+                self.doubt(session);
+                return Some(Action::Restarting);
             }
             Action::RefreshEnded => self.unlearn_all(session, |route| route.stale),
             Action::EndOfRib => {}
@@ -273,6 +275,12 @@ impl Speaker {
             entry.learned.retain(|r| r.session != Some(session));
             self.decide(prefix);
         }
+    }
+
+    /// What a neighbour has told has to be told again, or it goes.
+    fn doubt(&mut self, session: usize) {
+        let all = self.table.values_mut().flat_map(|e| &mut e.learned);
+        all.filter(|r| r.session == Some(session)).for_each(|r| r.stale = true);
     }
 
     fn unlearn_all(&mut self, session: usize, gone: impl Fn(&Route) -> bool) {

@@ -35,6 +35,7 @@ impl Session {
             return;
         }
         self.phase = Phase::Waiting;
+        self.disabled = false;
         self.local_address = self.config.local;
         if self.config.multihop.is_some() {
             self.begin(now);
@@ -126,6 +127,7 @@ impl Session {
     /// The neighbour has opened a connection. False if it is not wanted and has to be closed: only one at a time, and none
     /// while the session is down or pauses. BIRD's line about it in the log is the owner's: he knows the port.
     pub fn accept(&mut self, now: Time, local: Ipv4Addr) -> bool {
+        self.restarted_unseen(now);
         let wanted = matches!(self.phase, Phase::Starting | Phase::Up) && !self.conns[Way::Incoming as usize].socket;
         if wanted {
             self.local_address.get_or_insert(local);
@@ -163,6 +165,9 @@ impl Session {
         self.store_error(Some(way), LastError::Socket(error));
         self.trace(error.map_or("Connection closed".to_owned(), |e| format!("Connection lost ({e})")));
         self.conn(way).socket = false;
+        if self.active == Some(way) && self.restartable {
+            self.begin_restart(now);
+        }
         self.idle(now, way);
         self.settle(now);
     }
@@ -173,6 +178,9 @@ impl Session {
         if due(self.startup_timer) {
             self.startup_timer = None;
             self.connectable(now);
+        }
+        if due(self.restart_timer) {
+            self.end_patience(now);
         }
         for way in Way::ALL {
             if due(self.conns[way as usize].connect) {
@@ -259,6 +267,7 @@ impl Session {
             self.startup_delay = 0;
         }
         self.last_failure = Some(now);
+        self.disabled = self.config.disable_after_error;
         let (shortest, longest) = times.error_wait;
         self.startup_delay = match self.startup_delay {
             _ if self.config.disable_after_error => 0,
@@ -268,7 +277,7 @@ impl Session {
     }
 
     /// Of several errors the first one counts that ended the session; what happens to a second connection meanwhile does not.
-    fn store_error(&mut self, way: Option<Way>, error: LastError) {
+    pub(super) fn store_error(&mut self, way: Option<Way>, error: LastError) {
         let beside = self.phase == Phase::Up && way.is_some() && way != self.active;
         if !beside && self.phase != Phase::Stopping {
             self.last_error = error;
@@ -276,12 +285,16 @@ impl Session {
     }
 
     /// Stops both connections, an open one with this last message.
-    fn stop_conns(&mut self, now: Time, last: Notification) {
+    pub(super) fn stop_conns(&mut self, now: Time, last: Notification) {
         if self.phase != Phase::Stopping {
             self.actions.push_back(Action::Down);
         }
         self.phase = Phase::Stopping;
         self.startup_timer = None;
+        self.restart_timer = None;
+        if core::mem::take(&mut self.restarting) {
+            self.peer = None;
+        }
         for way in Way::ALL {
             match self.conns[way as usize].state {
                 State::Idle | State::Close => {}
@@ -319,7 +332,9 @@ impl Session {
     fn left_established(&mut self, now: Time) {
         self.trace("BGP session closed");
         self.active = None;
-        self.peer = None;
+        if !self.restarting {
+            self.peer = None;
+        }
         self.outbox.clear();
         self.feed = Feed::Done;
         self.begin_mark = false;

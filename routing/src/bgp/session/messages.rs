@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hopwise_sim_core::Time;
 
 use super::{Action, Feed, Level, Phase, Session, State, Way};
-use crate::bgp::config::Peer;
+use crate::bgp::config::{GracefulRestart, Peer};
 use crate::bgp::error::{ErrorCode, LastError};
 use crate::bgp::import;
 use crate::bgp::wire::{
@@ -193,6 +193,9 @@ impl Session {
             interface: self.interface,
             llgr_aware: open.is_llgr_aware(),
         });
+        let forwards = open.graceful_ipv4();
+        self.restartable = self.config.graceful_restart != GracefulRestart::Off && forwards.is_some();
+        self.restart_timer = None;
         self.trace("BGP session established");
         self.conn(way).state = State::Established;
         self.active = Some(way);
@@ -202,11 +205,15 @@ impl Session {
         self.feed = Feed::Loading;
         self.loading = true;
         self.actions.push_back(Action::Up);
+        if forwards != Some(true) {
+            self.end_restart();
+        }
     }
 
     fn on_update(&mut self, _now: Time, _way: Way, update: Update) {
         if update.is_end_of_rib() {
             self.loading = false;
+            self.end_restart();
             self.actions.push_back(Action::EndOfRib);
             return;
         }

@@ -14,6 +14,7 @@
 mod conn;
 mod lifecycle;
 mod messages;
+mod restart;
 mod transmit;
 
 #[cfg(test)]
@@ -123,7 +124,10 @@ pub enum Action {
     Up,
     /// The session begins to stop, whether it was up or not: all routes from it are gone.
     Down,
-    /// Both connections are closed. [`Session::start`] begins anew, at once if nobody wants it down.
+    /// The neighbour restarts (RFC 4724): nothing is told to it any more, but its routes remain until it has told them again
+    /// (`RefreshEnded`) or `Down` comes.
+    Restarting,
+    /// Both connections are closed. [`Session::start`] begins anew, at once if nobody wants it down and no error has disabled it.
     Stopped,
     /// Received routes that are gone.
     Withdrawn(Vec<Ipv4Net>),
@@ -135,7 +139,7 @@ pub enum Action {
     RefreshRequested,
     /// The neighbour tells all its routes again; those not told before `RefreshEnded` are gone.
     RefreshBegun,
-    /// See `RefreshBegun`.
+    /// Of the routes known at `RefreshBegun` or `Restarting` those are gone that were not told since.
     RefreshEnded,
     /// Something for the log, behind the protocol's name and a colon.
     Log(Level, String),
@@ -183,6 +187,8 @@ pub struct Timers {
     pub hold: Option<Time>,
     /// Next KEEPALIVE.
     pub keepalive: Option<Time>,
+    /// End of the patience with a neighbour that restarts.
+    pub restart: Option<Time>,
 }
 
 /// A session.
@@ -206,7 +212,15 @@ pub struct Session {
     /// Seconds of the pause before the next start.
     startup_delay: u16,
     last_failure: Option<Time>,
+    /// An error has disabled it (`disable after error`).
+    disabled: bool,
     startup_timer: Option<Time>,
+    /// The neighbour's restart would be borne: it has said that it keeps its routes.
+    restartable: bool,
+    /// The neighbour restarts, or has restarted and not yet told all.
+    restarting: bool,
+    /// The patience with it, until it is there again.
+    restart_timer: Option<Time>,
     actions: VecDeque<Action>,
     outbox: Outbox,
     feed: Feed,
@@ -235,7 +249,11 @@ impl Session {
             message: None,
             startup_delay: 0,
             last_failure: None,
+            disabled: false,
             startup_timer: None,
+            restartable: false,
+            restarting: false,
+            restart_timer: None,
             actions: VecDeque::new(),
             outbox: Outbox::default(),
             feed: Feed::Done,
@@ -271,7 +289,7 @@ impl Session {
         self.message.as_deref()
     }
 
-    /// What is known of the neighbour while the session is established.
+    /// What is known of the neighbour while the session is established or the neighbour restarts.
     pub const fn peer(&self) -> Option<&Peer> {
         self.peer.as_ref()
     }
@@ -293,6 +311,11 @@ impl Session {
         Some((conn.hold_time, conn.keepalive_time))
     }
 
+    /// Whether an error has disabled it (`disable after error`): it is to be started only if somebody wants that.
+    pub const fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
     /// Seconds of the pause that the last error has brought.
     pub const fn startup_delay(&self) -> u16 {
         self.startup_delay
@@ -306,13 +329,19 @@ impl Session {
             Way::Outgoing
         });
         let conn = &self.conns[way as usize];
-        Timers { startup: self.startup_timer, connect: conn.connect, hold: conn.hold, keepalive: conn.keepalive }
+        Timers {
+            startup: self.startup_timer,
+            connect: conn.connect,
+            hold: conn.hold,
+            keepalive: conn.keepalive,
+            restart: self.restart_timer,
+        }
     }
 
     /// When [`Session::on_timer`] has to be called.
     pub fn next_timer(&self) -> Option<Time> {
         let conns = self.conns.iter().flat_map(|c| [c.connect, c.hold, c.keepalive]);
-        conns.chain([self.startup_timer]).flatten().min()
+        conns.chain([self.startup_timer, self.restart_timer]).flatten().min()
     }
 
     /// A route is to be told to the neighbour, with these attributes ([`super::export::attributes`]).

@@ -421,3 +421,101 @@ fn messages_wait_for_poll() {
     assert_eq!(session.next_action(), None);
     assert_eq!(actions(&mut session, now), [send(Way::Outgoing, &Message::Keepalive)]);
 }
+
+/// An established session whose neighbour keeps its routes over a restart.
+fn restartable() -> (Session, Time) {
+    let (mut session, now) = connected();
+    hear(&mut session, now, Way::Outgoing, &Message::Open(restarting_open(0)));
+    assert_eq!(hear(&mut session, now, Way::Outgoing, &Message::Keepalive), [Action::Up]);
+    (session, now)
+}
+
+fn restarting_open(flags: u8) -> Open {
+    let mut config = PeerConfig::new(65000, LEAF, 65002, WORKER);
+    config.graceful_restart = crate::bgp::config::GracefulRestart::On;
+    let mut open = Session::new(0, config, 2).open();
+    for capability in &mut open.capabilities {
+        if let wire::Capability::GracefulRestart { families, .. } = capability {
+            families[0].flags = flags;
+        }
+    }
+    open
+}
+
+#[test]
+fn routes_outlive_a_restart_and_are_cleaned_up_after_it() {
+    for (flags, kept) in [(0x80, true), (0, false)] {
+        let (mut session, now) = restartable();
+        session.closed(now, Way::Outgoing, Some(Errno::ECONNRESET));
+        assert_eq!(actions(&mut session, now), [Action::Restarting]);
+        assert_eq!((session.phase(), session.state()), (Phase::Starting, State::Active));
+        assert!(session.peer().is_some());
+        assert!(session.accept(now, WORKER));
+        actions(&mut session, now);
+        hear(&mut session, now, Way::Incoming, &Message::Open(restarting_open(flags)));
+        let said = hear(&mut session, now, Way::Incoming, &Message::Keepalive);
+        // One that has not gone on forwarding has forgotten its routes.
+        let up = [Action::Up, Action::RefreshEnded];
+        assert_eq!(said, up[..if kept { 1 } else { 2 }]);
+        let said = hear(&mut session, now, Way::Incoming, &Message::Update(Update::default()));
+        let end = [Action::RefreshEnded, Action::EndOfRib];
+        assert_eq!(said, end[if kept { 0 } else { 1 }..]);
+        assert_eq!(session.timers().restart, None);
+    }
+}
+
+#[test]
+fn patience_with_a_restart_has_an_end() {
+    let (mut session, now) = restartable();
+    session.closed(now, Way::Outgoing, None);
+    assert_eq!(actions(&mut session, now), [Action::Restarting]);
+    let end = session.timers().restart.unwrap();
+    assert_eq!(end.since(now).as_secs(), 120);
+    session.on_timer(end);
+    let said = actions(&mut session, end);
+    assert_eq!(said.last(), Some(&Action::Stopped));
+    assert!(said.contains(&Action::Down) && session.peer().is_none());
+}
+
+#[test]
+fn a_restart_whose_end_was_lost_shows_in_a_new_connection() {
+    let (mut session, now) = restartable();
+    assert!(session.accept(now, WORKER));
+    let open = Message::Open(session.open());
+    let said = actions(&mut session, now);
+    assert_eq!(said, [Action::Restarting, Action::Close(Way::Outgoing), send(Way::Incoming, &open)]);
+    assert_eq!(session.last_error().to_string(), "Error: Graceful restart");
+}
+
+#[test]
+fn an_ordered_end_is_no_restart() {
+    let (mut session, now) = restartable();
+    let said = hear(&mut session, now, Way::Outgoing, &notification(ErrorCode::ADMIN_SHUTDOWN));
+    assert!(said.contains(&Action::Down) && !said.contains(&Action::Restarting));
+}
+
+#[test]
+fn the_own_open_is_birds_to_the_byte() {
+    let hand_cni_9 = "ffffffffffffffffffffffffffffffff00350104fdea00f0c0a8d2161802160104000100010200\
+                      4002007841040000fdea46004700";
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    assert_eq!(hex(encoded(&Message::Open(worker().open()))), hand_cni_9);
+    // With `graceful restart on`.
+    let mut config = PeerConfig::new(65001, Ipv4Addr::new(1, 1, 1, 1), 65000, LEAF);
+    config.graceful_restart = crate::bgp::config::GracefulRestart::On;
+    let open = Session::new(0, config, 1).open();
+    let restarting = "ffffffffffffffffffffffffffffffff00390104fde900f0010101011c021a010400010001020040060078\
+                      0001010041040000fde946004700";
+    assert_eq!(hex(encoded(&Message::Open(open))), restarting);
+}
+
+#[test]
+fn an_error_may_disable() {
+    let config = PeerConfig { disable_after_error: true, ..PeerConfig::new(65002, WORKER, 65000, LEAF) };
+    let mut session = Session::new(0, config, 1);
+    session.start(Time::ZERO);
+    session.neighbor_found(Time::ZERO, WORKER, 2);
+    assert!(session.accept(Time::ZERO, WORKER));
+    hear(&mut session, Time::ZERO, Way::Incoming, &Message::Keepalive);
+    assert_eq!((session.phase(), session.is_disabled(), session.startup_delay()), (Phase::Down, true, 0));
+}

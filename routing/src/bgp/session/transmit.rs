@@ -4,13 +4,11 @@
 use hopwise_sim_core::Time;
 
 use super::{Action, Feed, Level, Session, State, Way};
-use crate::bgp::config::GracefulRestart;
+use crate::bgp::config::{GracefulRestart, PeerConfig};
 use crate::bgp::wire::{
-    self, AS_TRANS, Capability, Family, LongLivedFamily, Message, Open, Refresh, RestartFlags, RouteRefresh, Update,
+    self, AS_TRANS, Capability, Family, GracefulFamily, LongLivedFamily, Message, Open, Refresh, RestartFlags,
+    RouteRefresh, Update,
 };
-
-/// Seconds that a restart may take, as told even by those who only know of others' restarts: BIRD's default.
-const RESTART_TIME: u16 = 120;
 
 impl Session {
     /// What is to be done next beside sending. To be called until there is nothing.
@@ -99,7 +97,7 @@ impl Session {
         let offers = [
             (config.route_refresh, Capability::RouteRefresh),
             (config.extended_messages, Capability::ExtendedMessage),
-            (config.graceful_restart == GracefulRestart::Aware, aware_of_restarts()),
+            (config.graceful_restart != GracefulRestart::Off, restarts(config)),
             (config.as4, Capability::FourOctetAs(config.local_as)),
             (config.route_refresh, Capability::EnhancedRefresh),
             (config.long_lived, Capability::LongLived(Vec::<LongLivedFamily>::new())),
@@ -115,6 +113,9 @@ impl Session {
     }
 }
 
-fn aware_of_restarts() -> Capability {
-    Capability::GracefulRestart { flags: RestartFlags::default(), time: RESTART_TIME, families: Vec::new() }
+/// What is said of restarts. Nothing is kept over an own one, so nobody has gone on forwarding.
+fn restarts(config: &PeerConfig) -> Capability {
+    let kept = GracefulFamily { family: Family::IPV4, flags: 0 };
+    let families = if config.graceful_restart == GracefulRestart::On { vec![kept] } else { Vec::new() };
+    Capability::GracefulRestart { flags: RestartFlags::default(), time: config.restart_time, families }
 }

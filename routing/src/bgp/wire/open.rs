@@ -122,6 +122,24 @@ impl Open {
         self.capabilities.contains(capability)
     }
 
+    /// Whether IPv4 routes survive the speaker's restart (RFC 4724 section 3), and if so, whether it has gone on forwarding them.
+    pub fn graceful_ipv4(&self) -> Option<bool> {
+        let families = self.capabilities.iter().filter_map(|c| match c {
+            Capability::GracefulRestart { families, .. } => Some(families),
+            _ => None,
+        });
+        let kept = families.flatten().find(|f| f.family == Family::IPV4)?;
+        Some(kept.flags & 0x80 != 0)
+    }
+
+    /// Seconds that the speaker's restart may take.
+    pub fn restart_time(&self) -> Option<u16> {
+        self.capabilities.iter().find_map(|c| match c {
+            Capability::GracefulRestart { time, .. } => Some(*time),
+            _ => None,
+        })
+    }
+
     /// Whether long-lived graceful restart is understood.
     pub fn is_llgr_aware(&self) -> bool {
         self.capabilities.iter().any(|c| matches!(c, Capability::LongLived(_)))
