@@ -38,6 +38,7 @@ pub mod sysctl;
 pub mod sysfs;
 pub mod tc;
 pub mod tcpdump;
+pub mod tracepath;
 pub mod traceroute;
 mod tun;
 pub mod vm;

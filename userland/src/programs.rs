@@ -58,6 +58,7 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("ss", Bin, "iproute2", "sockets of all kinds", crate::ss::start),
         row("tc", Sbin, "iproute2", "queueing disciplines of links", crate::tc::start),
         row("tcpdump", Bin, "tcpdump", "capture and print packets", tcpdump::start),
+        row("tracepath", Bin, "iputils", "find the MTU of the path to a host", crate::tracepath::start),
         row("traceroute", Sbin, "traceroute", "trace the route packets take to a host", traceroute::start),
         row("wget", Bin, "wget", "fetch a file by HTTP", crate::wget::start),
         row("unshare", Bin, "util-linux", "run a program in new namespaces", nsenter::unshare),

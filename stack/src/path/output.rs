@@ -88,8 +88,15 @@ pub fn send(
     if total > MAX_PAYLOAD + ipv4::IP_HLEN {
         return Err(Errno::EMSGSIZE);
     }
-    let limit = if spec.pmtudisc == PmtuDisc::Probe { ns.devs.get(route.oif).map_or(0, |d| d.mtu) } else { route.mtu };
-    if matches!(spec.pmtudisc, PmtuDisc::Do | PmtuDisc::Probe) && total > limit as usize {
+    // ip_sk_use_pmtu: who probes goes by the link's MTU, whatever is known of the path.
+    let probing;
+    let route = if spec.pmtudisc == PmtuDisc::Probe {
+        probing = Route { mtu: ns.devs.get(route.oif).map_or(0, |d| d.mtu), ..*route };
+        &probing
+    } else {
+        route
+    };
+    if matches!(spec.pmtudisc, PmtuDisc::Do | PmtuDisc::Probe) && total > route.mtu as usize {
         return Err(Errno::EMSGSIZE);
     }
     let built;

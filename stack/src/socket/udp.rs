@@ -129,6 +129,9 @@ pub fn send(
     to: Option<(Ipv4Addr, u16)>,
     payload: &[u8],
 ) -> Result<usize, Errno> {
+    if payload.len() > usize::from(u16::MAX) {
+        return Err(Errno::EMSGSIZE);
+    }
     let socket = ns.sockets.get_mut(id).ok_or(Errno::EBADF)?;
     if let Some(errno) = socket.pending.take() {
         return Err(errno);
