@@ -9,6 +9,7 @@ use hopwise_sim_core::{
 };
 
 use crate::capture::CaptureLog;
+use crate::jiffies;
 use crate::path::ipip::Failure;
 use crate::socket::tcp::ConnId;
 
@@ -206,6 +207,11 @@ impl Cx<'_> {
     pub fn timer(&mut self, at: Time, timer: TimerKind) {
         let key = self.key(at.max(self.now));
         self.agenda.push_at(key, Event { ns: self.ns, kind: EventKind::Timer(timer) });
+    }
+
+    /// Sets a timer of the kernel's timer wheel, which fires somewhat later than it is set for.
+    pub fn wheel_timer(&mut self, at: Time, timer: TimerKind) {
+        self.timer(jiffies::fires(self.now, at), timer);
     }
 
     #[inline]

@@ -116,7 +116,7 @@ fn wait(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, arp: ArpPacket, pack
     let id = ns.proxy_queue.next;
     cx.note(&packet, || Detail::Held { why: "the random delay of a proxy ARP answer" });
     ns.proxy_queue.waiting.push_back((id, link, arp, packet));
-    cx.timer(cx.now + Duration::from_millis(u64::from(millis)), TimerKind::ProxyArp { id });
+    cx.wheel_timer(cx.now + Duration::from_millis(u64::from(millis)), TimerKind::ProxyArp { id });
     Fate::Held
 }
 

@@ -81,7 +81,7 @@ pub fn defrag(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
     match ns.frags.insert(cx.now, key, part, timeout, limit) {
         Outcome::Held { timer } => {
             if let Some((at, id)) = timer {
-                cx.timer(at, TimerKind::Frag { id });
+                cx.wheel_timer(at, TimerKind::Frag { id });
             }
             ControlFlow::Break(hopwise_sim_core::Fate::Held)
         }

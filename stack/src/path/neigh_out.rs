@@ -113,7 +113,7 @@ fn send(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, to: (Ipv4Addr, MacAd
 pub fn apply(ns: &mut Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex, effects: Effects<Packet>) -> Fate {
     let mut fate = Fate::Held;
     if let Some(deadline) = effects.timer {
-        cx.timer(deadline.at, TimerKind::Neigh { addr, link, generation: deadline.generation });
+        cx.wheel_timer(deadline.at, TimerKind::Neigh { addr, link, generation: deadline.generation });
     }
     if let Some(solicit) = effects.solicit {
         ask(ns, cx, link, solicit);
