@@ -5,35 +5,18 @@ mod fdb;
 mod link;
 mod vlan;
 
-use hopwise_machine::{Program, Sys, once};
+use hopwise_machine::{Program, Sys};
 use hopwise_sim_core::{Errno, NsId};
 use hopwise_stack::NlError;
 
 use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::batch::{Said, Tool};
 use crate::ip::{Ip, Options, Out, netns};
 use crate::kernel::SimKernel;
 
 /// Starts `bridge`.
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
-    let words = args.to_vec();
-    once(move |sys: &mut Sys<'_, SimKernel>| {
-        let mut args = Args::new(words);
-        let result = match options(sys, &mut args) {
-            Ok(Some((opt, extra, ns))) => match opt.batch.clone() {
-                Some(file) => return batch(sys, &opt, extra, ns, &file),
-                None => run_one(sys, &opt, extra, ns, &mut args),
-            },
-            Ok(None) => Ok(()),
-            Err(fail) => Err(fail),
-        };
-        match result {
-            Ok(()) => 0,
-            Err(fail) => {
-                sys.err(&fail.text);
-                fail.status
-            }
-        }
-    })
+    Tool { options, command }.start(args)
 }
 
 /// The options that only `bridge` has.
@@ -45,57 +28,21 @@ struct Extra {
     compress: bool,
 }
 
-fn run_one(sys: &mut Sys<'_, SimKernel>, opt: &Options, extra: Extra, ns: NsId, args: &mut Args) -> Done {
-    let out = if opt.json { Out::json_mode(opt.pretty) } else { Out::text_mode(opt.oneline) };
-    let mut ip = Ip { sys, opt: opt.clone(), ns, out, plan: None };
-    let result = command(&mut ip, args, extra);
-    let text = ip.out.take();
-    sys.out(&text);
-    result
-}
-
 /// Carries out one command in a namespace, and gives what it prints.
 pub(crate) fn run_in(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: Vec<String>) -> Done<String> {
     let mut ip = Ip { sys, opt: Options::default(), ns, out: Out::text_mode(false), plan: None };
-    command(&mut ip, &mut Args::new(words), Extra::default())?;
+    command(&mut ip, &mut Args::new(words), &Extra::default())?;
     Ok(ip.out.take())
 }
 
-/// A batch: one command per line of a file.
-fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, extra: Extra, ns: NsId, file: &str) -> i32 {
-    let text = match sys.read_file(file) {
-        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-        Err(errno) => {
-            sys.err(&format!("Cannot open file \"{file}\" for reading: {errno}\n"));
-            return 1;
-        }
-    };
-    let mut status = 0;
-    for (number, line) in text.lines().enumerate() {
-        let words: Vec<String> =
-            line.split('#').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-        if words.is_empty() {
-            continue;
-        }
-        if let Err(fail) = run_one(sys, opt, extra, ns, &mut Args::new(words)) {
-            sys.err(&format!("{}Command failed {file}:{}\n", fail.text, number + 1));
-            status = 1;
-            if !opt.force {
-                break;
-            }
-        }
-    }
-    status
-}
-
-fn command(ip: &mut Ip<'_, '_>, args: &mut Args, extra: Extra) -> Done {
+fn command(ip: &mut Ip<'_, '_>, args: &mut Args, extra: &Extra) -> Done {
     let Some(word) = args.next() else { return Err(Fail::usage(USAGE)) };
     let is = |full| args::matches(&word, full);
     match () {
         () if is("link") => link::run(ip, args),
         () if is("fdb") => fdb::run(ip, args),
         () if is("mdb") => mdb(ip, args),
-        () if is("vlan") => vlan::run(ip, args, extra),
+        () if is("vlan") => vlan::run(ip, args, *extra),
         () if is("help") => Err(Fail::usage(USAGE)),
         () => Err(Fail::new(255, format!("Object \"{word}\" is unknown, try \"bridge help\"."))),
     }
@@ -126,7 +73,7 @@ fn refused(error: NlError) -> Fail {
 }
 
 /// Reads the options before the object. `None`: all was said.
-fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Options, Extra, NsId)>> {
+fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<Said<Extra>>> {
     const NAMES: &[&str] = &[
         "-help",
         "-Version",
@@ -178,7 +125,7 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Option
             _ => return Err(Fail::new(255, format!("Option \"{word}\" is unknown, try \"bridge help\"."))),
         }
     }
-    Ok(Some((opt, extra, ns)))
+    Ok(Some(Said { opt, ns, own: extra }))
 }
 
 const USAGE: &str = "Usage: bridge [ OPTIONS ] OBJECT { COMMAND | help }

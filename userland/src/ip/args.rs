@@ -92,7 +92,10 @@ impl Args {
     }
 
     /// The next word, which is then used up.
-    #[allow(clippy::should_implement_trait)]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "as Iterator it would lend its other methods too, which mean nothing here"
+    )]
     pub fn next(&mut self) -> Option<String> {
         let word = self.words.get(self.at).cloned()?;
         self.at += 1;

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod args;
+pub(crate) mod batch;
 pub mod flush;
 pub mod link;
 pub mod names;

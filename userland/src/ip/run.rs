@@ -1,10 +1,11 @@
 //! The program `ip` as a process: reads options, runs one command or a batch, becomes other programs in namespaces.
 
-use hopwise_machine::{Program, Read, Spawn, Step, Sys, Wait};
+use hopwise_machine::{Program, Spawn, Step, Sys, Wait};
 use hopwise_sim_core::NsId;
 
 use super::args::{self, Args, Done, Fail};
-use super::{Family, Ip, Options, Out, Plan, command, netns};
+use super::batch::{self, Source, failed, run_one};
+use super::{Family, Options, Plan, command, netns};
 use crate::kernel::SimKernel;
 
 /// Starts `ip`.
@@ -22,8 +23,8 @@ struct IpProgram {
 enum State {
     /// Nothing was done yet.
     Start,
-    /// A batch comes through standard input; what was read so far.
-    Reading { opt: Options, ns: NsId, text: Vec<u8> },
+    /// A batch comes through standard input.
+    Reading { opt: Options, ns: NsId, source: Source },
     /// A program runs in each namespace.
     Each { names: Vec<(String, NsId)>, argv: Vec<String>, child: Option<u32>, home: NsId },
 }
@@ -32,7 +33,7 @@ impl Program<SimKernel> for IpProgram {
     fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
         match core::mem::replace(&mut self.state, State::Start) {
             State::Start => self.begin(sys),
-            State::Reading { opt, ns, text } => self.read_batch(sys, opt, ns, text),
+            State::Reading { opt, ns, source } => self.read_batch(sys, opt, ns, source),
             State::Each { names, argv, child, home } => self.each(sys, names, argv, child, home),
         }
     }
@@ -46,33 +47,30 @@ impl IpProgram {
             Ok(None) => return Step::Exit(0),
             Err(fail) => return failed(sys, &fail),
         };
-        match opt.batch.as_deref() {
+        match opt.batch.as_deref().map(|name| Source::open(sys, name)) {
             None => {
-                let (result, plan) = run_one(sys, &opt, ns, args);
+                let (result, plan) = run_one(sys, &opt, ns, args, command);
                 self.finish(sys, result, plan)
             }
-            Some("-") => self.read_batch(sys, opt, ns, Vec::new()),
-            Some(name) => match sys.read_file(name) {
-                Ok(text) => batch(sys, &opt, ns, name, &text),
-                Err(errno) => {
-                    sys.err(&format!("Cannot open file \"{name}\" for reading: {errno}\n"));
-                    Step::Exit(1)
-                }
-            },
+            Some(Ok(source)) => self.read_batch(sys, opt, ns, source),
+            Some(Err(fail)) => failed(sys, &fail),
         }
     }
 
-    fn read_batch(&mut self, sys: &mut Sys<'_, SimKernel>, opt: Options, ns: NsId, mut text: Vec<u8>) -> Step {
-        loop {
-            match sys.read(0, 65_536) {
-                Ok(Read::Data(data)) => text.extend(data),
-                Ok(Read::WouldBlock) => {
-                    self.state = State::Reading { opt, ns, text };
-                    return Step::Block(Wait::readable(0));
-                }
-                Ok(Read::Eof) | Err(_) => return batch(sys, &opt, ns, "-", &text),
+    fn read_batch(&mut self, sys: &mut Sys<'_, SimKernel>, opt: Options, ns: NsId, mut source: Source) -> Step {
+        let text = match source.read(sys) {
+            Ok(text) => text,
+            Err(step) => {
+                self.state = State::Reading { opt, ns, source };
+                return step;
             }
-        }
+        };
+        let status =
+            batch::run(sys, &source.name, &text, opt.force, |sys, args| match run_one(sys, &opt, ns, args, command) {
+                (_, Some(_)) => Err(Fail::new(1, "\"netns exec\" cannot be used in a batch")),
+                (result, None) => result,
+            });
+        Step::Exit(status)
     }
 
     fn finish(&mut self, sys: &mut Sys<'_, SimKernel>, result: Done, plan: Option<Plan>) -> Step {
@@ -129,74 +127,6 @@ impl IpProgram {
 fn check_program(sys: &mut Sys<'_, SimKernel>, argv: &[String]) -> Done {
     let name = argv.first().map_or("", String::as_str);
     sys.find_program(name).map(|_| ()).map_err(|errno| Fail::new(1, format!("exec of \"{name}\" failed: {errno}")))
-}
-
-fn failed(sys: &mut Sys<'_, SimKernel>, fail: &Fail) -> Step {
-    sys.err(&fail.text);
-    Step::Exit(fail.status)
-}
-
-/// Runs one command and prints what it printed.
-fn run_one(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, mut args: Args) -> (Done, Option<Plan>) {
-    let out = if opt.json { Out::json_mode(opt.pretty) } else { Out::text_mode(opt.oneline) };
-    let mut ip = Ip { sys, opt: opt.clone(), ns, out, plan: None };
-    let result = command(&mut ip, &mut args);
-    let (text, plan) = (ip.out.take(), ip.plan.take());
-    sys.out(&text);
-    (result, plan)
-}
-
-/// `ip -batch`: one command per line, `#` begins a comment, a backslash goes on in the next line.
-fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, name: &str, text: &[u8]) -> Step {
-    let text = String::from_utf8_lossy(text);
-    let mut status = 0;
-    let mut lines = text.lines().enumerate();
-    while let Some((mut number, first)) = lines.next() {
-        let mut line = without_comment(first).to_owned();
-        while let Some(front) = line.strip_suffix('\\') {
-            line = front.to_owned();
-            let Some((next, more)) = lines.next() else { break };
-            number = next;
-            line.push_str(without_comment(more));
-        }
-        let words = split(&line);
-        if words.is_empty() {
-            continue;
-        }
-        let (result, plan) = run_one(sys, opt, ns, Args::new(words));
-        let result = match plan {
-            Some(_) => Err(Fail::new(1, "\"netns exec\" cannot be used in a batch")),
-            None => result,
-        };
-        if let Err(fail) = result {
-            sys.err(&format!("{}Command failed {name}:{}\n", fail.text, number + 1));
-            status = 1;
-            if !opt.force {
-                break;
-            }
-        }
-    }
-    Step::Exit(status)
-}
-
-fn without_comment(line: &str) -> &str {
-    line.split('#').next().unwrap_or_default()
-}
-
-/// Splits a line into words; quotes keep blanks (`makeargs`).
-fn split(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (word, tail) = if first == '"' || first == '\'' {
-            rest[1..].split_once(first).unwrap_or((&rest[1..], ""))
-        } else {
-            rest.split_at(rest.find([' ', '\t', '\r', '\n']).unwrap_or(rest.len()))
-        };
-        words.push(word.to_owned());
-        rest = tail.trim_start();
-    }
-    words
 }
 
 /// Reads the options before the object, in iproute2's order of abbreviations. `None`: all was said.
@@ -312,11 +242,5 @@ mod tests {
             ]
         );
         assert_eq!(["-foo", "-", "-5"].map(long), ["?"; 3]);
-    }
-
-    #[test]
-    fn lines_of_a_batch() {
-        assert_eq!(split("  link add 'a b'  type\t\"veth\" "), ["link", "add", "a b", "type", "veth"]);
-        assert_eq!(split(without_comment("# nothing")), [""; 0]);
     }
 }

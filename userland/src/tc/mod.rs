@@ -10,73 +10,19 @@ mod qdisc;
 mod tbf;
 mod units;
 
-use hopwise_machine::{Program, Sys, once};
-use hopwise_sim_core::NsId;
+use hopwise_machine::{Program, Sys};
 
 use crate::ip::args::{self, Args, Done, Fail};
-use crate::ip::{Ip, Options, Out, netns};
+use crate::ip::batch::{Said, Tool};
+use crate::ip::{Ip, Options, netns};
 use crate::kernel::SimKernel;
 
 /// Starts `tc`.
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
-    let words = args.to_vec();
-    once(move |sys: &mut Sys<'_, SimKernel>| {
-        let mut args = Args::new(words);
-        let result = match options(sys, &mut args) {
-            Ok(Some((opt, ns))) => match opt.batch.clone() {
-                Some(file) => return batch(sys, &opt, ns, &file),
-                None => run_one(sys, &opt, ns, &mut args),
-            },
-            Ok(None) => Ok(()),
-            Err(fail) => Err(fail),
-        };
-        match result {
-            Ok(()) => 0,
-            Err(fail) => {
-                sys.err(&fail.text);
-                fail.status
-            }
-        }
-    })
+    Tool { options, command }.start(args)
 }
 
-fn run_one(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, args: &mut Args) -> Done {
-    let out = if opt.json { Out::json_mode(opt.pretty) } else { Out::text_mode(opt.oneline) };
-    let mut ip = Ip { sys, opt: opt.clone(), ns, out, plan: None };
-    let result = command(&mut ip, args);
-    let text = ip.out.take();
-    sys.out(&text);
-    result
-}
-
-/// A batch: one command per line of a file.
-fn batch(sys: &mut Sys<'_, SimKernel>, opt: &Options, ns: NsId, file: &str) -> i32 {
-    let text = match sys.read_file(file) {
-        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
-        Err(errno) => {
-            sys.err(&format!("Cannot open file \"{file}\" for reading: {errno}\n"));
-            return 255;
-        }
-    };
-    let mut status = 0;
-    for (number, line) in text.lines().enumerate() {
-        let words: Vec<String> =
-            line.split('#').next().unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-        if words.is_empty() {
-            continue;
-        }
-        if let Err(fail) = run_one(sys, opt, ns, &mut Args::new(words)) {
-            sys.err(&format!("{}Command failed {file}:{}\n", fail.text, number + 1));
-            status = 1;
-            if !opt.force {
-                break;
-            }
-        }
-    }
-    status
-}
-
-fn command(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+fn command(ip: &mut Ip<'_, '_>, args: &mut Args, (): &()) -> Done {
     let Some(word) = args.next() else {
         // Without an object the usage is all that was asked for.
         return Err(Fail { text: USAGE.to_owned(), status: 0 });
@@ -117,7 +63,7 @@ fn device(args: &mut Args) -> Option<String> {
 }
 
 /// Reads the options before the object. `None`: all was said.
-fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Options, NsId)>> {
+fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<Said<()>>> {
     const NAMES: &[&str] = &[
         "-stats",
         "-statistics",
@@ -166,7 +112,7 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<(Option
             _ => return Err(Fail::new(255, format!("Option \"{word}\" is unknown, try \"tc -help\"."))),
         }
     }
-    Ok(Some((opt, ns)))
+    Ok(Some(Said { opt, ns, own: () }))
 }
 
 const USAGE: &str = "Usage:\ttc [ OPTIONS ] OBJECT { COMMAND | help }
