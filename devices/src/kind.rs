@@ -8,6 +8,7 @@ use crate::bridge::{self, Bridge};
 use crate::describe::Describe;
 use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
+use crate::ipvlan::{self, Ipvlan};
 use crate::link::Link;
 use crate::macvlan::{self, Macvlan};
 use crate::tun::Tun;
@@ -35,6 +36,8 @@ pub enum Kind {
     Vlan(Box<VlanLink>),
     /// An address of its own on the link below.
     Macvlan(Box<Macvlan>),
+    /// The address of the link below, and IP addresses of its own.
+    Ipvlan(Box<Ipvlan>),
     /// A link whose other end is a program.
     Tun(Box<Tun>),
 }
@@ -76,6 +79,7 @@ impl Kind {
             Kind::Vxlan(_) => &vxlan::OPS,
             Kind::Vlan(_) => &vlan::OPS,
             Kind::Macvlan(_) => &macvlan::OPS,
+            Kind::Ipvlan(_) => &ipvlan::OPS,
             Kind::Tun(tun) => tun.ops(),
         }
     }
@@ -87,7 +91,7 @@ impl Kind {
             Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) | Kind::Tun(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
-            Kind::Vlan(_) | Kind::Macvlan(_) => self.lower(),
+            Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Ipvlan(_) => self.lower(),
         }
     }
 
@@ -97,6 +101,7 @@ impl Kind {
         match self {
             Kind::Vlan(vlan) => Some(vlan.lower),
             Kind::Macvlan(macvlan) => Some(macvlan.lower),
+            Kind::Ipvlan(ipvlan) => Some(ipvlan.lower),
             _ => None,
         }
     }
@@ -106,6 +111,7 @@ impl Kind {
         match self {
             Kind::Vlan(vlan) => vlan.lower = lower,
             Kind::Macvlan(macvlan) => macvlan.lower = lower,
+            Kind::Ipvlan(ipvlan) => ipvlan.lower = lower,
             _ => {}
         }
     }
@@ -142,6 +148,22 @@ impl Kind {
         }
     }
 
+    /// The state of an ipvlan, if it is one.
+    pub fn ipvlan(&self) -> Option<&Ipvlan> {
+        match self {
+            Kind::Ipvlan(ipvlan) => Some(ipvlan),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn ipvlan_mut(&mut self) -> Option<&mut Ipvlan> {
+        match self {
+            Kind::Ipvlan(ipvlan) => Some(ipvlan),
+            _ => None,
+        }
+    }
+
     /// The two ends of a tunnel: local and remote, unspecified if it is bound to none.
     pub fn tunnel_ends(&self) -> (Ipv4Addr, Ipv4Addr) {
         self.ipip().map_or((Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED), |t| (t.params.local, t.params.remote))
@@ -161,6 +183,11 @@ impl Kind {
             Kind::Ipip(tunnel) => Some(tunnel),
             _ => None,
         }
+    }
+
+    /// Whether nobody may take what it receives: no bridge, no link that stands on it (`IFF_NO_RX_HANDLER`).
+    pub const fn has_no_rx_handler(&self) -> bool {
+        matches!(self, Kind::Ipvlan(_))
     }
 
     /// Whether it hands VLAN tags on beside the bytes of a frame (`NETIF_F_HW_VLAN_CTAG_TX`).

@@ -10,6 +10,7 @@ pub mod describe;
 pub mod dummy;
 pub mod hw;
 pub mod ipip;
+pub mod ipvlan;
 pub mod kind;
 pub mod link;
 pub mod lo;

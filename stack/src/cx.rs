@@ -66,6 +66,13 @@ pub enum EventKind {
         /// The packet, from its IPv4 header on.
         packet: Packet,
     },
+    /// A packet that passed INPUT where the link below an ipvlan is (mode l3s) is delivered where the ipvlan is.
+    LocalIn {
+        /// The ipvlan.
+        link: IfIndex,
+        /// The packet, from its IPv4 header on.
+        packet: Packet,
+    },
     /// A timer runs out.
     Timer(TimerKind),
 }
@@ -78,6 +85,7 @@ impl EventKind {
             | EventKind::Xmit { packet, .. }
             | EventKind::Outer { packet, .. }
             | EventKind::IpOut { packet, .. }
+            | EventKind::LocalIn { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
             EventKind::Timer(_) => None,
         }
@@ -89,6 +97,7 @@ impl EventKind {
             EventKind::LinkRx { link, .. }
             | EventKind::Xmit { link, .. }
             | EventKind::Outer { tunnel: (_, link), .. }
+            | EventKind::LocalIn { link, .. }
             | EventKind::TunnelFailed { link, .. } => Some(*link),
             EventKind::IpOut { .. } | EventKind::Timer(_) => None,
         }
@@ -101,6 +110,7 @@ impl EventKind {
             | EventKind::Xmit { packet, .. }
             | EventKind::Outer { packet, .. }
             | EventKind::IpOut { packet, .. }
+            | EventKind::LocalIn { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
             EventKind::Timer(_) => None,
         }

@@ -349,6 +349,13 @@ impl Network {
                     self.wire_change(number, &change);
                 }
             }
+            EventKind::LocalIn { link, packet } => {
+                self.take_over(event.ns, packet, |ns, cx, packet| path::ipvlan::local_in(ns, cx, link, packet));
+            }
+            EventKind::Timer(TimerKind::Address) => {
+                self.timer(event.ns, TimerKind::Address);
+                self.ipvlan_addrs_expired(event.ns);
+            }
             EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
             EventKind::Timer(timer) => self.timer(event.ns, timer),
         }

@@ -1,6 +1,7 @@
 //! Links: adding and deleting them (`RTM_NEWLINK`, `RTM_DELLINK`). Models `net/core/rtnetlink.c`, `net/core/dev.c` and
 //! each kind's `newlink`.
 
+mod ipvlan;
 mod moving;
 mod names;
 mod set;
@@ -21,6 +22,7 @@ use crate::linkwatch;
 use crate::network::Network;
 
 pub use set::FlagChange;
+pub use ipvlan::IpvlanSpec;
 pub use stacked::{MacvlanSpec, VlanSpec};
 pub use wire::{WireChange, WireSpec};
 
@@ -79,6 +81,8 @@ pub enum KindSpec {
     Vlan(VlanSpec),
     /// A link with an address of its own on another one.
     Macvlan(MacvlanSpec),
+    /// A link with the address of another one.
+    Ipvlan(IpvlanSpec),
 }
 
 /// The other end of a new veth.
@@ -107,9 +111,11 @@ impl KindSpec {
             KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
             KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
             // Made of their settings and of what they stand on: see `Network::vxlan_new` and `Network::inherit`.
-            KindSpec::Bridge(_) | KindSpec::Vxlan(_) | KindSpec::Vlan(_) | KindSpec::Macvlan(_) => {
-                Kind::Bridge(Box::default())
-            }
+            KindSpec::Bridge(_)
+            | KindSpec::Vxlan(_)
+            | KindSpec::Vlan(_)
+            | KindSpec::Macvlan(_)
+            | KindSpec::Ipvlan(_) => Kind::Bridge(Box::default()),
         }
     }
 
@@ -123,6 +129,7 @@ impl KindSpec {
             KindSpec::Vxlan(_) => "vxlan%d",
             KindSpec::Vlan(_) => "vlan%d",
             KindSpec::Macvlan(_) => "macvlan%d",
+            KindSpec::Ipvlan(_) => "ipvlan%d",
         }
     }
 }
@@ -203,6 +210,8 @@ impl Network {
                 let (vxlan, mtu) = self.vxlan_new(ns, vxlan, spec.mtu)?;
                 (Kind::Vxlan(vxlan), spec.addr, mtu)
             }
+            // An ipvlan has the address of the link below whatever was asked for.
+            (KindSpec::Ipvlan(_), Some(i)) => (i.kind, i.addr, spec.mtu.or(Some(i.mtu))),
             (_, Some(i)) => (i.kind, spec.addr.or(i.addr), spec.mtu.or(Some(i.mtu))),
             (other, None) => (other.kind(ns), spec.addr, spec.mtu),
         };
@@ -235,6 +244,7 @@ impl Network {
         let inherited = match &spec.kind {
             KindSpec::Vlan(vlan) => self.vlan_newlink(ns, vlan)?,
             KindSpec::Macvlan(macvlan) => self.macvlan_newlink(macvlan)?,
+            KindSpec::Ipvlan(ipvlan) => return self.ipvlan_newlink(ipvlan).map(Some),
             _ => return Ok(None),
         };
         if let Some(lower) = inherited.kind.lower() {

@@ -105,9 +105,10 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
             let fate = stacked::send_below(ns, cx, lower, packet);
             not_sent(ns, link, len, fate)
         }
-        Kind::Macvlan(macvlan) => {
-            let (from, lower) = ((cx.ns, link), macvlan.lower);
-            let fate = stacked::macvlan_xmit(ns, cx, from, lower, packet);
+        Kind::Macvlan(_) | Kind::Ipvlan(_) => {
+            let Some(lower) = dev.kind.lower() else { return cx.drop(packet, DropReason::DevReady) };
+            let from = (cx.ns, link);
+            let fate = stacked::child_xmit(ns, cx, from, lower, packet);
             not_sent(ns, link, len, fate)
         }
         Kind::Tun(_) => tun_xmit(dev, cx, packet),

@@ -49,6 +49,11 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
             dev.stats.rx_bytes += u64::from(packet.mac_len);
             packet.kind = address_sort(dst, dev.addr);
         }
+        Kind::Ipvlan(_) => {
+            // See ipvlan_rcv_frame and ipvlan_process_multicast.
+            dev.stats.rx_bytes += u64::from(packet.mac_len);
+            packet.kind = address_sort(dst, dev.addr);
+        }
         _ => packet.kind = address_sort(dst, dev.addr),
     }
     packet.protocol = protocol;
@@ -70,8 +75,8 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     if packet.kind == PacketType::Multicast {
         dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_) | Kind::Vxlan(_)));
     } else if packet.kind == PacketType::Broadcast {
-        // macvlan_broadcast.
-        dev.stats.multicast += u64::from(matches!(dev.kind, Kind::Macvlan(_)));
+        // macvlan_broadcast, ipvlan_process_multicast.
+        dev.stats.multicast += u64::from(matches!(dev.kind, Kind::Macvlan(_) | Kind::Ipvlan(_)));
     }
     cx.note(&packet, || Detail::LinkRx { link });
     let taps = dev.taps;

@@ -37,7 +37,7 @@ impl Network {
             Kind::Veth(_) => self.veth_open(ns, link),
             Kind::Bridge(_) => self.bridge_open(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, true),
-            Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_open(ns, link),
+            Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Ipvlan(_) => self.stacked_open(ns, link),
             Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) | Kind::Tun(_) => {}
         }
         if let Some(dev) = self.link_mut(ns, link) {
@@ -67,7 +67,7 @@ impl Network {
             Kind::Bridge(_) => self.bridge_stop(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, false),
             Kind::Vxlan(_) => self.vxlan_stop(ns, link),
-            Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_stop(ns, link),
+            Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Ipvlan(_) => self.stacked_stop(ns, link),
             Kind::Loopback | Kind::Dummy | Kind::Tun(_) => {}
         }
         self.inet_link_down(ns, link);

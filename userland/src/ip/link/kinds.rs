@@ -140,6 +140,7 @@ pub(super) fn usage(kind: &str) -> Option<String> {
         "veth" => Some(VETH_USAGE.into()),
         "vlan" => Some(super::stacked_kinds::VLAN_USAGE.into()),
         "macvlan" => Some(super::stacked_kinds::MACVLAN_USAGE.into()),
+        "ipvlan" => Some(super::stacked_kinds::IPVLAN_USAGE.into()),
         "dummy" => Some("Usage: ... dummy\n".into()),
         "vxlan" => Some(super::vxlan::USAGE.into()),
         _ => None,
