@@ -14,6 +14,7 @@ use crate::macvlan::{self, Macvlan};
 use crate::tun::Tun;
 use crate::veth::{self, Veth};
 use crate::vlan::{self, VlanLink};
+use crate::vrf::{self, Vrf};
 use crate::vxlan::{self, Vxlan};
 use crate::{dummy, lo};
 
@@ -38,6 +39,8 @@ pub enum Kind {
     Macvlan(Box<Macvlan>),
     /// The address of the link below, and IP addresses of its own.
     Ipvlan(Box<Ipvlan>),
+    /// A routing table.
+    Vrf(Vrf),
     /// A link whose other end is a program.
     Tun(Box<Tun>),
 }
@@ -80,6 +83,7 @@ impl Kind {
             Kind::Vlan(_) => &vlan::OPS,
             Kind::Macvlan(_) => &macvlan::OPS,
             Kind::Ipvlan(_) => &ipvlan::OPS,
+            Kind::Vrf(_) => &vrf::OPS,
             Kind::Tun(tun) => tun.ops(),
         }
     }
@@ -88,7 +92,7 @@ impl Kind {
     /// [`IfIndex::NONE`]: it could stand on one and does not, which `ip link` prints as `@NONE`.
     pub fn below(&self) -> Option<(NsId, IfIndex)> {
         match self {
-            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) | Kind::Tun(_) => None,
+            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) | Kind::Tun(_) | Kind::Vrf(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
             Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Ipvlan(_) => self.lower(),
@@ -148,6 +152,15 @@ impl Kind {
         }
     }
 
+    /// The state of a VRF, if it is one.
+    #[inline]
+    pub const fn vrf(&self) -> Option<&Vrf> {
+        match self {
+            Kind::Vrf(vrf) => Some(vrf),
+            _ => None,
+        }
+    }
+
     /// The state of an ipvlan, if it is one.
     pub fn ipvlan(&self) -> Option<&Ipvlan> {
         match self {
@@ -187,7 +200,7 @@ impl Kind {
 
     /// Whether nobody may take what it receives: no bridge, no link that stands on it (`IFF_NO_RX_HANDLER`).
     pub const fn has_no_rx_handler(&self) -> bool {
-        matches!(self, Kind::Ipvlan(_))
+        matches!(self, Kind::Ipvlan(_) | Kind::Vrf(_))
     }
 
     /// Whether it hands VLAN tags on beside the bytes of a frame (`NETIF_F_HW_VLAN_CTAG_TX`).

@@ -21,6 +21,7 @@ pub mod stacked;
 pub mod tun;
 pub mod veth;
 pub mod vlan;
+pub mod vrf;
 pub mod vxlan;
 
 pub use hw::HwType;

@@ -2,7 +2,7 @@
 //! fuzzer's choices.
 
 use crate::kind::KindOps;
-use crate::{bridge, dummy, ipip, ipvlan, lo, macvlan, tun, veth, vlan, vxlan};
+use crate::{bridge, dummy, ipip, ipvlan, lo, macvlan, tun, veth, vlan, vrf, vxlan};
 
 /// All kinds.
 pub static KINDS: &[&KindOps] = &[
@@ -15,6 +15,7 @@ pub static KINDS: &[&KindOps] = &[
     &vlan::OPS,
     &macvlan::OPS,
     &ipvlan::OPS,
+    &vrf::OPS,
     &tun::TUN_OPS,
 ];
 

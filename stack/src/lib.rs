@@ -11,6 +11,7 @@ pub mod cx;
 pub mod dev;
 pub mod error;
 pub mod inet;
+pub mod l3mdev;
 pub mod linkwatch;
 pub mod namespace;
 pub mod network;

@@ -98,6 +98,14 @@ impl Network {
         });
     }
 
+    /// A link joins or leaves a VRF (`NETDEV_CHANGEUPPER`): all of its routes and neighbours go (`fib_disable_ip`).
+    pub fn inet_link_changed_vrf(&mut self, ns: NsId, link: IfIndex) {
+        self.with(ns, |space, cx| {
+            space.fib.link_without_address(link);
+            neigh::forget_link(space, cx, link);
+        });
+    }
+
     /// A link leaves the namespace (`NETDEV_UNREGISTER`): addresses, routes, neighbours, and the hold of rules on it.
     /// To be called while the link is still there.
     pub fn inet_link_gone(&mut self, ns: NsId, link: IfIndex) {

@@ -7,6 +7,7 @@ mod names;
 mod set;
 mod stacked;
 mod updown;
+mod vrf;
 mod wire;
 
 use hopwise_devices::bridge::options::OptionRow;
@@ -83,6 +84,8 @@ pub enum KindSpec {
     Macvlan(MacvlanSpec),
     /// A link with the address of another one.
     Ipvlan(IpvlanSpec),
+    /// A routing table as a link, by its number if that was given.
+    Vrf(Option<u32>),
 }
 
 /// The other end of a new veth.
@@ -115,7 +118,8 @@ impl KindSpec {
             | KindSpec::Vxlan(_)
             | KindSpec::Vlan(_)
             | KindSpec::Macvlan(_)
-            | KindSpec::Ipvlan(_) => Kind::Bridge(Box::default()),
+            | KindSpec::Ipvlan(_)
+            | KindSpec::Vrf(_) => Kind::Bridge(Box::default()),
         }
     }
 
@@ -130,6 +134,7 @@ impl KindSpec {
             KindSpec::Vlan(_) => "vlan%d",
             KindSpec::Macvlan(_) => "macvlan%d",
             KindSpec::Ipvlan(_) => "ipvlan%d",
+            KindSpec::Vrf(_) => "vrf%d",
         }
     }
 }
@@ -212,6 +217,7 @@ impl Network {
             }
             // An ipvlan has the address of the link below whatever was asked for.
             (KindSpec::Ipvlan(_), Some(i)) => (i.kind, i.addr, spec.mtu.or(Some(i.mtu))),
+            (KindSpec::Vrf(table), _) => (self.vrf_new(ns, *table)?, spec.addr, spec.mtu),
             (_, Some(i)) => (i.kind, spec.addr.or(i.addr), spec.mtu.or(Some(i.mtu))),
             (other, None) => (other.kind(ns), spec.addr, spec.mtu),
         };
@@ -226,6 +232,7 @@ impl Network {
             }
         };
         self.vxlan_added(ns, link);
+        self.vrf_added(ns, link);
         if let Some(peer) = peer {
             self.join_veths((ns, link), peer);
         }
@@ -386,6 +393,7 @@ impl Network {
     /// `ops->dellink`.
     pub(crate) fn delete_link(&mut self, ns: NsId, link: IfIndex) {
         let peer = self.peer_of(ns, link).filter(|(_, peer)| peer.is_some());
+        self.vrf_goes(ns, link);
         self.unregister(ns, link);
         if let Some((peer_ns, peer)) = peer {
             self.unregister(peer_ns, peer);
@@ -405,11 +413,14 @@ impl Network {
         self.restack((ns, link), lower, None);
         self.tun_gone(ns, link);
         let Some(space) = self.ns_mut(ns) else { return };
-        space.devs.remove(link);
+        let gone = space.devs.remove(link);
         // Who listens on the link hears of its end (packet_notifier).
         let bound = space.sockets.packet.iter().filter_map(|&id| space.sockets.get(id)).filter(|s| s.bound_dev == link);
         let owners: Vec<u64> = bound.map(|socket| socket.owner).collect();
         self.wakeups.extend(owners);
+        if gone.is_some_and(|dev| dev.kind.vrf().is_some()) {
+            self.vrf_gone(ns);
+        }
         if let Some(home) = home {
             self.vxlan_gone(home, (ns, link));
         }
@@ -421,6 +432,7 @@ impl Network {
             self.leave_bridge(ns, port);
         }
         self.leave_bridge(ns, link);
+        self.leave_vrf(ns, link);
         self.vxlan_lower_gone(ns, link);
         self.inet_link_gone(ns, link);
     }

@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::{ipip, qdisc, stacked, vlan, vxlan};
+use crate::path::{ipip, qdisc, stacked, vlan, vrf, vxlan};
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -111,6 +111,7 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
             let fate = stacked::child_xmit(ns, cx, from, lower, packet);
             not_sent(ns, link, len, fate)
         }
+        Kind::Vrf(_) => vrf::xmit(ns, cx, link, packet),
         Kind::Tun(_) => tun_xmit(dev, cx, packet),
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verd
     } else {
         packet
     };
-    let at = At::local_in(packet.iif);
+    let at = At::local_in(ns.input_dev(&packet));
     netfilter::hook(ns, cx, at, packet)
 }
 

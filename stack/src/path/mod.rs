@@ -33,6 +33,7 @@ pub mod stacked;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
+pub mod vrf;
 pub mod vxlan;
 
 use core::ops::ControlFlow;
@@ -61,6 +62,7 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
         ETH_P_IP => {
             let packet = ip_rcv::ip_rcv(ns, cx, packet)?;
             let packet = pre_routing(ns, cx, packet)?;
+            let packet = vrf::rcv(ns, cx, packet)?;
             let packet = ipvlan::l3s_rcv(ns, cx, packet)?;
             let (packet, route) = route::route_input(ns, cx, packet)?;
             let (packet, options) = options::check(ns, cx, route.kind(), packet)?;

@@ -6,29 +6,34 @@ use hopwise_netfilter::env::FoundSocket;
 use hopwise_protocols::wire::ipv4::{IPPROTO_UDP, Ipv4};
 use hopwise_protocols::wire::udp::{self, UDP_HLEN};
 use hopwise_protocols::wire::{IntoBytes, split};
-use hopwise_sim_core::IfIndex;
 use smallvec::SmallVec;
 
 use crate::cx::Cx;
 use crate::error::Errno;
+use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
 use crate::path::icmp::Report;
 use crate::path::output;
 use crate::path::route::{self, OutputFlow, RouteKind};
 use crate::socket::{SockError, Socket, SocketId, raw};
+use crate::sysctl::SysctlKey;
 
 /// The sockets that get a datagram: the best match, or all matches if it was sent to a group.
 pub fn receivers(
     ns: &Namespace,
     from: (Ipv4Addr, u16),
     to: (Ipv4Addr, u16),
-    iif: IfIndex,
+    from_dev: InDev,
     group: bool,
 ) -> SmallVec<[SocketId; 2]> {
+    let accept = ns.sysctl[SysctlKey::UdpL3mdevAccept] != 0;
     let mut best: Option<(u32, SocketId)> = None;
     let mut all = SmallVec::new();
     for &id in ns.sockets.udp.get(&to.1).into_iter().flatten() {
-        let Some(score) = ns.sockets.get(id).and_then(|s| score(s, from, to, iif)) else { continue };
+        let Some(score) = ns.sockets.get(id).and_then(|s| score(s, from, to)) else { continue };
+        if ns.sockets.get(id).is_some_and(|s| !from_dev.suits(s.bound_dev, accept)) {
+            continue;
+        }
         if group {
             all.push(id);
         } else if best.is_none_or(|(s, _)| score > s) {
@@ -46,14 +51,14 @@ pub(crate) fn for_datagram(
     ns: &Namespace,
     from: (Ipv4Addr, u16),
     to: (Ipv4Addr, u16),
-    iif: IfIndex,
+    from_dev: InDev,
 ) -> Option<FoundSocket> {
-    let socket = ns.sockets.get(*receivers(ns, from, to, iif, false).first()?)?;
+    let socket = ns.sockets.get(*receivers(ns, from, to, from_dev, false).first()?)?;
     Some(FoundSocket { wildcard: socket.local.0.is_unspecified(), mark: Some(socket.opts.mark) })
 }
 
 /// How well a socket matches (`compute_score`); `None`: not at all.
-fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), iif: IfIndex) -> Option<u32> {
+fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) -> Option<u32> {
     let mut score = 1;
     if !socket.local.0.is_unspecified() {
         if socket.local.0 != to.0 {
@@ -68,9 +73,6 @@ fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), iif: IfInd
         score += 8;
     }
     if socket.bound_dev.is_some() {
-        if socket.bound_dev != iif {
-            return None;
-        }
         score += 4;
     }
     Some(score)
@@ -182,7 +184,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
     let Ok((header, payload)) = split::<udp::Header>(inner.payload) else { return };
     let local = (inner.header.src(), header.source.get());
     let remote = (inner.header.dst(), header.dest.get());
-    for id in receivers(ns, remote, local, report.iif, false) {
+    for id in receivers(ns, remote, local, report.from_dev, false) {
         let Some(socket) = ns.sockets.get_mut(id).filter(|s| !s.tunnel) else { continue };
         let (errno, fatal) = report.errno;
         if socket.opts.recverr {

@@ -96,10 +96,10 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
         hash: flow.hash,
         ..Flow::default()
     };
-    match ns.fib.lookup(&query) {
+    match ns.fib_lookup(&query) {
         Ok(found) => output_route(ns, now, flow, dst, &query, &found),
         // Nobody said how, but which link is known: the destination is taken to be on it.
-        Err(why) if flow.oif.is_some() && why.errno() == FibErrno::NetUnreach => {
+        Err(why) if flow.oif.is_some() && why.errno() == FibErrno::NetUnreach && ns.l3mdev(flow.oif).is_none() => {
             let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
             let src = flow.src.or_else(|| select_addr(ns, Some(dev), Ipv4Addr::UNSPECIFIED, RT_SCOPE_LINK));
             Ok(Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(RouteKind::Unicast, dev, dst) })
@@ -128,7 +128,9 @@ fn output_route(
 ) -> Result<Route, Errno> {
     if found.kind() == RouteType::Local {
         let src = flow.src.or(found.route.prefsrc).unwrap_or(dst);
-        let lo = ns.devs.get(IfIndex::LO).ok_or(Errno::ENODEV)?;
+        // A VRF is the loopback of its links.
+        let lo = ns.l3mdev(found.nexthop.dev).map_or(IfIndex::LO, |(vrf, _)| vrf);
+        let lo = ns.devs.get(lo).ok_or(Errno::ENODEV)?;
         let base = received(RouteKind::Local, lo, dst, Some(found));
         return Ok(Route { src, ..base });
     }

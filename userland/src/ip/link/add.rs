@@ -93,6 +93,7 @@ fn kind_spec(
         "vlan" => Ok(KindSpec::Vlan(stacked_kinds::vlan(args, below)?)),
         "macvlan" => Ok(KindSpec::Macvlan(stacked_kinds::macvlan(args)?.spec(below))),
         "ipvlan" => Ok(KindSpec::Ipvlan(stacked_kinds::ipvlan(args)?.spec(below))),
+        "vrf" => Ok(KindSpec::Vrf(kinds::vrf(ip, args)?)),
         "tun" => Err(no_tun(args)),
         _ => {
             if let Some(word) = args.peek() {
