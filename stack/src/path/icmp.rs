@@ -96,7 +96,8 @@ pub fn send_error_with(
     let tos = (ip.header.tos & ipv4::IPTOS_TOS_MASK) | INTERNETCONTROL;
     let flow = OutputFlow { dst: src, src: from, oif: vrf, tos, mark: about.mark, ..OutputFlow::default() };
     let Ok(route) = route::route_output(ns, now, &flow) else { return };
-    if route.kind != RouteKind::Local && !ns.icmp_limits.allow_peer(now, &limits(ns), src, error.kind, error.code) {
+    let peer = (src, ns.l3mdev_master(route.oif));
+    if route.kind != RouteKind::Local && !ns.icmp_limits.allow_peer(now, &limits(ns), peer, error.kind, error.code) {
         ns.snmp.icmp_out_rate_limit_host += 1;
         return;
     }

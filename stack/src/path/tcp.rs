@@ -36,7 +36,8 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         }
     };
     let header = view.header;
-    let pair = Pair { local: (dst, header.dest.get()), remote: (src, header.source.get()) };
+    let vrf = ns.l3mdev_master(packet.iif);
+    let pair = Pair { local: (dst, header.dest.get()), remote: (src, header.source.get()), vrf };
     let segment = Arrived {
         seq: header.seq.get(),
         ack: header.ack.get(),
@@ -264,7 +265,8 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
     let [a, b, c, d, seq @ ..] = *ports;
     let local = (inner.header.src(), u16::from_be_bytes([a, b]));
     let remote = (inner.header.dst(), u16::from_be_bytes([c, d]));
-    let Some(id) = ns.sockets.tcp.find(&Pair { local, remote }) else { return };
+    let pair = Pair { local, remote, vrf: ns.l3mdev_master(report.iif) };
+    let Some(id) = ns.sockets.tcp.find(&pair) else { return };
     let now = cx.now;
     if !ns.sockets.tcp.get(id).is_some_and(|conn| conn.end.has_in_flight(u32::from_be_bytes(seq))) {
         ns.snmp.out_of_window_icmps += 1;
@@ -274,7 +276,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
         let opts = ns.sockets.tcp.get(id).map(|conn| (conn.opts, conn.bound_dev));
         let Some((opts, oif)) = opts else { return };
         // The route has learned the MTU already, within its limits.
-        if let Some(route) = way(ns, cx, Pair { local, remote }, &opts, oif) {
+        if let Some(route) = way(ns, cx, pair, &opts, oif) {
             work(ns, cx, id, |conn| conn.end.path_mtu(now, route.mtu));
         }
         return;

@@ -359,7 +359,7 @@ fn refuse(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refusal: Refusal)
             };
             ns.snmp.in_no_routes += u64::from(errno == FibErrno::NetUnreach);
             if let Some(code) = code
-                && ns.icmp_limits.allow_route_error(cx.now, src)
+                && ns.icmp_limits.allow_route_error(cx.now, (src, ns.l3mdev_master(packet.iif)))
             {
                 icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, code));
             }

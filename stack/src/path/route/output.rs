@@ -136,7 +136,7 @@ fn output_route(
     }
     let nexthop = select_nexthop(ns, query, found, flow.src);
     let out = ns.devs.get(nexthop.dev).ok_or(Errno::ENODEV)?;
-    let src = flow.src.unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
+    let src = flow.src.or_else(|| domain_source(ns, flow.oif, out)).unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
     let kind = match found.kind() {
         RouteType::Broadcast => RouteKind::Broadcast,
         RouteType::Multicast => RouteKind::Multicast,
@@ -148,6 +148,15 @@ fn output_route(
     // What goes to many goes onto the link itself, whatever gateway led to it (`__mkroute_output`).
     let gateway = if kind == RouteKind::Unicast { route.gateway } else { None };
     Ok(Route { gateway, ..route })
+}
+
+/// The source address when the way leads out of the VRF that the packet is made in: one of that (`fib_select_path`).
+fn domain_source(ns: &Namespace, oif: IfIndex, out: &Dev) -> Option<Ipv4Addr> {
+    let (vrf, _) = ns.l3mdev(oif)?;
+    if ns.l3mdev_master(out.index) == vrf {
+        return None;
+    }
+    Some(select_addr(ns, ns.devs.get(vrf), Ipv4Addr::UNSPECIFIED, RT_SCOPE_LINK).unwrap_or(Ipv4Addr::UNSPECIFIED))
 }
 
 /// The source address that a route implies (`fib_result_prefsrc`, `fib_info_update_nhc_saddr`).

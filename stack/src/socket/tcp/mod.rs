@@ -38,6 +38,8 @@ pub struct Pair {
     pub local: Addr,
     /// The other one.
     pub remote: Addr,
+    /// The VRF that both are in, or [`IfIndex::NONE`]: the same two may be others in another one.
+    pub vrf: IfIndex,
 }
 
 /// A connection: also one that no program has yet, or any more.
@@ -186,7 +188,7 @@ pub(crate) fn listener(ns: &Namespace, to: Addr, from_dev: InDev) -> Option<Sock
 
 /// The socket that a segment is for, as rules see it (`inet_lookup`).
 pub(crate) fn for_segment(ns: &Namespace, from: Addr, to: Addr, from_dev: InDev) -> Option<FoundSocket> {
-    if let Some(id) = ns.sockets.tcp.find(&Pair { local: to, remote: from }) {
+    if let Some(id) = ns.sockets.tcp.find(&Pair { local: to, remote: from, vrf: ns.l3mdev_master(from_dev.dif) }) {
         // What waits for the end of TIME_WAIT is no whole socket: it has no mark.
         let conn = ns.sockets.tcp.get(id);
         let mark = conn.filter(|conn| conn.end.state() != State::TimeWait).map(|conn| conn.opts.mark);
