@@ -110,6 +110,12 @@ impl Namespace {
         self.fib.addr_type(addr, None, table)
     }
 
+    /// The link that what a socket sends must leave through: a VRF is no way out for what goes to a group (`raw_sendmsg`,
+    /// `udp_sendmsg`).
+    pub(crate) fn socket_oif(&self, bound: IfIndex, dst: Ipv4Addr) -> IfIndex {
+        if dst.is_multicast() && bound.is_some() && self.l3mdev_master(bound) == bound { IfIndex::NONE } else { bound }
+    }
+
     /// Whether an address is one of this host's, seen from a link: another VRF may have the same.
     #[inline]
     pub fn is_own_on(&self, link: IfIndex, addr: Ipv4Addr) -> bool {

@@ -39,7 +39,7 @@ fn slave_rcv(ns: &mut Namespace, cx: &mut Cx<'_>, vrf: IfIndex, mut packet: Pack
     dev.stats.rx_packets += 1;
     dev.stats.rx_bytes += packet.len() as u64;
     cx.note(&packet, || Detail::LinkRx { link: vrf });
-    if dev.taps > 0 {
+    if dev.taps > 0 && dev.is_up() {
         let pulled = packet.mac_len;
         packet.push_mac_header();
         // dev_queue_xmit_nit: who listens takes it for one that leaves.
@@ -73,7 +73,7 @@ fn slave_out(ns: &mut Namespace, cx: &mut Cx<'_>, vrf: IfIndex, mut packet: Pack
     let mut packet = netfilter::hook(ns, cx, At::post_routing(vrf), packet)?;
     let Some(dev) = ns.devs.get(vrf) else { return ControlFlow::Continue(packet) };
     cx.note(&packet, || Detail::LinkTx { link: vrf });
-    if dev.taps > 0 {
+    if dev.taps > 0 && dev.is_up() {
         let header = ethernet::Header::new(MacAddr::ZERO, dev.addr, ETH_P_IP);
         packet.push(ETH_HLEN).copy_from_slice(header.as_bytes());
         packet::tap(ns, cx, vrf, Direction::Out, &packet);

@@ -6,6 +6,7 @@ use hopwise_netfilter::env::FoundSocket;
 use hopwise_protocols::wire::ipv4::{IPPROTO_UDP, Ipv4};
 use hopwise_protocols::wire::udp::{self, UDP_HLEN};
 use hopwise_protocols::wire::{IntoBytes, split};
+use hopwise_sim_core::IfIndex;
 use smallvec::SmallVec;
 
 use crate::cx::Cx;
@@ -82,7 +83,8 @@ fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) -> Option<
 ///
 /// Errors: `EADDRNOTAVAIL` if the address is not one of this namespace's, `EADDRINUSE` if the port is taken.
 pub fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) -> Result<u16, Errno> {
-    let known = addr.is_unspecified() || ns.is_own(addr) || addr.is_loopback() || addr.is_multicast();
+    let dev = ns.sockets.get(id).map_or(IfIndex::NONE, |socket| socket.bound_dev);
+    let known = addr.is_unspecified() || ns.is_own_on(dev, addr) || addr.is_loopback() || addr.is_multicast();
     if !known && !addr.is_broadcast() && !route::is_broadcast(ns, addr) {
         return Err(Errno::EADDRNOTAVAIL);
     }
@@ -145,7 +147,7 @@ pub fn send(
     let flow = OutputFlow {
         dst: to.0,
         src,
-        oif: bound,
+        oif: ns.socket_oif(bound, to.0),
         tos: opts.tos,
         mark: opts.mark,
         protocol: IPPROTO_UDP,

@@ -18,7 +18,7 @@ pub(super) fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) 
     if socket.local.1 != 0 || !matches!(socket.tcp, Role::Idle) {
         return Err(Errno::EINVAL);
     }
-    if !addr.is_unspecified() && !ns.is_own(addr) && !addr.is_loopback() {
+    if !addr.is_unspecified() && !ns.is_own_on(socket.bound_dev, addr) && !addr.is_loopback() {
         return Err(Errno::EADDRNOTAVAIL);
     }
     let port = match port {
