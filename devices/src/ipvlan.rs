@@ -132,7 +132,10 @@ pub fn address(protocol: u16, payload: &[u8], end: End) -> Option<Ipv4Addr> {
         ETH_P_IP => {
             let (header, _) = split::<ipv4::Header>(payload).ok()?;
             let total = usize::from(header.total_len.get());
-            if header.version() != 4 || header.header_len() < ipv4::IP_HLEN || !(header.header_len()..=payload.len()).contains(&total) {
+            if header.version() != 4
+                || header.header_len() < ipv4::IP_HLEN
+                || !(header.header_len()..=payload.len()).contains(&total)
+            {
                 return None;
             }
             return Some(if end == End::Source { header.src() } else { header.dst() });

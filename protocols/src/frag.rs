@@ -274,7 +274,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEY: Key = Key { src: Ipv4Addr::new(10, 0, 0, 1), dst: Ipv4Addr::new(10, 0, 0, 2), id: 7, protocol: 17, vif: IfIndex::NONE };
+    const KEY: Key = Key {
+        src: Ipv4Addr::new(10, 0, 0, 1),
+        dst: Ipv4Addr::new(10, 0, 0, 2),
+        id: 7,
+        protocol: 17,
+        vif: IfIndex::NONE,
+    };
     const TIMEOUT: Duration = Duration::from_secs(30);
 
     fn part(range: Range<usize>, more: bool) -> Part<String> {

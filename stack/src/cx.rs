@@ -73,6 +73,13 @@ pub enum EventKind {
         /// The packet, from its IPv4 header on.
         packet: Packet,
     },
+    /// The link below, in another namespace, did not take a frame that this link has counted as sent.
+    NotSent {
+        /// The link.
+        link: IfIndex,
+        /// Bytes of the frame.
+        len: u32,
+    },
     /// A timer runs out.
     Timer(TimerKind),
 }
@@ -87,7 +94,7 @@ impl EventKind {
             | EventKind::IpOut { packet, .. }
             | EventKind::LocalIn { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
-            EventKind::Timer(_) => None,
+            EventKind::NotSent { .. } | EventKind::Timer(_) => None,
         }
     }
 
@@ -99,7 +106,7 @@ impl EventKind {
             | EventKind::Outer { tunnel: (_, link), .. }
             | EventKind::LocalIn { link, .. }
             | EventKind::TunnelFailed { link, .. } => Some(*link),
-            EventKind::IpOut { .. } | EventKind::Timer(_) => None,
+            EventKind::IpOut { .. } | EventKind::NotSent { .. } | EventKind::Timer(_) => None,
         }
     }
 
@@ -112,7 +119,7 @@ impl EventKind {
             | EventKind::IpOut { packet, .. }
             | EventKind::LocalIn { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
-            EventKind::Timer(_) => None,
+            EventKind::NotSent { .. } | EventKind::Timer(_) => None,
         }
     }
 }

@@ -41,11 +41,7 @@ impl InDev {
     /// a setting says so (`inet_bound_dev_eq`).
     #[inline]
     pub fn suits(self, bound: IfIndex, l3mdev_accept: bool) -> bool {
-        if bound.is_some() {
-            bound == self.dif || bound == self.sdif
-        } else {
-            !self.sdif.is_some() || l3mdev_accept
-        }
+        if bound.is_some() { bound == self.dif || bound == self.sdif } else { !self.sdif.is_some() || l3mdev_accept }
     }
 }
 

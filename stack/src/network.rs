@@ -313,7 +313,7 @@ impl Network {
     #[inline]
     fn witness(&mut self, event: &Event) {
         let what = match &event.kind {
-            EventKind::Timer(_) => 1,
+            EventKind::Timer(_) | EventKind::NotSent { .. } => 1,
             kind => {
                 let (link, Some(packet)) = (kind.link().unwrap_or_default(), kind.packet()) else { return };
                 let head = packet.data().first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
@@ -351,6 +351,9 @@ impl Network {
             }
             EventKind::LocalIn { link, packet } => {
                 self.take_over(event.ns, packet, |ns, cx, packet| path::ipvlan::local_in(ns, cx, link, packet));
+            }
+            EventKind::NotSent { link, len } => {
+                self.with(event.ns, |ns, _| path::dev_xmit::uncount(ns, link, len as usize));
             }
             EventKind::Timer(TimerKind::Address) => {
                 self.timer(event.ns, TimerKind::Address);

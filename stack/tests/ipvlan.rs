@@ -91,7 +91,8 @@ fn private_pods_and_those_behind_a_switch_do_not_reach_each_other() {
 fn above_layer_two_the_worker_routes_and_nobody_is_asked_for_an_address() {
     for mode in [Mode::L3, Mode::L3s] {
         let mut lab = lab(mode);
-        let gateway = Route::new("10.1.0.0/24".parse().unwrap()).with_nexthop(Some([10, 0, 0, 254].into()), IfIndex::NONE);
+        let gateway =
+            Route::new("10.1.0.0/24".parse().unwrap()).with_nexthop(Some([10, 0, 0, 254].into()), IfIndex::NONE);
         lab.net.route_add(lab.outside, RT_TABLE_MAIN, gateway, Insert::ADD_ROUTE).unwrap();
         for ((pod, link), addr) in lab.pods.into_iter().zip(["10.1.0.1/32", "10.1.0.2/32"]) {
             let old = lab.net.ns(pod).unwrap().devs.get(link).unwrap().inet.addrs[0].local;

@@ -45,7 +45,8 @@ fn lab() -> Lab {
             via(&mut net, ns, "0.0.0.0/0", &format!("10.{net_no}.0.1"));
             (hosts[tenant][side], ports[tenant][side]) = (ns, port);
         }
-        let last = Route { kind: RouteType::Unreachable, metric: 4_278_198_272, ..Route::new("0.0.0.0/0".parse().unwrap()) };
+        let last =
+            Route { kind: RouteType::Unreachable, metric: 4_278_198_272, ..Route::new("0.0.0.0/0".parse().unwrap()) };
         net.route_add(router, TABLES[tenant], last, Insert::ADD_ROUTE).unwrap();
     }
     Lab { net, router, vrfs, hosts, ports }
@@ -170,9 +171,13 @@ fn sockets_take_what_is_of_their_world() {
         net.close_socket(client, from);
         net.recv(router, socket).is_some()
     };
-    for (dev, accept, heard) in
-        [(blue, "0", true), (red, "0", false), (lab.ports[0][0], "0", true), (IfIndex::NONE, "0", false), (IfIndex::NONE, "1", true)]
-    {
+    for (dev, accept, heard) in [
+        (blue, "0", true),
+        (red, "0", false),
+        (lab.ports[0][0], "0", true),
+        (IfIndex::NONE, "0", false),
+        (IfIndex::NONE, "1", true),
+    ] {
         set(&mut lab.net, router, "net.ipv4.udp_l3mdev_accept", accept);
         let socket = server(&mut lab.net, dev).unwrap();
         assert_eq!(asks(&mut lab.net, socket), heard, "{dev} {accept}");

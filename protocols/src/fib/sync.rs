@@ -1,8 +1,8 @@
 //! Routes follow their links and addresses: `fib_sync_down_dev`, `fib_sync_up`, `fib_sync_down_addr`, `fib_flush`.
 
+use super::Fib;
 use super::multipath::rebalance;
 use super::route::{NextHop, NhFlags, RT_SCOPE_NOWHERE, Route};
-use super::Fib;
 use core::net::Ipv4Addr;
 use hopwise_sim_core::IfIndex;
 

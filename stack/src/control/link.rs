@@ -22,8 +22,8 @@ use crate::error::{Errno, NlError};
 use crate::linkwatch;
 use crate::network::Network;
 
-pub use set::FlagChange;
 pub use ipvlan::IpvlanSpec;
+pub use set::FlagChange;
 pub use stacked::{MacvlanSpec, VlanSpec};
 pub use wire::{WireChange, WireSpec};
 

@@ -161,7 +161,10 @@ impl Network {
         if let Some(rest) = name.strip_prefix("net.ipv6.conf.") {
             folder(space, rest.split_once('.')?.0)?;
         }
-        let number = SysctlKey::ALL.iter().find(|key| key.name() == name && exists(space, **key)).map(|key| Setting::Number(*key));
+        let number = SysctlKey::ALL
+            .iter()
+            .find(|key| key.name() == name && exists(space, **key))
+            .map(|key| Setting::Number(*key));
         number.or_else(|| kept::default_of(name, root).map(Setting::Kept))
     }
 
@@ -348,7 +351,10 @@ fn limits(key: SysctlKey) -> (i64, i64) {
         | SysctlKey::TcpSynackRetries
         | SysctlKey::TcpTimestamps
         | SysctlKey::TcpWindowScaling => (0, 255),
-        SysctlKey::RawL3mdevAccept | SysctlKey::TcpL3mdevAccept | SysctlKey::UdpL3mdevAccept | SysctlKey::VrfStrictMode => (0, 1),
+        SysctlKey::RawL3mdevAccept
+        | SysctlKey::TcpL3mdevAccept
+        | SysctlKey::UdpL3mdevAccept
+        | SysctlKey::VrfStrictMode => (0, 1),
         SysctlKey::TcpSynRetries => (1, 127),
         SysctlKey::TcpSynLinearTimeouts => (0, 127),
         SysctlKey::TcpRtoMaxMs => (1000, 120_000),

@@ -225,7 +225,8 @@ impl ArpContext for View<'_, '_> {
     }
 
     fn route_output(&self, dst: Ipv4Addr, src: Ipv4Addr) -> Option<IfIndex> {
-        let flow = OutputFlow { dst, src: Some(src), oif: self.ns.l3mdev_master(self.dev.index), ..OutputFlow::default() };
+        let flow =
+            OutputFlow { dst, src: Some(src), oif: self.ns.l3mdev_master(self.dev.index), ..OutputFlow::default() };
         route::route_output(self.ns, self.cx.now, &flow).ok().map(|r| r.oif)
     }
 

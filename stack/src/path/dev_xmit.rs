@@ -118,15 +118,19 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
 
 /// A link that stands on another one counts a frame as dropped if that one did not take it.
 fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, fate: Fate) -> Fate {
-    use DropReason::{DevReady, Qdisc, TooDeep};
-    if let Fate::Dropped(DevReady | Qdisc | TooDeep) = fate
-        && let Some(dev) = ns.devs.get_mut(link)
-    {
+    if stacked::was_refused(fate) {
+        uncount(ns, link, len);
+    }
+    fate
+}
+
+/// What was counted as sent was dropped instead.
+pub(crate) fn uncount(ns: &mut Namespace, link: IfIndex, len: usize) {
+    if let Some(dev) = ns.devs.get_mut(link) {
         dev.stats.tx_packets -= 1;
         dev.stats.tx_bytes -= len as u64;
         dev.stats.tx_dropped += 1;
     }
-    fate
 }
 
 /// A program reads it, if one is attached and reads fast enough (`tun_net_xmit`). It is counted when it is read.

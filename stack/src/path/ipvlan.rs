@@ -18,6 +18,9 @@ use crate::path::{local_in as delivery, output};
 /// The group that every host with IPv4 is in (224.0.0.1).
 const ALL_HOSTS: MacAddr = MacAddr([1, 0, 0x5e, 0, 0, 1]);
 
+/// What the sender is told of a frame that went nowhere, whatever the reason (`NET_XMIT_DROP`).
+const NOT_TAKEN: Fate = Fate::Dropped(DropReason::Qdisc);
+
 fn port(ns: &Namespace, link: IfIndex) -> Option<&IpvlanPort> {
     ns.devs.get(link)?.stacked.as_deref().map(|s| &s.ipvlan)
 }
@@ -33,7 +36,11 @@ fn owner(port: &IpvlanPort, frame: &[u8], end: End) -> Option<At> {
 #[cold]
 pub(super) fn queue_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: IfIndex, packet: Packet) -> Fate {
     match port(ns, lower).map(|p| p.mode) {
-        Some(Mode::L2) => xmit_l2(ns, cx, from, lower, packet),
+        Some(Mode::L2) => match xmit_l2(ns, cx, from, lower, packet) {
+            // A link that is down says NET_XMIT_CN, which counts as sent (noop_enqueue, ipvlan_start_xmit).
+            Fate::Dropped(DropReason::DevReady) => Fate::Sent,
+            fate => fate,
+        },
         Some(Mode::L3 | Mode::L3s) => xmit_l3(ns, cx, lower, packet),
         None => cx.drop(packet, DropReason::DevReady),
     }
@@ -75,7 +82,8 @@ fn xmit_l3(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, packet: Packet) 
 /// `ipvlan_rcv_frame` for a frame of another one on the link: it does not pass that.
 fn to_sibling(cx: &mut Cx<'_>, reach: Reach, to: At, mut packet: Packet) -> Fate {
     if reach == Reach::Private {
-        return cx.consume(packet, "ipvlan (private)");
+        cx.consume(packet, "ipvlan (private)");
+        return NOT_TAKEN;
     }
     // Counted with the Ethernet header once more, though it has not been taken off here.
     packet.mac_len = ETH_HLEN as u8;
@@ -85,12 +93,17 @@ fn to_sibling(cx: &mut Cx<'_>, reach: Reach, to: At, mut packet: Packet) -> Fate
 
 /// The Ethernet header is of no use; the packet is routed and sent as if it were made here (`ipvlan_process_outbound`).
 fn outbound(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut packet: Packet) -> Fate {
-    if destination(packet.data()).is_none_or(|dst| !dst.is_unicast()) {
-        return cx.drop(packet, DropReason::NotSpecified);
+    let reason = match destination(packet.data()) {
+        Some(dst) if dst.is_unicast() && packet.protocol == ETH_P_IP => None,
+        Some(dst) if dst.is_unicast() => Some(DropReason::UnhandledProto),
+        _ => Some(DropReason::NotSpecified),
+    };
+    if let Some(reason) = reason {
+        cx.drop(packet, reason);
+        return NOT_TAKEN;
     }
-    if packet.protocol != ETH_P_IP || !packet.pull(ETH_HLEN) {
-        return cx.drop(packet, DropReason::UnhandledProto);
-    }
+    let pulled = packet.pull(ETH_HLEN);
+    debug_assert!(pulled, "there is a destination in it");
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
@@ -115,6 +128,7 @@ fn outbound(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut packet: Pac
     };
     if let (Fate::Dropped(_), Some(dev)) = (fate, ns.devs.get_mut(lower)) {
         dev.stats.tx_errors += 1;
+        return NOT_TAKEN;
     }
     fate
 }

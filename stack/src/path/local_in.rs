@@ -25,11 +25,7 @@ pub fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Pack
 /// `ip_local_deliver`: a packet is put together and passes INPUT.
 pub(super) fn input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
     let is_fragment = split::<ipv4::Header>(packet.data()).is_ok_and(|(h, _)| h.is_fragment());
-    let packet = if is_fragment {
-        frag::defrag(ns, cx, packet)?
-    } else {
-        packet
-    };
+    let packet = if is_fragment { frag::defrag(ns, cx, packet)? } else { packet };
     let at = At::local_in(ns.input_dev(&packet));
     netfilter::hook(ns, cx, at, packet)
 }

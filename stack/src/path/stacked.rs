@@ -10,7 +10,7 @@ use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
 
 use crate::capture::Direction;
-use crate::cx::{Cx, Verdict};
+use crate::cx::{Cx, EventKind, Verdict};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::ipvlan;
@@ -74,17 +74,26 @@ pub(super) fn child_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: A
     Fate::Sent
 }
 
+/// Whether the link below did not take a frame (what `dev_queue_xmit` returns).
+pub(super) const fn was_refused(fate: Fate) -> bool {
+    matches!(fate, Fate::Dropped(DropReason::DevReady | DropReason::Qdisc | DropReason::TooDeep))
+}
+
 /// A link sends for one that stands on it in another namespace.
 pub(crate) fn xmit_for(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut packet: Packet) -> Fate {
     let (from_ns, from) = core::mem::take(&mut packet.phys);
     if !from.is_some() {
         return dev_xmit(ns, cx, lower, packet);
     }
-    let from = (NsId(from_ns.0), from);
-    match ns.devs.get(lower).and_then(|d| d.stacked.as_deref()) {
+    let (from, len) = ((NsId(from_ns.0), from), packet.len() as u32);
+    let fate = match ns.devs.get(lower).and_then(|d| d.stacked.as_deref()) {
         Some(stacked) if !stacked.ipvlan.children.is_empty() => ipvlan::queue_xmit(ns, cx, from, lower, packet),
         _ => macvlan_queue_xmit(ns, cx, from, lower, packet),
+    };
+    if from.0 != cx.ns && was_refused(fate) {
+        cx.soon(from.0, EventKind::NotSent { link: from.1, len });
     }
+    fate
 }
 
 /// A frame has come in through a link that others stand on: its `rx_handler`.

@@ -86,8 +86,7 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, pay
     let (opts, local, bound) = (socket.opts, socket.local, socket.bound_dev);
     let src = Some(local.0).filter(|a| !a.is_unspecified());
     let oif = ns.socket_oif(bound, to);
-    let flow =
-        OutputFlow { dst: to, src, oif, tos: opts.tos, mark: opts.mark, protocol, ..OutputFlow::default() };
+    let flow = OutputFlow { dst: to, src, oif, tos: opts.tos, mark: opts.mark, protocol, ..OutputFlow::default() };
     let route = route::route_output(ns, cx.now, &flow)?;
     if route.kind == RouteKind::Broadcast && !opts.broadcast {
         return Err(Errno::EACCES);

@@ -165,7 +165,8 @@ pub fn select_addr(ns: &Namespace, dev: Option<&Dev>, towards: Ipv4Addr, scope: 
     // No address on that link: that of its VRF, or any address of this host, or of the VRF, that may be shown outside.
     let vrf = dev.map_or(IfIndex::NONE, |dev| ns.l3mdev_master(dev.index));
     if let Some(master) = ns.devs.get(vrf).filter(|_| vrf.is_some())
-        && let Some(addr) = master.inet.addrs.iter().find(|a| !a.secondary && a.scope != RT_SCOPE_LINK && a.scope <= scope)
+        && let Some(addr) =
+            master.inet.addrs.iter().find(|a| !a.secondary && a.scope != RT_SCOPE_LINK && a.scope <= scope)
     {
         return Some(addr.local);
     }

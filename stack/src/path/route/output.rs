@@ -136,7 +136,10 @@ fn output_route(
     }
     let nexthop = select_nexthop(ns, query, found, flow.src);
     let out = ns.devs.get(nexthop.dev).ok_or(Errno::ENODEV)?;
-    let src = flow.src.or_else(|| domain_source(ns, flow.oif, out)).unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
+    let src = flow
+        .src
+        .or_else(|| domain_source(ns, flow.oif, out))
+        .unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
     let kind = match found.kind() {
         RouteType::Broadcast => RouteKind::Broadcast,
         RouteType::Multicast => RouteKind::Multicast,

@@ -10,8 +10,8 @@ use hopwise_stack::control::bridge::{PORT_OPTIONS, PortOption};
 use hopwise_stack::control::link::PeerSpec;
 
 use super::spec::Spec;
-use crate::ip::{Ip, names};
 use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, names};
 
 /// What the arguments of `type bridge` or `type bridge_slave` ask for.
 pub(super) enum Change<O: 'static> {

@@ -3,8 +3,8 @@
 use hopwise_sim_core::IfIndex;
 
 use super::print;
-use crate::ip::{Ip, vrf};
 use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, vrf};
 
 /// Which links are wanted.
 #[derive(Default)]
