@@ -203,6 +203,11 @@ impl Kind {
         matches!(self, Kind::Ipvlan(_) | Kind::Vrf(_))
     }
 
+    /// Whether no VLAN can stand on it (`NETIF_F_VLAN_CHALLENGED`).
+    pub const fn refuses_vlans(&self) -> bool {
+        matches!(self, Kind::Ipvlan(_) | Kind::Vrf(_))
+    }
+
     /// Whether it hands VLAN tags on beside the bytes of a frame (`NETIF_F_HW_VLAN_CTAG_TX`).
     #[inline]
     pub const fn carries_tags(&self) -> bool {

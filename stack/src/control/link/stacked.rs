@@ -71,7 +71,7 @@ impl Network {
         }
         let Some(at) = spec.lower else { return refuse(Errno::EINVAL, "link not specified") };
         let Some(lower) = self.dev(at) else { return refuse(Errno::ENODEV, "link does not exist") };
-        if lower.hw != HwType::Ether || lower.kind.ipvlan().is_some() {
+        if lower.hw != HwType::Ether || lower.kind.refuses_vlans() {
             return refuse(Errno::EOPNOTSUPP, "VLANs not supported on device");
         }
         let vlans = lower.stacked.as_deref().map_or(&[][..], |s| &s.vlans);
