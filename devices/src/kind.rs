@@ -8,11 +8,13 @@ use crate::bridge::{self, Bridge};
 use crate::describe::Describe;
 use crate::hw::HwType;
 use crate::ipip::{self, Ipip};
+use crate::ipvlan::{self, Ipvlan};
 use crate::link::Link;
 use crate::macvlan::{self, Macvlan};
 use crate::tun::Tun;
 use crate::veth::{self, Veth};
 use crate::vlan::{self, VlanLink};
+use crate::vrf::{self, Vrf};
 use crate::vxlan::{self, Vxlan};
 use crate::{dummy, lo};
 
@@ -35,6 +37,10 @@ pub enum Kind {
     Vlan(Box<VlanLink>),
     /// An address of its own on the link below.
     Macvlan(Box<Macvlan>),
+    /// The address of the link below, and IP addresses of its own.
+    Ipvlan(Box<Ipvlan>),
+    /// A routing table.
+    Vrf(Vrf),
     /// A link whose other end is a program.
     Tun(Box<Tun>),
 }
@@ -76,6 +82,8 @@ impl Kind {
             Kind::Vxlan(_) => &vxlan::OPS,
             Kind::Vlan(_) => &vlan::OPS,
             Kind::Macvlan(_) => &macvlan::OPS,
+            Kind::Ipvlan(_) => &ipvlan::OPS,
+            Kind::Vrf(_) => &vrf::OPS,
             Kind::Tun(tun) => tun.ops(),
         }
     }
@@ -84,10 +92,10 @@ impl Kind {
     /// [`IfIndex::NONE`]: it could stand on one and does not, which `ip link` prints as `@NONE`.
     pub fn below(&self) -> Option<(NsId, IfIndex)> {
         match self {
-            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) | Kind::Tun(_) => None,
+            Kind::Loopback | Kind::Dummy | Kind::Bridge(_) | Kind::Vxlan(_) | Kind::Tun(_) | Kind::Vrf(_) => None,
             Kind::Veth(veth) => Some(veth.peer),
             Kind::Ipip(tunnel) => Some((tunnel.underlay, tunnel.params.dev)),
-            Kind::Vlan(_) | Kind::Macvlan(_) => self.lower(),
+            Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Ipvlan(_) => self.lower(),
         }
     }
 
@@ -97,6 +105,7 @@ impl Kind {
         match self {
             Kind::Vlan(vlan) => Some(vlan.lower),
             Kind::Macvlan(macvlan) => Some(macvlan.lower),
+            Kind::Ipvlan(ipvlan) => Some(ipvlan.lower),
             _ => None,
         }
     }
@@ -106,6 +115,7 @@ impl Kind {
         match self {
             Kind::Vlan(vlan) => vlan.lower = lower,
             Kind::Macvlan(macvlan) => macvlan.lower = lower,
+            Kind::Ipvlan(ipvlan) => ipvlan.lower = lower,
             _ => {}
         }
     }
@@ -142,6 +152,31 @@ impl Kind {
         }
     }
 
+    /// The state of a VRF, if it is one.
+    #[inline]
+    pub const fn vrf(&self) -> Option<&Vrf> {
+        match self {
+            Kind::Vrf(vrf) => Some(vrf),
+            _ => None,
+        }
+    }
+
+    /// The state of an ipvlan, if it is one.
+    pub fn ipvlan(&self) -> Option<&Ipvlan> {
+        match self {
+            Kind::Ipvlan(ipvlan) => Some(ipvlan),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn ipvlan_mut(&mut self) -> Option<&mut Ipvlan> {
+        match self {
+            Kind::Ipvlan(ipvlan) => Some(ipvlan),
+            _ => None,
+        }
+    }
+
     /// The two ends of a tunnel: local and remote, unspecified if it is bound to none.
     pub fn tunnel_ends(&self) -> (Ipv4Addr, Ipv4Addr) {
         self.ipip().map_or((Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED), |t| (t.params.local, t.params.remote))
@@ -161,6 +196,16 @@ impl Kind {
             Kind::Ipip(tunnel) => Some(tunnel),
             _ => None,
         }
+    }
+
+    /// Whether nobody may take what it receives: no bridge, no link that stands on it (`IFF_NO_RX_HANDLER`).
+    pub const fn has_no_rx_handler(&self) -> bool {
+        matches!(self, Kind::Ipvlan(_) | Kind::Vrf(_))
+    }
+
+    /// Whether no VLAN can stand on it (`NETIF_F_VLAN_CHALLENGED`).
+    pub const fn refuses_vlans(&self) -> bool {
+        matches!(self, Kind::Ipvlan(_) | Kind::Vrf(_))
     }
 
     /// Whether it hands VLAN tags on beside the bytes of a frame (`NETIF_F_HW_VLAN_CTAG_TX`).

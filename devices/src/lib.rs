@@ -10,6 +10,7 @@ pub mod describe;
 pub mod dummy;
 pub mod hw;
 pub mod ipip;
+pub mod ipvlan;
 pub mod kind;
 pub mod link;
 pub mod lo;
@@ -20,6 +21,7 @@ pub mod stacked;
 pub mod tun;
 pub mod veth;
 pub mod vlan;
+pub mod vrf;
 pub mod vxlan;
 
 pub use hw::HwType;

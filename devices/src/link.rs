@@ -31,6 +31,8 @@ bitflags! {
         const PROMISC = 0x100;
         /// Receives frames to all groups.
         const ALLMULTI = 0x200;
+        /// Others belong to it (a VRF); shown only.
+        const MASTER = 0x400;
         /// Can do multicast.
         const MULTICAST = 0x1000;
         /// Set by `ip link set dynamic on`.

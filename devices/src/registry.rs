@@ -2,7 +2,7 @@
 //! fuzzer's choices.
 
 use crate::kind::KindOps;
-use crate::{bridge, dummy, ipip, lo, macvlan, tun, veth, vlan, vxlan};
+use crate::{bridge, dummy, ipip, ipvlan, lo, macvlan, tun, veth, vlan, vrf, vxlan};
 
 /// All kinds.
 pub static KINDS: &[&KindOps] = &[
@@ -14,6 +14,8 @@ pub static KINDS: &[&KindOps] = &[
     &vxlan::OPS,
     &vlan::OPS,
     &macvlan::OPS,
+    &ipvlan::OPS,
+    &vrf::OPS,
     &tun::TUN_OPS,
 ];
 

@@ -2,6 +2,7 @@
 
 use hopwise_sim_core::{IfIndex, NsId, VlanTag};
 
+use crate::ipvlan::IpvlanPort;
 use crate::macvlan::MacvlanPort;
 
 /// A VLAN of a link.
@@ -25,6 +26,8 @@ pub struct Stacked {
     pub joined_late: bool,
     /// Its macvlans, if it has or had any.
     pub macvlan: MacvlanPort,
+    /// Its ipvlans. Who has macvlans has none of these.
+    pub ipvlan: IpvlanPort,
 }
 
 impl Stacked {
@@ -36,21 +39,24 @@ impl Stacked {
 
     /// All of them, in the order in which they hear of what happens to the link below.
     pub fn all(&self) -> Vec<(NsId, IfIndex)> {
-        self.vlans.iter().map(|v| v.at).chain(self.macvlan.children.iter().map(|c| c.at)).collect()
+        let macvlans = self.macvlan.children.iter().map(|c| c.at);
+        let ipvlans = self.ipvlan.children.iter().map(|c| c.at);
+        self.vlans.iter().map(|v| v.at).chain(macvlans).chain(ipvlans).collect()
     }
 
     /// Whether frames without a tag are taken away from the link (it has an `rx_handler`).
     pub fn takes_frames(&self) -> bool {
-        !self.macvlan.children.is_empty()
+        !self.macvlan.children.is_empty() || !self.ipvlan.children.is_empty()
     }
 
     /// True if there is none.
     pub fn is_empty(&self) -> bool {
-        self.vlans.is_empty() && self.macvlan.children.is_empty()
+        self.vlans.is_empty() && !self.takes_frames()
     }
 
     /// One has gone elsewhere, or is gone (`None`).
     pub fn moved(&mut self, from: (NsId, IfIndex), to: Option<(NsId, IfIndex)>) {
+        self.ipvlan.moved(from, to);
         match to {
             Some(to) => {
                 self.vlans.iter_mut().filter(|v| v.at == from).for_each(|v| v.at = to);

@@ -7,7 +7,7 @@
 use core::net::Ipv4Addr;
 use core::ops::Range;
 use core::time::Duration;
-use hopwise_sim_core::Time;
+use hopwise_sim_core::{IfIndex, Time};
 use std::collections::BTreeMap;
 
 /// The most bytes of payload that the parts may make up together: a packet is at most 65,535 bytes long.
@@ -52,6 +52,8 @@ pub struct Key {
     pub id: u16,
     /// `IPPROTO_*`.
     pub protocol: u8,
+    /// The VRF that it came through, or [`IfIndex::NONE`].
+    pub vif: IfIndex,
 }
 
 /// One part of a packet.
@@ -272,7 +274,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const KEY: Key = Key { src: Ipv4Addr::new(10, 0, 0, 1), dst: Ipv4Addr::new(10, 0, 0, 2), id: 7, protocol: 17 };
+    const KEY: Key = Key {
+        src: Ipv4Addr::new(10, 0, 0, 1),
+        dst: Ipv4Addr::new(10, 0, 0, 2),
+        id: 7,
+        protocol: 17,
+        vif: IfIndex::NONE,
+    };
     const TIMEOUT: Duration = Duration::from_secs(30);
 
     fn part(range: Range<usize>, more: bool) -> Part<String> {

@@ -67,6 +67,20 @@ pub enum EventKind {
         /// The packet, from its IPv4 header on.
         packet: Packet,
     },
+    /// A packet that passed INPUT where the link below an ipvlan is (mode l3s) is delivered where the ipvlan is.
+    LocalIn {
+        /// The ipvlan.
+        link: IfIndex,
+        /// The packet, from its IPv4 header on.
+        packet: Packet,
+    },
+    /// The link below, in another namespace, did not take a frame that this link has counted as sent.
+    NotSent {
+        /// The link.
+        link: IfIndex,
+        /// Bytes of the frame.
+        len: u32,
+    },
     /// A timer runs out.
     Timer(TimerKind),
 }
@@ -79,8 +93,9 @@ impl EventKind {
             | EventKind::Xmit { packet, .. }
             | EventKind::Outer { packet, .. }
             | EventKind::IpOut { packet, .. }
+            | EventKind::LocalIn { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
-            EventKind::Timer(_) => None,
+            EventKind::NotSent { .. } | EventKind::Timer(_) => None,
         }
     }
 
@@ -90,8 +105,9 @@ impl EventKind {
             EventKind::LinkRx { link, .. }
             | EventKind::Xmit { link, .. }
             | EventKind::Outer { tunnel: (_, link), .. }
+            | EventKind::LocalIn { link, .. }
             | EventKind::TunnelFailed { link, .. } => Some(*link),
-            EventKind::IpOut { .. } | EventKind::Timer(_) => None,
+            EventKind::IpOut { .. } | EventKind::NotSent { .. } | EventKind::Timer(_) => None,
         }
     }
 
@@ -102,8 +118,9 @@ impl EventKind {
             | EventKind::Xmit { packet, .. }
             | EventKind::Outer { packet, .. }
             | EventKind::IpOut { packet, .. }
+            | EventKind::LocalIn { packet, .. }
             | EventKind::TunnelFailed { packet, .. } => Some(packet),
-            EventKind::Timer(_) => None,
+            EventKind::NotSent { .. } | EventKind::Timer(_) => None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod dev;
 pub mod error;
 pub mod inet;
 pub mod jiffies;
+pub mod l3mdev;
 pub mod linkwatch;
 pub mod namespace;
 pub mod network;

@@ -99,6 +99,10 @@ pub struct Namespace {
     pub tunnels: Option<Box<Tunnels>>,
     /// The VXLAN links that were made in it, if there ever were any.
     pub vxlan: Option<Box<VxlanNet>>,
+    /// How many VRFs it has: without any, nobody asks for them.
+    pub vrfs: u32,
+    /// It has, or had, a VRF: the rule of VRFs was added.
+    pub had_vrf: bool,
     /// When the timer for garbage collection was set; `None`: not running.
     pub neigh_gc_at: Option<Time>,
 }
@@ -110,6 +114,8 @@ impl Namespace {
         let ip_id = rng.next_u32() as u16;
         Namespace {
             id,
+            vrfs: 0,
+            had_vrf: false,
             host,
             is_root: false,
             devs: DevTable::default(),

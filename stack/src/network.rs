@@ -313,7 +313,7 @@ impl Network {
     #[inline]
     fn witness(&mut self, event: &Event) {
         let what = match &event.kind {
-            EventKind::Timer(_) => 1,
+            EventKind::Timer(_) | EventKind::NotSent { .. } => 1,
             kind => {
                 let (link, Some(packet)) = (kind.link().unwrap_or_default(), kind.packet()) else { return };
                 let head = packet.data().first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
@@ -348,6 +348,16 @@ impl Network {
                 if let Some((number, change)) = self.wire_changes.get(index as usize).copied() {
                     self.wire_change(number, &change);
                 }
+            }
+            EventKind::LocalIn { link, packet } => {
+                self.take_over(event.ns, packet, |ns, cx, packet| path::ipvlan::local_in(ns, cx, link, packet));
+            }
+            EventKind::NotSent { link, len } => {
+                self.with(event.ns, |ns, _| path::dev_xmit::uncount(ns, link, len as usize));
+            }
+            EventKind::Timer(TimerKind::Address) => {
+                self.timer(event.ns, TimerKind::Address);
+                self.ipvlan_addrs_expired(event.ns);
             }
             EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
             EventKind::Timer(timer) => self.timer(event.ns, timer),

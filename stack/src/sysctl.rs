@@ -48,11 +48,13 @@ sysctls! {
     IpfragTime = "net.ipv4.ipfrag_time", 30;
     MinPmtu = "net.ipv4.route.min_pmtu", 552;
     MtuExpires = "net.ipv4.route.mtu_expires", 600;
+    RawL3mdevAccept = "net.ipv4.raw_l3mdev_accept", 1;
     TcpFinTimeout = "net.ipv4.tcp_fin_timeout", 60;
     TcpInvalidRatelimit = "net.ipv4.tcp_invalid_ratelimit", 500;
     TcpKeepaliveIntvl = "net.ipv4.tcp_keepalive_intvl", 75;
     TcpKeepaliveProbes = "net.ipv4.tcp_keepalive_probes", 9;
     TcpKeepaliveTime = "net.ipv4.tcp_keepalive_time", 7200;
+    TcpL3mdevAccept = "net.ipv4.tcp_l3mdev_accept", 0;
     TcpMaxSynBacklog = "net.ipv4.tcp_max_syn_backlog", 2048;
     TcpOrphanRetries = "net.ipv4.tcp_orphan_retries", 0;
     TcpRetries2 = "net.ipv4.tcp_retries2", 15;
@@ -65,6 +67,8 @@ sysctls! {
     TcpSynackRetries = "net.ipv4.tcp_synack_retries", 5;
     TcpTimestamps = "net.ipv4.tcp_timestamps", 1;
     TcpWindowScaling = "net.ipv4.tcp_window_scaling", 1;
+    UdpL3mdevAccept = "net.ipv4.udp_l3mdev_accept", 0;
+    VrfStrictMode = "net.vrf.strict_mode", 0;
 }
 
 /// The values of one namespace.

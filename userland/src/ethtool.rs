@@ -120,7 +120,8 @@ fn driver(dev: Option<&Dev>) -> Said {
         Kind::Bridge(_) => ("2.3", "N/A", "no"),
         Kind::Vxlan(_) => ("0.1", "", "no"),
         Kind::Vlan(_) => ("1.8", "N/A", "no"),
-        Kind::Macvlan(_) => ("0.1", "", "no"),
+        Kind::Vrf(_) => ("1.1", "", "no"),
+        Kind::Macvlan(_) | Kind::Ipvlan(_) => ("0.1", "", "no"),
         Kind::Tun(tun) => ("1.6", if tun.is_tap() { "tap" } else { "tun" }, "no"),
     };
     let (firmware, nothing) = if dev.kind.tun().is_some() { ("", nothing) } else { (nothing, nothing) };

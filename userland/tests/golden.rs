@@ -87,6 +87,12 @@ fn vlans() {
     replay(include_str!("golden/vlans.txt"));
 }
 
+/// What a kernel without their modules says to GRE and SIT. Taken from Linux 6.18.
+#[test]
+fn absent_tunnels() {
+    replay(include_str!("golden/absent-tunnels.txt"));
+}
+
 /// Taken from Linux 6.1.
 #[test]
 fn macvlans() {

@@ -14,6 +14,8 @@ pub trait LinkFacts {
     fn is_up(&self, dev: IfIndex) -> bool;
     /// True if it has a carrier. `netif_carrier_ok`.
     fn has_carrier(&self, dev: IfIndex) -> bool;
+    /// The table of the VRF that the link is, or belongs to; 0: none. `l3mdev_fib_table`.
+    fn l3mdev_table(&self, dev: IfIndex) -> u32;
 }
 
 /// Checks a route for this table and fills in what follows from the check: the link and scope of each next hop, and
@@ -129,6 +131,7 @@ fn check_gateway(
         scope: (scope + 1).max(RT_SCOPE_LINK),
         oif: nh.dev,
         iif: IfIndex::LO,
+        l3mdev: links.l3mdev_table(nh.dev),
         ignore_linkstate: true,
         ..Flow::default()
     };

@@ -23,7 +23,7 @@ pub mod table;
 pub use check::LinkFacts;
 pub use error::RouteError;
 pub use route::*;
-pub use rule::{Action, PortRange, Rule, RuleLink};
+pub use rule::{Action, L3MDEV_RULE, PortRange, Rule, RuleLink};
 pub use table::{Insert, Inserted, RouteSpec, RouteTable};
 
 use core::net::Ipv4Addr;
@@ -64,6 +64,8 @@ pub struct Flow {
     pub dport: u16,
     /// What else shares flows among the next hops: the hash of the packet inside a tunnel's. `flowi4_multipath_hash`.
     pub hash: u32,
+    /// The table of the VRF that it belongs to; 0: to none (`flowi_l3mdev`, as `l3mdev_update_flow` finds it).
+    pub l3mdev: u32,
     /// Use links without carrier whatever the sysctl says. `FIB_LOOKUP_IGNORE_LINKSTATE`.
     pub ignore_linkstate: bool,
 }
@@ -82,6 +84,7 @@ impl Default for Flow {
             proto: 0,
             sport: 0,
             dport: 0,
+            l3mdev: 0,
             ignore_linkstate: false,
         }
     }
@@ -349,7 +352,8 @@ impl Fib {
                     }
                 }
                 Action::Nop => {}
-                Action::Lookup(id) => {
+                Action::Lookup(_) | Action::L3mdev => {
+                    let id = if let Action::Lookup(id) = rule.action { id } else { flow.l3mdev };
                     let found = self.table(id).and_then(|table| table.find(flow, &self.linkdown));
                     let suppressed = |f: &Found<'_>| f.nexthop.is_some() && rule.suppresses(f.route);
                     let answer = found.filter(|f| !suppressed(f)).and_then(|f| answer(f, id, Some(rule.priority)));

@@ -10,6 +10,8 @@ use ipnet::Ipv4Net;
 pub enum Action {
     /// Look into this table; if it says nothing, go on.
     Lookup(u32),
+    /// Look into the table of the flow's VRF; flows of none are not meant (`l3mdev`).
+    L3mdev,
     /// Go on with the first rule of this priority. `FR_ACT_GOTO`.
     Goto(u32),
     /// Go on.
@@ -110,7 +112,8 @@ impl Rule {
         let link =
             |wanted: &Option<RuleLink>, is: IfIndex| wanted.as_ref().is_none_or(|l| l.index.is_some() && l.index == is);
         let port = |wanted: Option<PortRange>, is: u16| wanted.is_none_or(|r| (r.start..=r.end).contains(&is));
-        link(&self.iif, flow.iif)
+        (self.action != Action::L3mdev || flow.l3mdev != 0)
+            && link(&self.iif, flow.iif)
             && link(&self.oif, flow.oif)
             && (self.fwmark ^ flow.mark) & self.fwmask == 0
             && self.from.is_none_or(|net| net.contains(&flow.src))
@@ -154,6 +157,13 @@ pub(super) fn first_at(rules: &[Rule], priority: u32) -> Result<usize, ()> {
     let at = rules.partition_point(|rule| rule.priority < priority);
     if rules.get(at).is_some_and(|rule| rule.priority == priority) { Ok(at) } else { Err(()) }
 }
+
+/// The rule that comes with the first VRF of a namespace. `vrf_fib_rule`.
+pub const L3MDEV_RULE: Rule = {
+    let mut rule = Rule::new(1000, Action::L3mdev);
+    rule.proto = super::RTPROT_KERNEL;
+    rule
+};
 
 /// The rules of a fresh namespace. `fib_default_rules_init`.
 pub const DEFAULT_RULES: [Rule; 3] =

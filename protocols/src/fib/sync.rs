@@ -1,8 +1,8 @@
 //! Routes follow their links and addresses: `fib_sync_down_dev`, `fib_sync_up`, `fib_sync_down_addr`, `fib_flush`.
 
+use super::Fib;
 use super::multipath::rebalance;
 use super::route::{NextHop, NhFlags, RT_SCOPE_NOWHERE, Route};
-use super::{Fib, RT_TABLE_MAIN};
 use core::net::Ipv4Addr;
 use hopwise_sim_core::IfIndex;
 
@@ -86,12 +86,12 @@ impl Fib {
         });
     }
 
-    /// An address was deleted: routes of `main` that prefer it as their source go. Gives how many.
+    /// An address was deleted: routes of the table that prefer it as their source go. Gives how many.
     /// `fib_sync_down_addr` (the kernel too looks at one table only).
-    pub fn address_gone(&mut self, address: Ipv4Addr) -> usize {
+    pub fn address_gone(&mut self, address: Ipv4Addr, table: u32) -> usize {
         let mut dead_routes = 0;
-        if let Some(main) = self.table_mut(RT_TABLE_MAIN) {
-            main.for_each_mut(|route| {
+        if let Some(table) = self.table_mut(table) {
+            table.for_each_mut(|route| {
                 if route.prefsrc == Some(address) {
                     route.flags |= NhFlags::DEAD;
                     dead_routes += 1;

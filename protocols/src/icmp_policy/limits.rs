@@ -3,7 +3,7 @@
 use crate::wire::icmp::{ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, NR_ICMP_TYPES};
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use hopwise_sim_core::Time;
+use hopwise_sim_core::{IfIndex, Time};
 use rustc_hash::FxHashMap;
 
 /// The settings `net.ipv4.icmp_*` that limit messages.
@@ -34,6 +34,10 @@ impl Limits {
     }
 }
 
+/// A host, and the VRF that it is reached through, or [`IfIndex::NONE`]: in another one, the same address is another host
+/// (`inetpeer_addr`).
+pub type Peer = (Ipv4Addr, IfIndex);
+
 /// How many messages to one host may follow each other at once: this many times what one costs. `XRLIM_BURST_FACTOR`.
 const BURST: u32 = 6;
 
@@ -44,7 +48,7 @@ const MAX_PEERS: usize = 4096;
 /// that a flood from made-up addresses costs no more than memory for its last seconds.
 #[derive(Clone, Debug)]
 struct Peers<T> {
-    map: FxHashMap<Ipv4Addr, T>,
+    map: FxHashMap<Peer, T>,
     sweep_at: usize,
 }
 
@@ -56,7 +60,7 @@ impl<T> Default for Peers<T> {
 
 impl<T> Peers<T> {
     /// What is remembered of a host, which begins with `new`; `keep` says what must not be forgotten.
-    fn entry(&mut self, host: Ipv4Addr, new: T, keep: impl Fn(&T) -> bool) -> &mut T {
+    fn entry(&mut self, host: Peer, new: T, keep: impl Fn(&T) -> bool) -> &mut T {
         if self.map.len() >= self.sweep_at {
             self.map.retain(|_, peer| keep(peer));
             self.sweep_at = MAX_PEERS.max(self.map.len() * 2);
@@ -107,7 +111,7 @@ impl IcmpLimits {
 
     /// Whether the sender of a packet that no route takes (or that a route refuses) is told at all; spends credit of the
     /// same account as the message itself, so that of a quick series only two go out. `ip_error`.
-    pub fn allow_route_error(&mut self, now: Time, sender: Ipv4Addr) -> bool {
+    pub fn allow_route_error(&mut self, now: Time, sender: Peer) -> bool {
         let limited = |bucket: &Bucket| bucket.tokens + (now - bucket.last) < ROUTE_ERROR_BURST;
         let bucket = self.peers.entry(sender, Bucket { tokens: ROUTE_ERROR_BURST, last: now }, limited);
         let tokens = (bucket.tokens + (now - bucket.last)).min(ROUTE_ERROR_BURST);
@@ -118,7 +122,7 @@ impl IcmpLimits {
 
     /// Whether a message may go to this host now; spends credit if so. Not to be asked for messages that leave through
     /// loopback. `icmpv4_xrlim_allow`, `inet_peer_xrlim_allow`.
-    pub fn allow_peer(&mut self, now: Time, limits: &Limits, dst: Ipv4Addr, kind: u8, code: u8) -> bool {
+    pub fn allow_peer(&mut self, now: Time, limits: &Limits, dst: Peer, kind: u8, code: u8) -> bool {
         if limits.is_free(kind, code) {
             return true;
         }
@@ -161,7 +165,7 @@ pub struct RedirectLimits {
 
 impl RedirectLimits {
     /// Whether the sender of a packet that should have taken another way is told so now.
-    pub fn allow(&mut self, now: Time, host: Ipv4Addr) -> bool {
+    pub fn allow(&mut self, now: Time, host: Peer) -> bool {
         let (sent, last) = self.hosts.entry(host, (0, now), |(_, last)| now <= *last + REDIRECT_SILENCE);
         if now > *last + REDIRECT_SILENCE {
             *sent = 0;
@@ -184,7 +188,7 @@ mod tests {
     use super::*;
     use crate::wire::icmp::*;
 
-    const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const HOST: Peer = (Ipv4Addr::new(10, 0, 0, 1), IfIndex::NONE);
 
     fn at(millis: u64) -> Time {
         Time::ZERO + Duration::from_millis(millis)
@@ -215,6 +219,14 @@ mod tests {
     }
 
     #[test]
+    fn in_another_vrf_the_same_address_is_another_host() {
+        let (mut state, limits) = (IcmpLimits::default(), Limits::default());
+        let mut ask = |vrf| state.allow_peer(at(0), &limits, (HOST.0, IfIndex(vrf)), ICMP_TIME_EXCEEDED, 0);
+        assert_eq!((0..10).filter(|_| ask(7)).count(), 6);
+        assert_eq!((0..10).filter(|_| ask(8)).count(), 6);
+    }
+
+    #[test]
     fn not_all_types_are_limited() {
         let (mut state, limits) = (IcmpLimits::default(), Limits::default());
         let mut all = |kind, code| (0..100).all(|_| state.allow_peer(at(0), &limits, HOST, kind, code));
@@ -230,7 +242,7 @@ mod tests {
         let limits = Limits { msgs_per_sec: 100, msgs_burst: 5, ..Limits::default() };
         let mut ask = |ms, n: u32| {
             state.allow_global(at(ms), &limits, ICMP_TIME_EXCEEDED, 0)
-                && state.allow_peer(at(ms), &limits, Ipv4Addr::from_bits(n), ICMP_TIME_EXCEEDED, 0)
+                && state.allow_peer(at(ms), &limits, (Ipv4Addr::from_bits(n), IfIndex::NONE), ICMP_TIME_EXCEEDED, 0)
         };
         assert_eq!((0..20).filter(|&n| ask(0, n)).count(), 5);
         assert!(!ask(19, 30), "no sooner than after 20 ms");
@@ -242,7 +254,7 @@ mod tests {
     fn a_flood_of_made_up_hosts_is_forgotten() {
         let (mut state, limits) = (IcmpLimits::default(), Limits::default());
         for n in 0..100_000u32 {
-            assert!(state.allow_peer(at(u64::from(n)), &limits, n.into(), ICMP_TIME_EXCEEDED, 0));
+            assert!(state.allow_peer(at(u64::from(n)), &limits, (n.into(), IfIndex::NONE), ICMP_TIME_EXCEEDED, 0));
         }
         assert!(state.peers.map.len() < 3 * MAX_PEERS, "{}", state.peers.map.len());
     }

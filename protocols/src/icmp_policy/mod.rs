@@ -4,7 +4,7 @@
 mod limits;
 mod pmtu;
 
-pub use limits::{IcmpLimits, Limits, RedirectLimits};
+pub use limits::{IcmpLimits, Limits, Peer, RedirectLimits};
 pub use pmtu::{Learned, PmtuCache};
 
 use crate::wire::icmp::{ICMP_HLEN, NR_ICMP_TYPES, is_error};

@@ -58,7 +58,10 @@ impl Network {
     /// # Errors
     /// `EEXIST`, `EINVAL` (scope, prefix, lifetimes), `ENODEV`, each with the kernel's words.
     pub fn addr_add(&mut self, ns: NsId, link: IfIndex, addr: IfAddr, mode: AddrMode) -> Result<(), NlError> {
-        self.with(ns, |space, cx| add(space, cx, link, addr, mode)).unwrap_or(Err(Errno::ENODEV.into()))
+        self.ipvlan_may_add(ns, link, &addr)?;
+        let done = self.with(ns, |space, cx| add(space, cx, link, addr, mode)).unwrap_or(Err(Errno::ENODEV.into()));
+        self.ipvlan_addrs_changed(ns, link);
+        done
     }
 
     /// Takes the first address that fits from a link: RTM_DELADDR. Its secondaries go with it unless they are promoted.
@@ -73,7 +76,9 @@ impl Network {
             remove(space, cx, link, at);
             Ok(())
         };
-        self.with(ns, work).unwrap_or(Err(Errno::ENODEV.into()))
+        let done = self.with(ns, work).unwrap_or(Err(Errno::ENODEV.into()));
+        self.ipvlan_addrs_changed(ns, link);
+        done
     }
 
     /// A link was set up (`NETDEV_UP`): `lo` gets its address, routes of addresses come, dead next hops live.
@@ -93,6 +98,14 @@ impl Network {
         });
     }
 
+    /// A link joins or leaves a VRF (`NETDEV_CHANGEUPPER`): all of its routes and neighbours go (`fib_disable_ip`).
+    pub fn inet_link_changed_vrf(&mut self, ns: NsId, link: IfIndex) {
+        self.with(ns, |space, cx| {
+            space.fib.link_without_address(link);
+            neigh::forget_link(space, cx, link);
+        });
+    }
+
     /// A link leaves the namespace (`NETDEV_UNREGISTER`): addresses, routes, neighbours, and the hold of rules on it.
     /// To be called while the link is still there.
     pub fn inet_link_gone(&mut self, ns: NsId, link: IfIndex) {
@@ -108,6 +121,7 @@ impl Network {
             space.fib.linkdown.links.retain(|l| *l != link);
             space.sysctl.forget_link(&name);
         });
+        self.ipvlan_addrs_changed(ns, link);
     }
 
     /// A link came into the namespace (`NETDEV_REGISTER`): rules that name it find it.

@@ -41,7 +41,11 @@ impl Magic {
         Magic { kind, dst: addr.net(), prefsrc: addr.local, metric }
     }
 
-    fn table(&self) -> u32 {
+    /// `fib_magic`: the table of the link's VRF has them all.
+    fn table(&self, space: &Namespace, link: IfIndex) -> u32 {
+        if let Some((_, table)) = space.l3mdev(link) {
+            return table;
+        }
         if self.kind == RouteType::Unicast { RT_TABLE_MAIN } else { RT_TABLE_LOCAL }
     }
 
@@ -60,7 +64,8 @@ impl Magic {
             nexthops: smallvec![NextHop::new(None, link)],
             ..Route::new(self.dst)
         };
-        let _ = space.fib.add(self.table(), route, Insert::APPEND_ROUTE, &Links(&space.devs));
+        let table = self.table(space, link);
+        let _ = space.fib.add(table, route, Insert::APPEND_ROUTE, &Links(&space.devs));
     }
 
     /// Takes the route out, if it is there. Metric 0 is any.
@@ -74,7 +79,8 @@ impl Magic {
             nexthops: smallvec![(None, link)],
             ..RouteSpec::new(self.dst)
         };
-        let _ = space.fib.delete(self.table(), &spec);
+        let table = self.table(space, link);
+        let _ = space.fib.delete(table, &spec);
     }
 }
 
@@ -130,10 +136,11 @@ pub(super) fn delete(space: &mut Namespace, link: IfIndex, addr: &IfAddr, promot
         return;
     }
     Magic::host(RouteType::Local, addr.local, prefsrc).delete(space, link);
-    let gone = promoted.is_none() && space.fib.addr_type(addr.local, None, RT_TABLE_LOCAL) != RouteType::Local;
+    let gone = promoted.is_none() && space.addr_type_on(link, addr.local) != RouteType::Local;
     if gone {
         // Routes that prefer it as their source go (`fib_sync_down_addr`).
-        space.fib.address_gone(addr.local);
+        let table = space.l3mdev(link).map_or(RT_TABLE_MAIN, |(_, table)| table);
+        space.fib.address_gone(addr.local, table);
     }
 }
 

@@ -277,7 +277,7 @@ impl Network {
 /// The checks of `br_add_if`.
 fn may_join(kind: &Kind, addr: MacAddr) -> Result<(), NlError> {
     match kind {
-        Kind::Loopback | Kind::Ipip(_) => Err(Errno::EINVAL.into()),
+        Kind::Loopback | Kind::Ipip(_) | Kind::Ipvlan(_) | Kind::Vrf(_) => Err(Errno::EINVAL.into()),
         Kind::Bridge(_) => Err(NlError::with(Errno::ELOOP, "Can not enslave a bridge to a bridge")),
         Kind::Tun(tun) if !tun.is_tap() => Err(Errno::EINVAL.into()),
         _ if addr.is_valid() => Ok(()),

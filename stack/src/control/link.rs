@@ -1,11 +1,13 @@
 //! Links: adding and deleting them (`RTM_NEWLINK`, `RTM_DELLINK`). Models `net/core/rtnetlink.c`, `net/core/dev.c` and
 //! each kind's `newlink`.
 
+mod ipvlan;
 mod moving;
 mod names;
 mod set;
 mod stacked;
 mod updown;
+mod vrf;
 mod wire;
 
 use hopwise_devices::bridge::options::OptionRow;
@@ -20,6 +22,7 @@ use crate::error::{Errno, NlError};
 use crate::linkwatch;
 use crate::network::Network;
 
+pub use ipvlan::IpvlanSpec;
 pub use set::FlagChange;
 pub use stacked::{MacvlanSpec, VlanSpec};
 pub use wire::{WireChange, WireSpec};
@@ -79,6 +82,10 @@ pub enum KindSpec {
     Vlan(VlanSpec),
     /// A link with an address of its own on another one.
     Macvlan(MacvlanSpec),
+    /// A link with the address of another one.
+    Ipvlan(IpvlanSpec),
+    /// A routing table as a link, by its number if that was given.
+    Vrf(Option<u32>),
 }
 
 /// The other end of a new veth.
@@ -107,9 +114,12 @@ impl KindSpec {
             KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
             KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
             // Made of their settings and of what they stand on: see `Network::vxlan_new` and `Network::inherit`.
-            KindSpec::Bridge(_) | KindSpec::Vxlan(_) | KindSpec::Vlan(_) | KindSpec::Macvlan(_) => {
-                Kind::Bridge(Box::default())
-            }
+            KindSpec::Bridge(_)
+            | KindSpec::Vxlan(_)
+            | KindSpec::Vlan(_)
+            | KindSpec::Macvlan(_)
+            | KindSpec::Ipvlan(_)
+            | KindSpec::Vrf(_) => Kind::Bridge(Box::default()),
         }
     }
 
@@ -123,6 +133,8 @@ impl KindSpec {
             KindSpec::Vxlan(_) => "vxlan%d",
             KindSpec::Vlan(_) => "vlan%d",
             KindSpec::Macvlan(_) => "macvlan%d",
+            KindSpec::Ipvlan(_) => "ipvlan%d",
+            KindSpec::Vrf(_) => "vrf%d",
         }
     }
 }
@@ -203,6 +215,9 @@ impl Network {
                 let (vxlan, mtu) = self.vxlan_new(ns, vxlan, spec.mtu)?;
                 (Kind::Vxlan(vxlan), spec.addr, mtu)
             }
+            // An ipvlan has the address of the link below whatever was asked for.
+            (KindSpec::Ipvlan(_), Some(i)) => (i.kind, i.addr, spec.mtu.or(Some(i.mtu))),
+            (KindSpec::Vrf(table), _) => (self.vrf_new(ns, *table)?, spec.addr, spec.mtu),
             (_, Some(i)) => (i.kind, spec.addr.or(i.addr), spec.mtu.or(Some(i.mtu))),
             (other, None) => (other.kind(ns), spec.addr, spec.mtu),
         };
@@ -217,6 +232,7 @@ impl Network {
             }
         };
         self.vxlan_added(ns, link);
+        self.vrf_added(ns, link);
         if let Some(peer) = peer {
             self.join_veths((ns, link), peer);
         }
@@ -235,6 +251,7 @@ impl Network {
         let inherited = match &spec.kind {
             KindSpec::Vlan(vlan) => self.vlan_newlink(ns, vlan)?,
             KindSpec::Macvlan(macvlan) => self.macvlan_newlink(macvlan)?,
+            KindSpec::Ipvlan(ipvlan) => return self.ipvlan_newlink(ipvlan).map(Some),
             _ => return Ok(None),
         };
         if let Some(lower) = inherited.kind.lower() {
@@ -376,6 +393,7 @@ impl Network {
     /// `ops->dellink`.
     pub(crate) fn delete_link(&mut self, ns: NsId, link: IfIndex) {
         let peer = self.peer_of(ns, link).filter(|(_, peer)| peer.is_some());
+        self.vrf_goes(ns, link);
         self.unregister(ns, link);
         if let Some((peer_ns, peer)) = peer {
             self.unregister(peer_ns, peer);
@@ -395,11 +413,14 @@ impl Network {
         self.restack((ns, link), lower, None);
         self.tun_gone(ns, link);
         let Some(space) = self.ns_mut(ns) else { return };
-        space.devs.remove(link);
+        let gone = space.devs.remove(link);
         // Who listens on the link hears of its end (packet_notifier).
         let bound = space.sockets.packet.iter().filter_map(|&id| space.sockets.get(id)).filter(|s| s.bound_dev == link);
         let owners: Vec<u64> = bound.map(|socket| socket.owner).collect();
         self.wakeups.extend(owners);
+        if gone.is_some_and(|dev| dev.kind.vrf().is_some()) {
+            self.vrf_gone(ns);
+        }
         if let Some(home) = home {
             self.vxlan_gone(home, (ns, link));
         }
@@ -411,6 +432,7 @@ impl Network {
             self.leave_bridge(ns, port);
         }
         self.leave_bridge(ns, link);
+        self.leave_vrf(ns, link);
         self.vxlan_lower_gone(ns, link);
         self.inet_link_gone(ns, link);
     }

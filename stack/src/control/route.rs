@@ -35,6 +35,9 @@ impl LinkFacts for Links<'_> {
     fn has_carrier(&self, dev: IfIndex) -> bool {
         self.0.get(dev).is_some_and(|d| d.carrier)
     }
+    fn l3mdev_table(&self, dev: IfIndex) -> u32 {
+        self.0.l3mdev(dev).map_or(0, |(_, table)| table)
+    }
 }
 
 impl From<RouteError> for NlError {
@@ -214,7 +217,7 @@ fn input(space: &mut Namespace, cx: &mut Cx<'_>, query: &RouteQuery) -> Result<R
     match decision {
         Ok(InputRoute::Local(decided)) => {
             let mut answer = answer(space, cx.now, query.dst, &decided);
-            answer.oif = IfIndex::LO;
+            answer.oif = space.l3mdev(query.iif).map_or(IfIndex::LO, |(vrf, _)| vrf);
             Ok(answer)
         }
         Ok(InputRoute::Forward(decided)) => {
@@ -311,7 +314,7 @@ fn matching(space: &Namespace, query: &RouteQuery, answer: &RouteAnswer) -> Resu
         dport: query.dport,
         ..Flow::default()
     };
-    match space.fib.lookup(&flow) {
+    match space.fib_lookup(&flow) {
         Ok(found) => {
             let table = if found.rule.is_none() { shared_table(found.table) } else { found.table };
             Ok(RouteFound::Route(table, found.route.clone()))

@@ -102,7 +102,7 @@ impl Network {
         let root = self.is_root(ns);
         let links: Vec<String> = space.devs.iter().map(|d| d.name.replace('.', "/")).collect();
         let mut names: Vec<String> = vec!["net.ipv4.ip_forward".into(), "net.ipv4.ip_local_port_range".into()];
-        names.extend(SysctlKey::ALL.iter().map(|key| key.name().to_owned()));
+        names.extend(SysctlKey::ALL.iter().filter(|key| exists(space, **key)).map(|key| key.name().to_owned()));
         names.extend(conntrack::Setting::ALL.iter().map(|key| format!("{NETFILTER}{}", key.name())));
         names.push(format!("{NETFILTER}{CONNTRACK_COUNT}"));
         names.extend(KEPT.iter().map(|row| row.0.to_owned()));
@@ -161,7 +161,10 @@ impl Network {
         if let Some(rest) = name.strip_prefix("net.ipv6.conf.") {
             folder(space, rest.split_once('.')?.0)?;
         }
-        let number = SysctlKey::ALL.iter().find(|key| key.name() == name).map(|key| Setting::Number(*key));
+        let number = SysctlKey::ALL
+            .iter()
+            .find(|key| key.name() == name && exists(space, **key))
+            .map(|key| Setting::Number(*key));
         number.or_else(|| kept::default_of(name, root).map(Setting::Kept))
     }
 
@@ -348,6 +351,10 @@ fn limits(key: SysctlKey) -> (i64, i64) {
         | SysctlKey::TcpSynackRetries
         | SysctlKey::TcpTimestamps
         | SysctlKey::TcpWindowScaling => (0, 255),
+        SysctlKey::RawL3mdevAccept
+        | SysctlKey::TcpL3mdevAccept
+        | SysctlKey::UdpL3mdevAccept
+        | SysctlKey::VrfStrictMode => (0, 1),
         SysctlKey::TcpSynRetries => (1, 127),
         SysctlKey::TcpSynLinearTimeouts => (0, 127),
         SysctlKey::TcpRtoMaxMs => (1000, 120_000),
@@ -377,8 +384,23 @@ fn set_number(space: &mut Namespace, key: SysctlKey, value: i64) -> Result<(), E
     }
     // brnf_sysctl_call_tables keeps only whether it is on.
     let value = if key == SysctlKey::BridgeNfCallIptables { i64::from(value != 0) } else { value };
+    if key == SysctlKey::VrfStrictMode && value != 0 && has_shared_tables(space) {
+        return Err(Errno::EBUSY);
+    }
     space.sysctl[key] = value;
     Ok(())
+}
+
+/// Some settings come with their module.
+fn exists(space: &Namespace, key: SysctlKey) -> bool {
+    key != SysctlKey::VrfStrictMode || space.had_vrf
+}
+
+/// `vrf_strict_mode_change`: whether VRFs share a table.
+fn has_shared_tables(space: &Namespace) -> bool {
+    let mut tables: Vec<u32> = space.devs.iter().filter_map(|d| d.kind.vrf()).map(|v| v.table).collect();
+    tables.sort_unstable();
+    tables.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// `ipv4_local_port_range`: one number changes the lower end only.

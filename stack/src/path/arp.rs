@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
 use hopwise_devices::LinkFlags;
-use hopwise_protocols::fib::{RT_SCOPE_LINK, RT_TABLE_LOCAL, RouteType};
+use hopwise_protocols::fib::{RT_SCOPE_LINK, RouteType};
 use hopwise_protocols::neigh::arp::{
     self as judge, ArpConf, ArpContext, Decision, IfaceAddr, InputRoute, Learn, SolicitContext,
 };
@@ -217,7 +217,7 @@ impl ArpContext for View<'_, '_> {
     }
 
     fn addr_type(&self, addr: Ipv4Addr) -> RouteType {
-        self.ns.fib.addr_type(addr, None, RT_TABLE_LOCAL)
+        self.ns.addr_type_on(self.dev.index, addr)
     }
 
     fn route_input(&self, dst: Ipv4Addr, src: Ipv4Addr) -> Option<InputRoute> {
@@ -225,7 +225,8 @@ impl ArpContext for View<'_, '_> {
     }
 
     fn route_output(&self, dst: Ipv4Addr, src: Ipv4Addr) -> Option<IfIndex> {
-        let flow = OutputFlow { dst, src: Some(src), ..OutputFlow::default() };
+        let flow =
+            OutputFlow { dst, src: Some(src), oif: self.ns.l3mdev_master(self.dev.index), ..OutputFlow::default() };
         route::route_output(self.ns, self.cx.now, &flow).ok().map(|r| r.oif)
     }
 
@@ -253,7 +254,7 @@ impl SolicitContext for View<'_, '_> {
     }
 
     fn is_local(&self, addr: Ipv4Addr) -> bool {
-        self.ns.fib.addr_type(addr, None, RT_TABLE_LOCAL) == RouteType::Local
+        self.ns.addr_type_on(self.dev.index, addr) == RouteType::Local
     }
 
     fn addresses(&self) -> impl Iterator<Item = IfaceAddr> {

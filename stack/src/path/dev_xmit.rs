@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::{ipip, qdisc, stacked, vlan, vxlan};
+use crate::path::{ipip, qdisc, stacked, vlan, vrf, vxlan};
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -105,26 +105,32 @@ fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) 
             let fate = stacked::send_below(ns, cx, lower, packet);
             not_sent(ns, link, len, fate)
         }
-        Kind::Macvlan(macvlan) => {
-            let (from, lower) = ((cx.ns, link), macvlan.lower);
-            let fate = stacked::macvlan_xmit(ns, cx, from, lower, packet);
+        Kind::Macvlan(_) | Kind::Ipvlan(_) => {
+            let Some(lower) = dev.kind.lower() else { return cx.drop(packet, DropReason::DevReady) };
+            let from = (cx.ns, link);
+            let fate = stacked::child_xmit(ns, cx, from, lower, packet);
             not_sent(ns, link, len, fate)
         }
+        Kind::Vrf(_) => vrf::xmit(ns, cx, link, packet),
         Kind::Tun(_) => tun_xmit(dev, cx, packet),
     }
 }
 
 /// A link that stands on another one counts a frame as dropped if that one did not take it.
 fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, fate: Fate) -> Fate {
-    use DropReason::{DevReady, Qdisc, TooDeep};
-    if let Fate::Dropped(DevReady | Qdisc | TooDeep) = fate
-        && let Some(dev) = ns.devs.get_mut(link)
-    {
+    if stacked::was_refused(fate) {
+        uncount(ns, link, len);
+    }
+    fate
+}
+
+/// What was counted as sent was dropped instead.
+pub(crate) fn uncount(ns: &mut Namespace, link: IfIndex, len: usize) {
+    if let Some(dev) = ns.devs.get_mut(link) {
         dev.stats.tx_packets -= 1;
         dev.stats.tx_bytes -= len as u64;
         dev.stats.tx_dropped += 1;
     }
-    fate
 }
 
 /// A program reads it, if one is attached and reads fast enough (`tun_net_xmit`). It is counted when it is read.

@@ -50,7 +50,7 @@ pub fn forward(
         redirect::send(ns, cx, route, &packet);
     }
     cx.note(&packet, || Detail::Forward { ttl });
-    let at = At::forward(packet.iif, route.oif);
+    let at = At::forward(ns.input_dev(&packet), route.oif);
     match netfilter::hook(ns, cx, at, packet) {
         ControlFlow::Continue(packet) => finish(ns, cx, route, options, packet),
         ControlFlow::Break(fate) => fate,

@@ -72,7 +72,8 @@ pub fn defrag(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     };
     let (header, start, len) = (ip.header, ip.header.fragment_offset(), ip.payload.len());
-    let key = Key { src: header.src(), dst: header.dst(), id: header.id.get(), protocol: header.protocol };
+    let vif = ns.l3mdev_master(packet.iif);
+    let key = Key { src: header.src(), dst: header.dst(), id: header.id.get(), protocol: header.protocol, vif };
     let more = header.more_fragments();
     let timeout = Duration::from_secs(ns.sysctl[SysctlKey::IpfragTime].unsigned_abs());
     let limit = ns.sysctl[SysctlKey::IpfragHighThresh].unsigned_abs() as usize;

@@ -16,6 +16,7 @@ use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType};
 
 use crate::cx::Cx;
 use crate::error::Errno;
+use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
 use crate::path::options::{is_unicast, timestamp as timestamp_of};
 use crate::path::output::{self, IpSpec};
@@ -56,12 +57,24 @@ const INTERNETCONTROL: u8 = 0xc0;
 /// `icmp_send`.
 #[cold]
 pub fn send_error(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Error) {
-    let Ok(ip) = ipv4::view(about.data()) else { return };
-    send_error_with(ns, cx, about, error, ip.options);
+    send_error_on(ns, cx, about, error, about.iif);
 }
 
-/// As [`send_error`], with `received` for the options that the error goes on with: usually the packet's. `__icmp_send`.
-pub fn send_error_with(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Error, received: &[u8]) {
+/// The same for a packet that may have been made here, and that got as far as `link`.
+pub fn send_error_on(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, error: Error, link: IfIndex) {
+    let Ok(ip) = ipv4::view(about.data()) else { return };
+    send_error_with(ns, cx, about, error, (ip.options, ns.l3mdev_master(link)));
+}
+
+/// As [`send_error`], with the options that the error goes on with, usually the packet's, and the VRF it goes to, if any.
+/// `__icmp_send`.
+pub fn send_error_with(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    about: &Packet,
+    error: Error,
+    (received, vrf): (&[u8], IfIndex),
+) {
     let Ok(ip) = ipv4::view(about.data()) else { return };
     let (src, dst) = (ip.header.src(), ip.header.dst());
     let own_packet = !about.iif.is_some();
@@ -79,11 +92,12 @@ pub fn send_error_with(ns: &mut Namespace, cx: &mut Cx<'_>, about: &Packet, erro
         ns.snmp.icmp_out_rate_limit_global += 1;
         return;
     }
-    let from = if ns.is_own(dst) { Some(dst) } else { inbound_address(ns, about) };
+    let from = if ns.is_own_on(vrf, dst) { Some(dst) } else { inbound_address(ns, about) };
     let tos = (ip.header.tos & ipv4::IPTOS_TOS_MASK) | INTERNETCONTROL;
-    let flow = OutputFlow { dst: src, src: from, tos, mark: about.mark, ..OutputFlow::default() };
+    let flow = OutputFlow { dst: src, src: from, oif: vrf, tos, mark: about.mark, ..OutputFlow::default() };
     let Ok(route) = route::route_output(ns, now, &flow) else { return };
-    if route.kind != RouteKind::Local && !ns.icmp_limits.allow_peer(now, &limits(ns), src, error.kind, error.code) {
+    let peer = (src, ns.l3mdev_master(route.oif));
+    if route.kind != RouteKind::Local && !ns.icmp_limits.allow_peer(now, &limits(ns), peer, error.kind, error.code) {
         ns.snmp.icmp_out_rate_limit_host += 1;
         return;
     }
@@ -207,7 +221,8 @@ fn reply(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, to: RouteKind, edi
     };
     let (src, tos) = (ip.header.src(), ip.header.tos);
     let own = route::specific_destination(ns, to, &packet);
-    let flow = OutputFlow { dst: src, src: own, tos, mark: packet.mark, ..OutputFlow::default() };
+    let oif = ns.l3mdev_master(packet.iif);
+    let flow = OutputFlow { dst: src, src: own, oif, tos, mark: packet.mark, ..OutputFlow::default() };
     let Ok(route) = route::route_output(ns, cx.now, &flow) else {
         return cx.drop(packet, DropReason::IcmpNoRoute);
     };
@@ -232,7 +247,8 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
     let mut info = 0;
     if (header.kind, header.code) == (ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED) {
         info = u32::from(header.mtu());
-        route::learn_path_mtu(ns, cx.now, inner.header.dst(), info);
+        let oif = ns.l3mdev_master(packet.iif);
+        route::learn_path_mtu(ns, cx.now, inner.header.dst(), oif, info);
     }
     let report = Report {
         errno: errno_of(header.kind, header.code),
@@ -241,6 +257,7 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
         info,
         ttl: outer.header.ttl,
         iif: packet.iif,
+        from_dev: ns.in_dev(packet),
     };
     raw::error(ns, cx, &report, &inner);
     match inner.header.protocol {
@@ -266,6 +283,8 @@ pub struct Report {
     pub ttl: u8,
     /// The link through which it came.
     pub iif: IfIndex,
+    /// The same as sockets see it.
+    pub from_dev: InDev,
 }
 
 /// The errno of an ICMP error, and whether it is final (`icmp_err_convert`).

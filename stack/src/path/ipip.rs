@@ -137,7 +137,7 @@ fn path_mtu_of_inner(
     let mtu = route.mtu.saturating_sub(IP_HLEN as u32);
     let (header, len) = (*split::<ipv4::Header>(inner).ok()?.0, inner.len());
     if tunnel.0 == cx.ns && ns.devs.get(tunnel.1).is_some_and(|dev| mtu <= dev.mtu) {
-        route::learn_path_mtu(ns, cx.now, header.dst(), mtu);
+        route::learn_path_mtu(ns, cx.now, header.dst(), IfIndex::NONE, mtu);
     }
     (header.dont_fragment() && len > mtu as usize).then(|| u16::try_from(mtu).unwrap_or(u16::MAX))
 }

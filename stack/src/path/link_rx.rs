@@ -37,6 +37,8 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         // What a bridge passes up to itself was sorted when it came in through a port (br_pass_frame_up), and what comes
         // from the link below when it came in there. The address may be another one here (vlan_do_receive).
         Kind::Bridge(_) => {}
+        // vrf_local_xmit: it was counted and seen on its way out.
+        Kind::Vrf(_) => packet.kind = PacketType::Host,
         Kind::Vlan(vlan) => {
             packet.priority = vlan.ingress[(packet.priority & 7) as usize];
             if packet.kind == PacketType::OtherHost && dst == dev.addr {
@@ -46,6 +48,11 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         Kind::Macvlan(_) if dst.is_unicast() => packet.kind = PacketType::Host,
         Kind::Macvlan(_) => {
             // See macvlan_queue_xmit.
+            dev.stats.rx_bytes += u64::from(packet.mac_len);
+            packet.kind = address_sort(dst, dev.addr);
+        }
+        Kind::Ipvlan(_) => {
+            // See ipvlan_rcv_frame and ipvlan_process_multicast.
             dev.stats.rx_bytes += u64::from(packet.mac_len);
             packet.kind = address_sort(dst, dev.addr);
         }
@@ -61,6 +68,7 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
             Ok(counted) => counted,
             Err(reason) => return ControlFlow::Break(cx.drop(packet, reason)),
         },
+        Kind::Vrf(_) => None,
         _ => Some(packet.len()),
     };
     if let Some(bytes) = counted {
@@ -70,11 +78,11 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     if packet.kind == PacketType::Multicast {
         dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_) | Kind::Vxlan(_)));
     } else if packet.kind == PacketType::Broadcast {
-        // macvlan_broadcast.
-        dev.stats.multicast += u64::from(matches!(dev.kind, Kind::Macvlan(_)));
+        // macvlan_broadcast, ipvlan_process_multicast.
+        dev.stats.multicast += u64::from(matches!(dev.kind, Kind::Macvlan(_) | Kind::Ipvlan(_)));
     }
     cx.note(&packet, || Detail::LinkRx { link });
-    let taps = dev.taps;
+    let taps = if dev.kind.vrf().is_some() { 0 } else { dev.taps };
     if vlan::is_tag(protocol) && !vlan::untag(&mut packet) {
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     }

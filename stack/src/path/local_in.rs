@@ -7,7 +7,7 @@ use hopwise_protocols::wire::ipv4::{IPPROTO_ICMP, IPPROTO_IGMP, IPPROTO_IPIP, IP
 use hopwise_protocols::wire::{icmp as wire_icmp, ipv4, split};
 use hopwise_sim_core::{Detail, DropReason, Fate, Packet};
 
-use crate::cx::Cx;
+use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
@@ -16,24 +16,22 @@ use crate::socket::raw;
 
 /// Takes a packet that `route` says is for this host.
 pub fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
-    let is_fragment = split::<ipv4::Header>(packet.data()).is_ok_and(|(h, _)| h.is_fragment());
-    let packet = if is_fragment {
-        match frag::defrag(ns, cx, packet) {
-            ControlFlow::Continue(packet) => packet,
-            ControlFlow::Break(fate) => return fate,
-        }
-    } else {
-        packet
-    };
-    let at = At::local_in(packet.iif);
-    match netfilter::hook(ns, cx, at, packet) {
+    match input(ns, cx, packet) {
         ControlFlow::Continue(packet) => deliver(ns, cx, route, packet),
         ControlFlow::Break(fate) => fate,
     }
 }
 
+/// `ip_local_deliver`: a packet is put together and passes INPUT.
+pub(super) fn input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
+    let is_fragment = split::<ipv4::Header>(packet.data()).is_ok_and(|(h, _)| h.is_fragment());
+    let packet = if is_fragment { frag::defrag(ns, cx, packet)? } else { packet };
+    let at = At::local_in(ns.input_dev(&packet));
+    netfilter::hook(ns, cx, at, packet)
+}
+
 /// `ip_local_deliver_finish`: a whole packet meets its protocol.
-fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
+pub(super) fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };

@@ -19,6 +19,7 @@ pub mod frag;
 pub mod icmp;
 pub mod ip_rcv;
 pub mod ipip;
+pub mod ipvlan;
 pub mod link_rx;
 pub mod local_in;
 pub mod neigh_out;
@@ -32,6 +33,7 @@ pub mod stacked;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
+pub mod vrf;
 pub mod vxlan;
 
 use core::ops::ControlFlow;
@@ -60,6 +62,8 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
         ETH_P_IP => {
             let packet = ip_rcv::ip_rcv(ns, cx, packet)?;
             let packet = pre_routing(ns, cx, packet)?;
+            let packet = vrf::rcv(ns, cx, packet)?;
+            let packet = ipvlan::l3s_rcv(ns, cx, packet)?;
             let (packet, route) = route::route_input(ns, cx, packet)?;
             let (packet, options) = options::check(ns, cx, route.kind(), packet)?;
             ControlFlow::Continue(match &route {
@@ -72,13 +76,13 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
     }
 }
 
-/// Who stands on the link may take the frame: a VLAN, the bridge, a macvlan.
+/// Who stands on the link may take the frame: a VLAN, the bridge, a macvlan, an ipvlan.
 #[inline]
 fn above(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Verdict {
     let mut packet = if packet.vlan.is_some() { stacked::vlan_rx(ns, cx, link, packet)? } else { packet };
     match ns.devs.get(link) {
         Some(dev) if dev.port.is_some() => packet = bridge::port_rx(ns, cx, link, packet)?,
-        Some(dev) if dev.stacked.is_some() => packet = stacked::macvlan_rx(ns, cx, link, packet)?,
+        Some(dev) if dev.stacked.is_some() => packet = stacked::rx(ns, cx, link, packet)?,
         _ => {}
     }
     if packet.vlan.is_some() {

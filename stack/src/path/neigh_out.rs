@@ -4,7 +4,7 @@
 use core::net::Ipv4Addr;
 
 use hopwise_devices::LinkFlags;
-use hopwise_protocols::fib::{Insert, RT_TABLE_LOCAL};
+use hopwise_protocols::fib::Insert;
 use hopwise_protocols::neigh::arp::{LinkLayer, constructor};
 use hopwise_protocols::neigh::{Effects, Initial, NeighFlags, NewNeigh, Nud, OVERFLOW_MESSAGE, Output, Solicit};
 use hopwise_protocols::wire::ethernet::{self, ETH_HLEN, ETH_P_IP};
@@ -74,7 +74,7 @@ pub fn resolve(ns: &mut Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfInde
 
 /// State and address with which an entry for `addr` on a link is made (`arp_constructor`).
 pub fn initial(ns: &Namespace, dev: &Dev, addr: Ipv4Addr) -> Initial {
-    let kind = ns.fib.addr_type(addr, None, RT_TABLE_LOCAL);
+    let kind = ns.addr_type_on(dev.index, addr);
     let link = LinkLayer {
         has_header: dev.has_ethernet(),
         noarp: !dev.uses_arp(),
@@ -126,7 +126,7 @@ pub fn apply(ns: &mut Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex,
         fate = send(ns, cx, link, (addr, effects.lladdr), packet);
     }
     for packet in effects.unreachable {
-        unreachable(ns, cx, packet);
+        unreachable(ns, cx, link, packet);
     }
     start_collecting(ns, cx);
     fate
@@ -144,9 +144,10 @@ fn ask(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, solicit: Solicit) {
 }
 
 /// A packet whose next hop did not answer: its sender is told. `arp_error_report`, `ipv4_link_failure`.
-fn unreachable(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) {
+fn unreachable(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) {
     br_netfilter::waits_no_more(ns, cx.now, &packet);
-    icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH));
+    let link = if packet.iif.is_some() { packet.iif } else { link };
+    icmp::send_error_on(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH), link);
     cx.drop(packet, DropReason::NeighFailed);
 }
 

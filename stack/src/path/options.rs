@@ -83,7 +83,8 @@ fn options_mut(packet: &mut Packet) -> &mut [u8] {
 fn parameter_problem(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refused: Refused) -> Fate {
     let error = icmp::Error { kind: ICMP_PARAMETERPROB, code: 0, rest: [refused.pointer, 0, 0, 0] };
     let sound = ipv4::view(packet.data()).ok().and_then(|ip| ip.options.get(..refused.option)).unwrap_or(&[]).to_vec();
-    icmp::send_error_with(ns, cx, &packet, error, &sound);
+    let vrf = ns.l3mdev_master(packet.iif);
+    icmp::send_error_with(ns, cx, &packet, error, (&sound, vrf));
     ns.snmp.in_hdr_errors += 1;
     cx.drop(packet, DropReason::IpInHdr)
 }

@@ -13,7 +13,7 @@ use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
-use crate::path::{frag, icmp, neigh_out, options};
+use crate::path::{frag, icmp, neigh_out, options, vrf};
 use crate::socket::PmtuDisc;
 use crate::sysctl::SysctlKey;
 
@@ -135,6 +135,11 @@ pub fn send(
     cx.note(&packet, || Detail::Born { by: by.0, from: by.1 });
     cx.note(&packet, || route.detail(spec.dst));
     ns.snmp.out_requests += 1;
+    let packet = match vrf::out(ns, cx, route, packet) {
+        ControlFlow::Continue(packet) => packet,
+        ControlFlow::Break(Fate::Dropped(_)) => return Err(Errno::EPERM),
+        ControlFlow::Break(fate) => return Ok(fate),
+    };
     match netfilter::local_out(ns, cx, route, packet) {
         ControlFlow::Continue((packet, None)) => Ok(ip_output(ns, cx, route, packet)),
         ControlFlow::Continue((packet, Some(other))) => Ok(ip_output(ns, cx, &other, packet)),
@@ -147,6 +152,15 @@ pub fn send(
 #[inline]
 pub fn local_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     ns.snmp.out_requests += 1;
+    match vrf::out(ns, cx, route, packet) {
+        ControlFlow::Continue(packet) => through_vrf(ns, cx, route, packet),
+        ControlFlow::Break(fate) => fate,
+    }
+}
+
+/// The same for a packet that has passed its VRF already, or was routed by it. `vrf_ip_local_out`.
+#[inline]
+pub(super) fn through_vrf(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
     match netfilter::local_out(ns, cx, route, packet) {
         ControlFlow::Continue((packet, None)) => ip_output(ns, cx, route, packet),
         ControlFlow::Continue((packet, Some(other))) => ip_output(ns, cx, &other, packet),

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: &Packet) {
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else { return };
     let (src, dst) = (header.src(), header.dst());
-    if !ns.redirect_limits.allow(cx.now, src) {
+    if !ns.redirect_limits.allow(cx.now, (src, ns.l3mdev_master(route.oif))) {
         return;
     }
     let gateway = route.gateway.unwrap_or(dst);

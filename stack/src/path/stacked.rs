@@ -10,18 +10,20 @@ use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
 
 use crate::capture::Direction;
-use crate::cx::{Cx, Verdict};
+use crate::cx::{Cx, EventKind, Verdict};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
+use crate::path::ipvlan;
 use crate::socket::packet;
 
 /// Where a link is.
-type At = (NsId, IfIndex);
+pub(super) type At = (NsId, IfIndex);
 
 /// A frame leaves one namespace for another: what is known of it there is no use here (`skb_scrub_packet`).
-fn scrub(cx: &Cx<'_>, to: NsId, packet: &mut Packet) {
+pub(super) fn scrub(cx: &Cx<'_>, to: NsId, packet: &mut Packet) {
     packet.phys = (IfIndex::NONE, IfIndex::NONE);
     if to != cx.ns {
+        packet.mark = 0;
         packet.conn = None;
         packet.from_socket = false;
     }
@@ -38,7 +40,7 @@ pub(super) fn send_below(ns: &mut Namespace, cx: &mut Cx<'_>, (lower_ns, lower):
 }
 
 /// Gives a frame, which begins with its Ethernet header, to a link above: it comes in there.
-fn send_up(cx: &mut Cx<'_>, (ns, link): At, mut packet: Packet) {
+pub(super) fn send_up(cx: &mut Cx<'_>, (ns, link): At, mut packet: Packet) {
     packet.depth = 0;
     scrub(cx, ns, &mut packet);
     cx.send(Duration::ZERO, ns, link, packet);
@@ -59,10 +61,11 @@ pub(super) fn vlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut pa
     ControlFlow::Break(Fate::Sent)
 }
 
-/// A macvlan sends a frame: directly to the others of its link if they are bridged, else through the link below.
-pub(super) fn macvlan_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: At, mut packet: Packet) -> Fate {
+/// A macvlan or an ipvlan sends a frame, which is looked at where the link below is: it may be for others on that.
+pub(super) fn child_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: At, mut packet: Packet) -> Fate {
     if lower.0 == cx.ns {
-        return macvlan_queue_xmit(ns, cx, from, lower.1, packet);
+        packet.phys = (IfIndex(from.0.0), from.1);
+        return xmit_for(ns, cx, lower.1, packet);
     }
     scrub(cx, lower.0, &mut packet);
     // Who sends it must be known there; the ports of a bridge are of no use on this way.
@@ -71,13 +74,34 @@ pub(super) fn macvlan_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower:
     Fate::Sent
 }
 
+/// Whether the link below did not take a frame (what `dev_queue_xmit` returns).
+pub(super) const fn was_refused(fate: Fate) -> bool {
+    matches!(fate, Fate::Dropped(DropReason::DevReady | DropReason::Qdisc | DropReason::TooDeep))
+}
+
 /// A link sends for one that stands on it in another namespace.
 pub(crate) fn xmit_for(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut packet: Packet) -> Fate {
     let (from_ns, from) = core::mem::take(&mut packet.phys);
-    if from.is_some() {
-        macvlan_queue_xmit(ns, cx, (NsId(from_ns.0), from), lower, packet)
-    } else {
-        dev_xmit(ns, cx, lower, packet)
+    if !from.is_some() {
+        return dev_xmit(ns, cx, lower, packet);
+    }
+    let (from, len) = ((NsId(from_ns.0), from), packet.len() as u32);
+    let fate = match ns.devs.get(lower).and_then(|d| d.stacked.as_deref()) {
+        Some(stacked) if !stacked.ipvlan.children.is_empty() => ipvlan::queue_xmit(ns, cx, from, lower, packet),
+        _ => macvlan_queue_xmit(ns, cx, from, lower, packet),
+    };
+    if from.0 != cx.ns && was_refused(fate) {
+        cx.soon(from.0, EventKind::NotSent { link: from.1, len });
+    }
+    fate
+}
+
+/// A frame has come in through a link that others stand on: its `rx_handler`.
+#[cold]
+pub(super) fn rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Verdict {
+    match ns.devs.get(link).and_then(|d| d.stacked.as_deref()) {
+        Some(stacked) if !stacked.ipvlan.children.is_empty() => ipvlan::rx(ns, cx, link, packet),
+        _ => macvlan_rx(ns, cx, link, packet),
     }
 }
 
@@ -103,7 +127,7 @@ fn macvlan_queue_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: IfIn
         return Fate::Sent;
     }
     for child in children.iter().filter(|c| c.up && c.at != from && c.mode == Mode::Bridge) {
-        let mut copy = copy(cx, &packet);
+        let mut copy = copy(cx, &packet, "macvlan");
         // macvlan_broadcast counts the Ethernet header once more, though it has not been taken off here.
         copy.mac_len = ETH_HLEN as u8;
         send_up(cx, child.at, copy);
@@ -113,8 +137,7 @@ fn macvlan_queue_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: IfIn
 
 /// A frame has come in through a link with macvlans: it is theirs, or the link's own, or a group's and everybody's
 /// (`macvlan_handle_frame`).
-#[cold]
-pub(super) fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Verdict {
+fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Verdict {
     let Some(port) = ns.devs.get(link).and_then(|d| d.stacked.as_deref()).map(|s| &s.macvlan) else {
         return ControlFlow::Continue(packet);
     };
@@ -129,7 +152,7 @@ pub(super) fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut
             Some(only.at)
         } else {
             for child in hearers {
-                let mut copy = copy(cx, &packet);
+                let mut copy = copy(cx, &packet, "macvlan");
                 copy.push_mac_header();
                 send_up(cx, child.at, copy);
             }
@@ -149,13 +172,13 @@ pub(super) fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut
     ControlFlow::Break(Fate::Sent)
 }
 
-fn copy(cx: &mut Cx<'_>, packet: &Packet) -> Packet {
+pub(super) fn copy(cx: &mut Cx<'_>, packet: &Packet, by: &'static str) -> Packet {
     let copy = cx.pool.copy(packet);
-    cx.note(&copy, || Detail::Born { by: "macvlan", from: Some(packet.id) });
+    cx.note(&copy, || Detail::Born { by, from: Some(packet.id) });
     copy
 }
 
 #[inline]
-fn destination(frame: &[u8]) -> Option<MacAddr> {
+pub(super) fn destination(frame: &[u8]) -> Option<MacAddr> {
     frame.first_chunk::<6>().map(|bytes| MacAddr(*bytes))
 }

@@ -8,6 +8,7 @@ use hopwise_protocols::wire::{IntoBytes, Malformed, ipv4};
 use hopwise_sim_core::{DropReason, Errno, Fate, IfIndex, Packet, Time};
 
 use crate::cx::{Cx, TimerKind};
+use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
 use crate::path::icmp::Report;
 use crate::path::output::{self, IpSpec};
@@ -35,7 +36,8 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         }
     };
     let header = view.header;
-    let pair = Pair { local: (dst, header.dest.get()), remote: (src, header.source.get()) };
+    let vrf = ns.l3mdev_master(packet.iif);
+    let pair = Pair { local: (dst, header.dest.get()), remote: (src, header.source.get()), vrf };
     let segment = Arrived {
         seq: header.seq.get(),
         ack: header.ack.get(),
@@ -44,7 +46,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         options: Options::parse(view.options),
         payload: view.payload,
     };
-    if dispatch(ns, cx, pair, &segment, packet.iif) {
+    if dispatch(ns, cx, pair, &segment, ns.in_dev(&packet)) {
         cx.deliver(packet, "tcp")
     } else {
         cx.drop(packet, DropReason::NoSocket)
@@ -52,7 +54,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
 }
 
 /// Gives a segment to whom it is for; false if nobody wants it.
-fn dispatch(ns: &mut Namespace, cx: &mut Cx<'_>, pair: Pair, segment: &Arrived<'_>, iif: IfIndex) -> bool {
+fn dispatch(ns: &mut Namespace, cx: &mut Cx<'_>, pair: Pair, segment: &Arrived<'_>, from_dev: InDev) -> bool {
     let mut iss = None;
     if let Some(id) = ns.sockets.tcp.find(&pair) {
         if overflows(ns, id, segment) {
@@ -62,7 +64,7 @@ fn dispatch(ns: &mut Namespace, cx: &mut Cx<'_>, pair: Pair, segment: &Arrived<'
         }
         let now = cx.now;
         match work(ns, cx, id, |conn| conn.end.on_segment(now, segment)) {
-            Some(Reaction::Reopen(number)) if listener(ns, pair.local, iif).is_some() => {
+            Some(Reaction::Reopen(number)) if listener(ns, pair.local, from_dev).is_some() => {
                 work(ns, cx, id, |conn| conn.end.forget());
                 iss = Some(number);
             }
@@ -70,13 +72,13 @@ fn dispatch(ns: &mut Namespace, cx: &mut Cx<'_>, pair: Pair, segment: &Arrived<'
         }
     }
     let flags = segment.flags & (Flags::SYN | Flags::ACK | Flags::RST | Flags::FIN);
-    if let Some(id) = listener(ns, pair.local, iif) {
+    if let Some(id) = listener(ns, pair.local, from_dev) {
         if flags.contains(Flags::RST) {
             return false;
         }
         if !flags.contains(Flags::ACK) {
             if flags == Flags::SYN {
-                syn(ns, cx, id, pair, segment, iss);
+                syn(ns, cx, id, pair, segment, (iss, from_dev));
             }
             return flags == Flags::SYN;
         }
@@ -85,7 +87,7 @@ fn dispatch(ns: &mut Namespace, cx: &mut Cx<'_>, pair: Pair, segment: &Arrived<'
         ns.snmp.tcp_out_rsts += 1;
         ns.snmp.tcp_out_segs += 1;
         let opts = SockOpts::default();
-        if let Some(route) = way(ns, cx, pair, &opts, IfIndex::NONE) {
+        if let Some(route) = way(ns, cx, pair, &opts, ns.l3mdev_master(from_dev.dif)) {
             send(ns, cx, route, (pair, &opts), &reset, None, |_| ());
         }
     }
@@ -263,7 +265,8 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
     let [a, b, c, d, seq @ ..] = *ports;
     let local = (inner.header.src(), u16::from_be_bytes([a, b]));
     let remote = (inner.header.dst(), u16::from_be_bytes([c, d]));
-    let Some(id) = ns.sockets.tcp.find(&Pair { local, remote }) else { return };
+    let pair = Pair { local, remote, vrf: ns.l3mdev_master(report.iif) };
+    let Some(id) = ns.sockets.tcp.find(&pair) else { return };
     let now = cx.now;
     if !ns.sockets.tcp.get(id).is_some_and(|conn| conn.end.has_in_flight(u32::from_be_bytes(seq))) {
         ns.snmp.out_of_window_icmps += 1;
@@ -273,7 +276,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
         let opts = ns.sockets.tcp.get(id).map(|conn| (conn.opts, conn.bound_dev));
         let Some((opts, oif)) = opts else { return };
         // The route has learned the MTU already, within its limits.
-        if let Some(route) = way(ns, cx, Pair { local, remote }, &opts, oif) {
+        if let Some(route) = way(ns, cx, pair, &opts, oif) {
             work(ns, cx, id, |conn| conn.end.path_mtu(now, route.mtu));
         }
         return;

@@ -29,7 +29,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
     let from = (src, datagram.header.source.get());
     let to = (dst, datagram.header.dest.get());
     let group = route.kind != RouteKind::Local;
-    let receivers = socket::udp::receivers(ns, from, to, packet.iif, group);
+    let receivers = socket::udp::receivers(ns, from, to, ns.in_dev(&packet), group);
     if receivers.is_empty() {
         if group {
             ns.snmp.udp_ignored_multi += 1;

@@ -98,7 +98,8 @@ impl Network {
     /// `EADDRNOTAVAIL` if the address is not one of this namespace's.
     pub fn bind_raw(&mut self, ns: NsId, id: SocketId, addr: Ipv4Addr) -> Result<(), Errno> {
         let space = self.ns_mut(ns).ok_or(Errno::ENODEV)?;
-        if !addr.is_unspecified() && !space.is_own(addr) && !addr.is_loopback() {
+        let dev = space.sockets.get(id).ok_or(Errno::EBADF)?.bound_dev;
+        if !addr.is_unspecified() && !space.is_own_on(dev, addr) && !addr.is_loopback() {
             return Err(Errno::EADDRNOTAVAIL);
         }
         space.sockets.get_mut(id).ok_or(Errno::EBADF)?.local.0 = addr;
@@ -117,7 +118,7 @@ impl Network {
         let flow = OutputFlow {
             dst: to.0,
             src: Some(local.0).filter(|a| !a.is_unspecified()),
-            oif: socket.bound_dev,
+            oif: space.socket_oif(socket.bound_dev, to.0),
             tos: opts.tos,
             mark: opts.mark,
             protocol: hopwise_protocols::wire::ipv4::IPPROTO_UDP,

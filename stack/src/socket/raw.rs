@@ -3,15 +3,17 @@
 use core::net::Ipv4Addr;
 
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_ICMP, Ipv4};
-use hopwise_sim_core::{IfIndex, Packet, VlanTag};
+use hopwise_sim_core::{Packet, VlanTag};
 
 use crate::cx::Cx;
 use crate::error::Errno;
+use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
 use crate::path::icmp::Report;
 use crate::path::output::{self, IpSpec};
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
 use crate::socket::{Datagram, PmtuDisc, SockError, SockOpts, Socket, SocketId, SocketKind};
+use crate::sysctl::SysctlKey;
 
 /// Gives a copy of a packet to each raw socket that wants it. True if there was one (`raw_local_deliver`).
 pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u8) -> bool {
@@ -20,11 +22,12 @@ pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u
     }
     let Ok(ip) = ipv4::view(packet.data()) else { return false };
     let (src, dst) = (ip.header.src(), ip.header.dst());
+    let (from_dev, accept) = (ns.in_dev(packet), ns.sysctl[SysctlKey::RawL3mdevAccept] != 0);
     let mut any = false;
     for i in 0..ns.sockets.raw.len() {
         let id = ns.sockets.raw[i];
         let Some(socket) = ns.sockets.get_mut(id) else { continue };
-        if !wants(socket, protocol, (src, dst), packet.iif) {
+        if !wants(socket, protocol, (src, dst), from_dev, accept) {
             continue;
         }
         any = true;
@@ -46,11 +49,11 @@ pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u
 }
 
 /// `raw_v4_match`.
-fn wants(socket: &Socket, protocol: u8, (src, dst): (Ipv4Addr, Ipv4Addr), iif: IfIndex) -> bool {
+fn wants(socket: &Socket, protocol: u8, (src, dst): (Ipv4Addr, Ipv4Addr), from_dev: InDev, accept: bool) -> bool {
     socket.kind == (SocketKind::Raw { protocol })
         && (socket.local.0.is_unspecified() || socket.local.0 == dst)
         && socket.remote.is_none_or(|(remote, _)| remote == src)
-        && (!socket.bound_dev.is_some() || socket.bound_dev == iif)
+        && from_dev.suits(socket.bound_dev, accept)
 }
 
 /// The header that a socket's options ask for.
@@ -82,8 +85,8 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, pay
     let SocketKind::Raw { protocol } = socket.kind else { return Err(Errno::EOPNOTSUPP) };
     let (opts, local, bound) = (socket.opts, socket.local, socket.bound_dev);
     let src = Some(local.0).filter(|a| !a.is_unspecified());
-    let flow =
-        OutputFlow { dst: to, src, oif: bound, tos: opts.tos, mark: opts.mark, protocol, ..OutputFlow::default() };
+    let oif = ns.socket_oif(bound, to);
+    let flow = OutputFlow { dst: to, src, oif, tos: opts.tos, mark: opts.mark, protocol, ..OutputFlow::default() };
     let route = route::route_output(ns, cx.now, &flow)?;
     if route.kind == RouteKind::Broadcast && !opts.broadcast {
         return Err(Errno::EACCES);
@@ -134,11 +137,12 @@ pub fn local_error(ns: &mut Namespace, cx: &Cx<'_>, id: SocketId, errno: Errno, 
 /// An ICMP error about a packet of a raw socket's protocol (`raw_icmp_error`).
 pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<'_>) {
     let protocol = inner.header.protocol;
+    let accept = ns.sysctl[SysctlKey::RawL3mdevAccept] != 0;
     for i in 0..ns.sockets.raw.len() {
         let id = ns.sockets.raw[i];
         let Some(socket) = ns.sockets.get_mut(id) else { continue };
         let about = (inner.header.dst(), inner.header.src());
-        if !wants(socket, protocol, about, report.iif) {
+        if !wants(socket, protocol, about, report.from_dev, accept) {
             continue;
         }
         let (errno, fatal) = report.errno;

@@ -11,24 +11,30 @@ use smallvec::SmallVec;
 
 use crate::cx::Cx;
 use crate::error::Errno;
+use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
 use crate::path::icmp::Report;
 use crate::path::output;
 use crate::path::route::{self, OutputFlow, RouteKind};
 use crate::socket::{SockError, Socket, SocketId, raw};
+use crate::sysctl::SysctlKey;
 
 /// The sockets that get a datagram: the best match, or all matches if it was sent to a group.
 pub fn receivers(
     ns: &Namespace,
     from: (Ipv4Addr, u16),
     to: (Ipv4Addr, u16),
-    iif: IfIndex,
+    from_dev: InDev,
     group: bool,
 ) -> SmallVec<[SocketId; 2]> {
+    let accept = ns.sysctl[SysctlKey::UdpL3mdevAccept] != 0;
     let mut best: Option<(u32, SocketId)> = None;
     let mut all = SmallVec::new();
     for &id in ns.sockets.udp.get(&to.1).into_iter().flatten() {
-        let Some(score) = ns.sockets.get(id).and_then(|s| score(s, from, to, iif)) else { continue };
+        let Some(score) = ns.sockets.get(id).and_then(|s| score(s, from, to)) else { continue };
+        if ns.sockets.get(id).is_some_and(|s| !from_dev.suits(s.bound_dev, accept)) {
+            continue;
+        }
         if group {
             all.push(id);
         } else if best.is_none_or(|(s, _)| score > s) {
@@ -46,14 +52,14 @@ pub(crate) fn for_datagram(
     ns: &Namespace,
     from: (Ipv4Addr, u16),
     to: (Ipv4Addr, u16),
-    iif: IfIndex,
+    from_dev: InDev,
 ) -> Option<FoundSocket> {
-    let socket = ns.sockets.get(*receivers(ns, from, to, iif, false).first()?)?;
+    let socket = ns.sockets.get(*receivers(ns, from, to, from_dev, false).first()?)?;
     Some(FoundSocket { wildcard: socket.local.0.is_unspecified(), mark: Some(socket.opts.mark) })
 }
 
 /// How well a socket matches (`compute_score`); `None`: not at all.
-fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), iif: IfIndex) -> Option<u32> {
+fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) -> Option<u32> {
     let mut score = 1;
     if !socket.local.0.is_unspecified() {
         if socket.local.0 != to.0 {
@@ -68,9 +74,6 @@ fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), iif: IfInd
         score += 8;
     }
     if socket.bound_dev.is_some() {
-        if socket.bound_dev != iif {
-            return None;
-        }
         score += 4;
     }
     Some(score)
@@ -80,7 +83,8 @@ fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), iif: IfInd
 ///
 /// Errors: `EADDRNOTAVAIL` if the address is not one of this namespace's, `EADDRINUSE` if the port is taken.
 pub fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) -> Result<u16, Errno> {
-    let known = addr.is_unspecified() || ns.is_own(addr) || addr.is_loopback() || addr.is_multicast();
+    let dev = ns.sockets.get(id).map_or(IfIndex::NONE, |socket| socket.bound_dev);
+    let known = addr.is_unspecified() || ns.is_own_on(dev, addr) || addr.is_loopback() || addr.is_multicast();
     if !known && !addr.is_broadcast() && !route::is_broadcast(ns, addr) {
         return Err(Errno::EADDRNOTAVAIL);
     }
@@ -146,7 +150,7 @@ pub fn send(
     let flow = OutputFlow {
         dst: to.0,
         src,
-        oif: bound,
+        oif: ns.socket_oif(bound, to.0),
         tos: opts.tos,
         mark: opts.mark,
         protocol: IPPROTO_UDP,
@@ -185,7 +189,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
     let Ok((header, payload)) = split::<udp::Header>(inner.payload) else { return };
     let local = (inner.header.src(), header.source.get());
     let remote = (inner.header.dst(), header.dest.get());
-    for id in receivers(ns, remote, local, report.iif, false) {
+    for id in receivers(ns, remote, local, report.from_dev, false) {
         let Some(socket) = ns.sockets.get_mut(id).filter(|s| !s.tunnel) else { continue };
         let (errno, fatal) = report.errno;
         if socket.opts.recverr {

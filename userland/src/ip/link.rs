@@ -1,5 +1,6 @@
 //! `ip link`: show, add, set, delete.
 
+mod absent;
 mod add;
 mod delete;
 mod ipip;

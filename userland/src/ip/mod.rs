@@ -14,6 +14,7 @@ pub mod rule;
 mod run;
 pub mod tunnel;
 pub mod tuntap;
+pub mod vrf;
 
 use hopwise_machine::{MachineId, Sys};
 use hopwise_sim_core::{IfIndex, NsId};
@@ -198,7 +199,7 @@ pub static OBJECTS: &[ObjectRow] = &[
     ObjectRow { name: "mrule", run: unknown },
     ObjectRow { name: "netns", run: netns::run },
     ObjectRow { name: "netconf", run: unknown },
-    ObjectRow { name: "vrf", run: unknown },
+    ObjectRow { name: "vrf", run: vrf::run },
     ObjectRow { name: "sr", run: unknown },
     ObjectRow { name: "nexthop", run: unknown },
     ObjectRow { name: "mptcp", run: unknown },
@@ -235,7 +236,7 @@ pub fn command(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 /// What `ip help` prints: the objects and options that exist here.
 const USAGE: &str = "Usage: ip [ OPTIONS ] OBJECT { COMMAND | help }
        ip [ -force ] -batch filename
-where  OBJECT := { address | help | link | neighbor | neighbour | netns | route | rule | tunnel | tuntap }
+where  OBJECT := { address | help | link | neighbor | neighbour | netns | route | rule | tunnel | tuntap | vrf }
        OPTIONS := { -V[ersion] | -s[tatistics] | -d[etails] | -r[esolve] |
                     -h[uman-readable] | -iec | -j[son] | -p[retty] |
                     -f[amily] { inet | inet6 | mpls | bridge | link } |

@@ -37,7 +37,7 @@ const USAGE: &str = "Usage: ip neigh { add | del | change | replace }
                 [ protocol PROTO ]
 
        ip neigh { show | flush } [ proxy ] [ to PREFIX ] [ dev DEV ] [ nud STATE ]
-                                  [ master DEV ] [ nomaster ]
+                                  [ master DEV ] [ nomaster ] [ vrf NAME ]
 
        ip neigh get { ADDR | proxy ADDR } dev DEV
 
@@ -275,10 +275,7 @@ impl Filter {
                     let found = ip.link(&w);
                     f.master = Some(found.ok_or_else(|| invarg("Device does not exist\n", &w))?);
                 }
-                "vrf" => {
-                    let w = args.need()?;
-                    return Err(invarg("Not a valid VRF name\n", &w));
-                }
+                "vrf" => f.master = Some(super::vrf::need(ip, args)?),
                 "nomaster" => f.master = Some(IfIndex::NONE),
                 "unused" => f.unused = true,
                 "nud" => {

@@ -34,7 +34,7 @@ SELECTOR := [ not ] [ from PREFIX ] [ to PREFIX ] [ tos TOS ]
             [ iif STRING ] [ oif STRING ] [ pref NUMBER ]
             [ ipproto PROTOCOL ]
             [ sport [ NUMBER | NUMBER-NUMBER ]
-            [ dport [ NUMBER | NUMBER-NUMBER ] ]
+            [ dport [ NUMBER | NUMBER-NUMBER ] ] [ l3mdev ]
 ACTION := [ table TABLE_ID ]
           [ protocol PROTO ]
           [ goto NUMBER ]
@@ -101,6 +101,7 @@ impl Request {
                     w.tos = Some(names::dsfield(&word).ok_or_else(|| invarg("TOS value is invalid\n", &word))?);
                 }
                 "fwmark" => mark(&args.need()?, w)?,
+                "l3mdev" => r.kind = Some(Action::L3mdev),
                 word if matches(word, "protocol") => {
                     let word = args.need()?;
                     let proto = names::protocol(&word);
@@ -125,6 +126,9 @@ impl Request {
                 "dport" => w.dport = Some(ports(&args.need()?)?),
                 _ => r.kind = Some(action(&word, args)?),
             }
+        }
+        if r.kind == Some(Action::L3mdev) && r.table.is_some() {
+            return Err(Fail::new(22, "table can not be specified for l3mdev rules"));
         }
         Ok(r)
     }
@@ -403,6 +407,7 @@ fn print_action(ip: &mut Ip<'_, '_>, rule: &Rule, resolved: impl Fn(u32) -> bool
                 ip.out.any("suppress_prefixlen", format_args!(" suppress_prefixlength {len}"), i64::from(len));
             }
         }
+        Action::L3mdev => ip.out.any("l3mdev", " lookup [l3mdev-table]", Json::Null),
         Action::Goto(target) => {
             ip.out.any("goto", format_args!(" goto {target}"), target);
             if !resolved(target) {

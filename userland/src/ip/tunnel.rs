@@ -187,6 +187,9 @@ fn delete(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 
 fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let wanted = Wanted::parse(ip, args, false)?;
+    if let (None, Some(Err(device))) = (&wanted.name, &wanted.mode) {
+        return Err(Fail::new(1, format!("get tunnel \"{device}\" failed: No such device")));
+    }
     let filter = wanted.params;
     let mut chosen: Vec<(IfIndex, TunnelParams)> = Vec::new();
     if let Some(name) = &wanted.name {

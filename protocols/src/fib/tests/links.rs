@@ -46,7 +46,7 @@ fn routes_go_with_their_source_address() {
     add(&mut fib, Route { prefsrc: ip("10.1.0.1"), ..via("52.0.0.0/8", "10.0.0.9") }).unwrap();
     let elsewhere = Route { prefsrc: ip("10.1.0.1"), ..via("52.0.0.0/8", "10.0.0.9") };
     fib.add(90, elsewhere, Insert::ADD_ROUTE, &Links).unwrap();
-    assert_eq!(fib.address_gone([10, 1, 0, 1].into()), 2);
+    assert_eq!(fib.address_gone([10, 1, 0, 1].into(), RT_TABLE_MAIN), 2);
     assert_eq!(show(&fib), ["10.0.0.0/24 dev 2"]);
     assert_eq!(fib.table(90).map(RouteTable::len), Some(1), "only table main is looked at");
 }

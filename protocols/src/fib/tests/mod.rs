@@ -25,6 +25,9 @@ impl LinkFacts for Links {
     fn has_carrier(&self, dev: IfIndex) -> bool {
         dev != BARE && dev != DOWN
     }
+    fn l3mdev_table(&self, _: IfIndex) -> u32 {
+        0
+    }
 }
 
 fn net(text: &str) -> Ipv4Net {

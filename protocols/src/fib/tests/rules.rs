@@ -101,3 +101,17 @@ fn a_rule_finds_its_link_again() {
     fib.rules_follow_link("nope", IfIndex(9));
     assert_eq!(fib.lookup(&flow).map_err(|e| e.errno()).unwrap_err(), FibErrno::Access);
 }
+
+#[test]
+fn the_rule_of_vrfs_asks_the_table_of_the_flow() {
+    let mut fib = router();
+    fib.add(10, via("0.0.0.0/0", "10.1.0.2"), Insert::ADD_ROUTE, &Links).unwrap();
+    fib.add_rule(L3MDEV_RULE).unwrap();
+    let ask = |l3mdev| {
+        let flow = Flow { l3mdev, ..to("50.0.0.1") };
+        fib.lookup(&flow).map(|r| (r.table, r.rule)).map_err(|e| e.errno())
+    };
+    assert_eq!(ask(10), Ok((10, Some(1000))));
+    assert_eq!(ask(0), Err(FibErrno::NetUnreach), "flows of no VRF are not meant");
+    assert_eq!(ask(11), Err(FibErrno::NetUnreach), "a table that is not there says nothing");
+}

@@ -141,6 +141,10 @@ impl Network {
         }
         if now.is_some() {
             self.leave_bridge(ns, link);
+            self.leave_vrf(ns, link);
+        }
+        if self.dev((ns, wanted)).is_some_and(|m| m.kind.vrf().is_some()) {
+            return self.join_vrf(ns, wanted, link);
         }
         if wanted.is_some() { self.join_bridge(ns, wanted, link) } else { Ok(()) }
     }

@@ -71,7 +71,7 @@ impl Network {
         }
         let Some(at) = spec.lower else { return refuse(Errno::EINVAL, "link not specified") };
         let Some(lower) = self.dev(at) else { return refuse(Errno::ENODEV, "link does not exist") };
-        if lower.hw != HwType::Ether {
+        if lower.hw != HwType::Ether || lower.kind.refuses_vlans() {
             return refuse(Errno::EOPNOTSUPP, "VLANs not supported on device");
         }
         let vlans = lower.stacked.as_deref().map_or(&[][..], |s| &s.vlans);
@@ -99,8 +99,9 @@ impl Network {
         let at = spec.lower.ok_or(Errno::EINVAL)?;
         let at = self.dev(at).and_then(|d| d.kind.macvlan()).map_or(at, |m| m.lower);
         let lower = self.dev(at).ok_or(Errno::ENODEV)?;
-        if lower.hw != HwType::Ether || lower.port.is_some() {
-            return Err(if lower.port.is_some() { Errno::EBUSY } else { Errno::EINVAL }.into());
+        let busy = lower.port.is_some() || lower.stacked.as_deref().is_some_and(|s| !s.ipvlan.children.is_empty());
+        if lower.hw != HwType::Ether || busy || lower.kind.has_no_rx_handler() {
+            return Err(if busy { Errno::EBUSY } else { Errno::EINVAL }.into());
         }
         let port = lower.stacked.as_deref().map(|s| &s.macvlan).filter(|p| !p.children.is_empty());
         // Only one may be there if it is a passthru one.
@@ -172,11 +173,15 @@ impl Network {
             }
             stacked.macvlan.children.extend(child);
         }
+        self.ipvlan_added(ns, link);
         if at.0 != ns {
             self.nsid(ns, at.0);
         }
         self.share_queue_length(at);
-        linkwatch::fire(self, ns, link);
+        // ipvlan_init takes over the carrier before anybody looks: the state stays unknown until it changes.
+        if self.dev((ns, link)).is_some_and(|d| d.kind.ipvlan().is_none()) {
+            linkwatch::fire(self, ns, link);
+        }
     }
 
     /// All macvlans of a link have one queue, as long as the longest that one of them wants (`update_port_bc_queue_len`).
@@ -276,7 +281,8 @@ impl Network {
             _ => {}
         }
         self.macvlan_changed(ns, link);
-        if promisc {
+        self.ipvlan_switched(ns, link);
+        if promisc && self.hands_promisc_down(ns, link) {
             self.promisc(at, true);
         }
         if allmulti {
@@ -291,7 +297,8 @@ impl Network {
         let (addr, promisc, allmulti) = (dev.addr, dev.promiscuity > 0, dev.allmulti > 0);
         let (vlan, macvlan) = (dev.kind.vlan().map(|v| v.flags), dev.kind.macvlan().copied());
         let lower_addr = self.dev(at).map(|d| d.addr);
-        if promisc {
+        self.ipvlan_switched(ns, link);
+        if promisc && self.hands_promisc_down(ns, link) {
             self.promisc(at, false);
         }
         if allmulti {
@@ -353,6 +360,7 @@ impl Network {
                     self.inherit_addr(upper_ns, upper, addr);
                     self.macvlan_changed(upper_ns, upper);
                 }
+                Kind::Ipvlan(_) if own != addr => self.inherit_addr(upper_ns, upper, addr),
                 _ => {}
             }
         }
@@ -371,6 +379,7 @@ impl Network {
                 self.set_link_addr(at.0, at.1, addr)?;
                 return Ok(true);
             }
+            Kind::Ipvlan(_) => return Err(Errno::EOPNOTSUPP.into()),
             Kind::Macvlan(_) if own != addr => {
                 if up {
                     self.check_macvlan_addr(dev, lower, addr)?;
@@ -403,20 +412,20 @@ impl Network {
 
     /// Whether a link that stands on another one may have this MTU (`vlan_dev_change_mtu`, `macvlan_change_mtu`).
     pub(super) fn check_stacked_mtu(&self, ns: NsId, link: IfIndex, mtu: u32) -> Result<(), NlError> {
-        let Some(dev) = self.dev((ns, link)) else { return Ok(()) };
+        let Some(dev) = self.dev((ns, link)).filter(|d| d.kind.ipvlan().is_none()) else { return Ok(()) };
         if dev.kind.lower().and_then(|at| self.dev(at)).is_none_or(|lower| lower.mtu >= mtu) {
             return Ok(());
         }
         Err(if dev.kind.vlan().is_some() { Errno::ERANGE } else { Errno::EINVAL }.into())
     }
 
-    /// `NETDEV_CHANGEMTU` of a link: none that stands on it has a greater one.
+    /// `NETDEV_CHANGEMTU` of a link: none that stands on it has a greater one, and an ipvlan has the same.
     pub(crate) fn lower_mtu_changed(&mut self, ns: NsId, link: IfIndex) {
         let Some(mtu) = self.dev((ns, link)).map(|d| d.mtu) else { return };
         for (upper_ns, upper) in self.uppers(ns, link) {
-            if self.dev((upper_ns, upper)).is_some_and(|d| d.mtu > mtu) {
+            if self.dev((upper_ns, upper)).is_some_and(|d| d.mtu > mtu || d.kind.ipvlan().is_some()) {
                 let done = self.set_link_mtu(upper_ns, upper, mtu);
-                debug_assert!(done.is_ok(), "the greater one was allowed");
+                debug_assert!(done.is_ok() || mtu < 68, "the greater one was allowed");
             }
         }
     }
@@ -443,6 +452,8 @@ impl Network {
                     }
                     self.transfer_state(ns, link, upper);
                 }
+                // ipvlan_device_event waits for NETDEV_CHANGE.
+                Kind::Ipvlan(_) => {}
                 _ => self.transfer_state(ns, link, upper),
             }
         }
@@ -459,6 +470,7 @@ impl Network {
                         self.transfer_state(ns, link, upper);
                     }
                 }
+                Kind::Ipvlan(_) => {}
                 _ => self.transfer_state(ns, link, upper),
             }
         }
@@ -478,7 +490,9 @@ impl Network {
         let before = dev.promiscuity;
         dev.promiscuity = if on { before + 1 } else { before.saturating_sub(1) };
         let changed = (before == 0) != (dev.promiscuity == 0);
-        if let Some(lower) = dev.kind.lower().filter(|_| changed && dev.is_up()) {
+        let lower = dev.kind.lower().filter(|_| changed && dev.is_up());
+        self.ipvlan_switched(ns, link);
+        if let Some(lower) = lower.filter(|_| self.hands_promisc_down(ns, link)) {
             self.promisc(lower, on);
         }
     }
@@ -489,7 +503,9 @@ impl Network {
         let before = dev.allmulti;
         dev.allmulti = if on { before + 1 } else { before.saturating_sub(1) };
         let changed = (before == 0) != (dev.allmulti == 0);
-        if let Some(lower) = dev.kind.lower().filter(|_| changed && dev.is_up()) {
+        let lower = dev.kind.lower().filter(|_| changed && dev.is_up());
+        self.ipvlan_switched(ns, link);
+        if let Some(lower) = lower {
             self.allmulti(lower, on);
         }
     }

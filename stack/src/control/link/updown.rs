@@ -37,8 +37,8 @@ impl Network {
             Kind::Veth(_) => self.veth_open(ns, link),
             Kind::Bridge(_) => self.bridge_open(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, true),
-            Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_open(ns, link),
-            Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) | Kind::Tun(_) => {}
+            Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Ipvlan(_) => self.stacked_open(ns, link),
+            Kind::Loopback | Kind::Dummy | Kind::Vxlan(_) | Kind::Tun(_) | Kind::Vrf(_) => {}
         }
         if let Some(dev) = self.link_mut(ns, link) {
             // dev_activate: without carrier the queue waits for the link watcher.
@@ -67,8 +67,8 @@ impl Network {
             Kind::Bridge(_) => self.bridge_stop(ns, link),
             Kind::Ipip(_) => self.tunnel_switched(ns, link, false),
             Kind::Vxlan(_) => self.vxlan_stop(ns, link),
-            Kind::Vlan(_) | Kind::Macvlan(_) => self.stacked_stop(ns, link),
-            Kind::Loopback | Kind::Dummy | Kind::Tun(_) => {}
+            Kind::Vlan(_) | Kind::Macvlan(_) | Kind::Ipvlan(_) => self.stacked_stop(ns, link),
+            Kind::Loopback | Kind::Dummy | Kind::Tun(_) | Kind::Vrf(_) => {}
         }
         self.inet_link_down(ns, link);
         self.port_must_stop(ns, link);

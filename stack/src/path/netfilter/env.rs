@@ -56,9 +56,10 @@ impl Env for Surroundings<'_> {
             tos: question.tos,
             mark: question.mark,
             iif: IfIndex::LO,
+            l3mdev: self.space.l3mdev(question.link).map_or(0, |(_, table)| table),
             ..Flow::default()
         };
-        let Ok(found) = self.space.fib.lookup(&flow) else { return false };
+        let Ok(found) = self.space.fib_lookup(&flow) else { return false };
         let kind = found.kind();
         if kind != RouteType::Unicast && !(kind == RouteType::Local && question.accept_local) {
             return false;
@@ -90,8 +91,8 @@ impl Env for Surroundings<'_> {
     fn socket(&self, question: &SocketQuestion) -> Option<FoundSocket> {
         let SocketQuestion { protocol, from, to, link } = *question;
         match protocol {
-            IPPROTO_TCP => socket::tcp::for_segment(self.space, from, to, link),
-            IPPROTO_UDP => socket::udp::for_datagram(self.space, from, to, link),
+            IPPROTO_TCP => socket::tcp::for_segment(self.space, from, to, link.into()),
+            IPPROTO_UDP => socket::udp::for_datagram(self.space, from, to, link.into()),
             _ => None,
         }
     }

@@ -56,7 +56,9 @@ fn ask(
     // A source that is none of this host's is as good as any; one that cannot be a source is left open.
     let known = matches!(ns.fib.addr_type(way.src, None, RT_TABLE_LOCAL), RouteType::Local | RouteType::Unicast);
     let src = Some(way.src).filter(|_| known);
-    let flow = OutputFlow { dst: way.dst, src, any_src: known, tos: way.tos, mark: way.mark, ..OutputFlow::default() };
+    let oif = ns.l3mdev_master(route.oif);
+    let flow =
+        OutputFlow { dst: way.dst, src, any_src: known, oif, tos: way.tos, mark: way.mark, ..OutputFlow::default() };
     match route_output(ns, cx.now, &flow) {
         Ok(route) => {
             cx.note(&packet, || route.detail(way.dst));

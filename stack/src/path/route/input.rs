@@ -140,7 +140,7 @@ pub fn decide_input(ns: &Namespace, now: Time, packet: &Packet) -> Result<InputR
     if dst.octets()[0] == 0 {
         return martian(DropReason::IpInvalidDest);
     }
-    let is_lo = dev.flags.contains(LinkFlags::LOOPBACK);
+    let is_lo = is_loopback(dev);
     if (dst.is_loopback() || src.is_loopback()) && !is_lo && !ns.conf_or(dev, ConfKey::RouteLocalnet) {
         return martian(if dst.is_loopback() { DropReason::IpLocalnet } else { DropReason::IpInvalidSource });
     }
@@ -151,7 +151,7 @@ pub fn decide_input(ns: &Namespace, now: Time, packet: &Packet) -> Result<InputR
         return martian(DropReason::UnicastInL2Multicast);
     }
     let flow = input_flow(packet, header, dst, src);
-    match ns.fib.lookup(&flow) {
+    match ns.fib_lookup(&flow) {
         Err(why) => Err(unreachable(ns, dev, &why)),
         Ok(found) => match found.kind() {
             RouteType::Local => {
@@ -168,11 +168,16 @@ pub fn decide_input(ns: &Namespace, now: Time, packet: &Packet) -> Result<InputR
     }
 }
 
+/// Whether what comes in through a link was made here: it is `lo`, or the VRF that has the part of it.
+fn is_loopback(dev: &Dev) -> bool {
+    dev.flags.contains(LinkFlags::LOOPBACK) || dev.kind.vrf().is_some()
+}
+
 /// Where a packet from `src` to `dst` that came in through `dev` would go: type and link; `None` if it would be refused.
 /// What ARP asks before it answers for somebody else (`ip_route_input_noref`).
 pub fn lookup_input(ns: &Namespace, dev: &Dev, dst: Ipv4Addr, src: Ipv4Addr) -> Option<(RouteType, IfIndex)> {
     let flow = Flow { dst, src, iif: dev.index, ..Flow::default() };
-    let found = ns.fib.lookup(&flow).ok()?;
+    let found = ns.fib_lookup(&flow).ok()?;
     let oif = match found.kind() {
         RouteType::Unicast if dev.inet.conf[ConfKey::Forwarding] != 0 => Some(found.nexthop.dev),
         RouteType::Local | RouteType::Broadcast => None,
@@ -264,10 +269,11 @@ fn validate_source(
     oif: Option<IfIndex>,
 ) -> Result<bool, Refusal> {
     let rp_filter = ns.conf_max(dev, ConfKey::RpFilter);
-    let accept_local = dev.inet.conf[ConfKey::AcceptLocal] != 0 || dev.flags.contains(LinkFlags::LOOPBACK);
+    let accept_local = dev.inet.conf[ConfKey::AcceptLocal] != 0 || is_loopback(dev);
     let may_redirect = oif == Some(dev.index);
-    // The quick answer while no filter is on: only this host's own addresses are wrong.
-    if rp_filter == 0 && !may_redirect {
+    // The quick answer while no filter is on: only this host's own addresses are wrong. With rules, which addresses those are depends on
+    // who asks.
+    if rp_filter == 0 && !may_redirect && (accept_local || !ns.fib.has_custom_rules()) {
         return if !accept_local && ns.is_own(src) {
             Err(Refusal::Martian(DropReason::IpLocalSource))
         } else {
@@ -300,7 +306,7 @@ fn full_check(
         dport: flow.sport,
         ..Flow::default()
     };
-    let Ok(found) = ns.fib.lookup(&Flow { iif: dev.index, oif: IfIndex::NONE, ..back }) else {
+    let Ok(found) = ns.fib_lookup(&Flow { iif: dev.index, oif: IfIndex::NONE, ..back }) else {
         return if rp_filter == 0 { Ok(false) } else { refuse(DropReason::IpRpFilter) };
     };
     match found.kind() {
@@ -309,8 +315,9 @@ fn full_check(
         RouteType::Local => return refuse(DropReason::IpLocalSource),
         _ => return refuse(DropReason::IpInvalidSource),
     }
-    let through_dev = found.route.nexthops.iter().any(|nh| nh.dev == dev.index);
-    if through_dev || dev.flags.contains(LinkFlags::LOOPBACK) {
+    let leads_to = |link: IfIndex| link == dev.index || ns.l3mdev_master(link) == dev.index;
+    let through_dev = found.route.nexthops.iter().any(|nh| leads_to(nh.dev));
+    if through_dev || is_loopback(dev) {
         return Ok(found.nexthop.scope >= RT_SCOPE_HOST || found.nexthop.gateway().is_none());
     }
     if rp_filter == 1 {
@@ -352,7 +359,7 @@ fn refuse(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refusal: Refusal)
             };
             ns.snmp.in_no_routes += u64::from(errno == FibErrno::NetUnreach);
             if let Some(code) = code
-                && ns.icmp_limits.allow_route_error(cx.now, src)
+                && ns.icmp_limits.allow_route_error(cx.now, (src, ns.l3mdev_master(packet.iif)))
             {
                 icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, code));
             }

@@ -162,9 +162,17 @@ pub fn select_addr(ns: &Namespace, dev: Option<&Dev>, towards: Ipv4Addr, scope: 
             return Some(addr.local);
         }
     }
-    // No address on that link: any address of this host that may be shown outside.
+    // No address on that link: that of its VRF, or any address of this host, or of the VRF, that may be shown outside.
+    let vrf = dev.map_or(IfIndex::NONE, |dev| ns.l3mdev_master(dev.index));
+    if let Some(master) = ns.devs.get(vrf).filter(|_| vrf.is_some())
+        && let Some(addr) =
+            master.inet.addrs.iter().find(|a| !a.secondary && a.scope != RT_SCOPE_LINK && a.scope <= scope)
+    {
+        return Some(addr.local);
+    }
     ns.devs
         .iter()
+        .filter(|d| ns.vrfs == 0 || ns.l3mdev_master(d.index) == vrf)
         .filter(|d| dev.is_none_or(|own| d.index != own.index))
         .flat_map(|d| d.inet.addrs.iter())
         .find(|a| !a.secondary && a.scope != RT_SCOPE_LINK && a.scope <= scope)
@@ -189,8 +197,9 @@ pub fn specific_destination(ns: &Namespace, kind: RouteKind, packet: &Packet) ->
         return select_addr(ns, Some(dev), src, RT_SCOPE_LINK);
     }
     let mark = if ns.conf_or(dev, ConfKey::SrcValidMark) { packet.mark } else { 0 };
-    let back = Flow { dst: src, tos: header.tos, mark, iif: IfIndex::LO, ..Flow::default() };
-    match ns.fib.lookup(&back) {
+    let l3mdev = ns.l3mdev(packet.iif).map_or(0, |(_, table)| table);
+    let back = Flow { dst: src, tos: header.tos, mark, iif: IfIndex::LO, l3mdev, ..Flow::default() };
+    match ns.fib_lookup(&back) {
         Ok(found) => result_source(ns, &found, src),
         Err(_) => select_addr(ns, Some(dev), src, RT_SCOPE_UNIVERSE),
     }
@@ -202,7 +211,7 @@ pub fn forwarding_source(ns: &Namespace, route: &Route, packet: &Packet) -> Opti
     let (src, dst) = (header.src(), header.dst());
     let flow =
         Flow { dst, src, tos: header.tos, mark: packet.mark, oif: route.oif, iif: packet.iif, ..Flow::default() };
-    match ns.fib.lookup(&flow) {
+    match ns.fib_lookup(&flow) {
         Ok(found) => result_source(ns, &found, dst),
         Err(_) => select_addr(ns, ns.devs.get(route.oif), route.gateway.unwrap_or(dst), RT_SCOPE_UNIVERSE),
     }
@@ -214,14 +223,14 @@ fn result_source(ns: &Namespace, found: &FibResult<'_>, dst: Ipv4Addr) -> Option
 }
 
 /// Remembers the MTU that an ICMP error told for a destination. `__ip_rt_update_pmtu`.
-pub fn learn_path_mtu(ns: &mut Namespace, now: Time, dst: Ipv4Addr, mtu: u32) {
+pub fn learn_path_mtu(ns: &mut Namespace, now: Time, dst: Ipv4Addr, oif: IfIndex, mtu: u32) {
     let (min, expires) = (ns.sysctl[SysctlKey::MinPmtu], ns.sysctl[SysctlKey::MtuExpires]);
     let lasts = core::time::Duration::from_secs(expires.unsigned_abs());
     // A tunnel says the same again with each packet.
     if ns.pmtu.is_fresh(now, dst, mtu, lasts) {
         return;
     }
-    let Ok(route) = route_output(ns, now, &OutputFlow { dst, ..OutputFlow::default() }) else { return };
+    let Ok(route) = route_output(ns, now, &OutputFlow { dst, oif, ..OutputFlow::default() }) else { return };
     if route.mtu_locked || route.kind != RouteKind::Unicast {
         return;
     }

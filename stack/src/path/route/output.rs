@@ -96,10 +96,10 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
         hash: flow.hash,
         ..Flow::default()
     };
-    match ns.fib.lookup(&query) {
+    match ns.fib_lookup(&query) {
         Ok(found) => output_route(ns, now, flow, dst, &query, &found),
         // Nobody said how, but which link is known: the destination is taken to be on it.
-        Err(why) if flow.oif.is_some() && why.errno() == FibErrno::NetUnreach => {
+        Err(why) if flow.oif.is_some() && why.errno() == FibErrno::NetUnreach && ns.l3mdev(flow.oif).is_none() => {
             let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
             let src = flow.src.or_else(|| select_addr(ns, Some(dev), Ipv4Addr::UNSPECIFIED, RT_SCOPE_LINK));
             Ok(Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(RouteKind::Unicast, dev, dst) })
@@ -128,13 +128,18 @@ fn output_route(
 ) -> Result<Route, Errno> {
     if found.kind() == RouteType::Local {
         let src = flow.src.or(found.route.prefsrc).unwrap_or(dst);
-        let lo = ns.devs.get(IfIndex::LO).ok_or(Errno::ENODEV)?;
+        // A VRF is the loopback of its links.
+        let lo = ns.l3mdev(found.nexthop.dev).map_or(IfIndex::LO, |(vrf, _)| vrf);
+        let lo = ns.devs.get(lo).ok_or(Errno::ENODEV)?;
         let base = received(RouteKind::Local, lo, dst, Some(found));
         return Ok(Route { src, ..base });
     }
     let nexthop = select_nexthop(ns, query, found, flow.src);
     let out = ns.devs.get(nexthop.dev).ok_or(Errno::ENODEV)?;
-    let src = flow.src.unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
+    let src = flow
+        .src
+        .or_else(|| domain_source(ns, flow.oif, out))
+        .unwrap_or_else(|| source_for(ns, found, nexthop, out, dst));
     let kind = match found.kind() {
         RouteType::Broadcast => RouteKind::Broadcast,
         RouteType::Multicast => RouteKind::Multicast,
@@ -146,6 +151,15 @@ fn output_route(
     // What goes to many goes onto the link itself, whatever gateway led to it (`__mkroute_output`).
     let gateway = if kind == RouteKind::Unicast { route.gateway } else { None };
     Ok(Route { gateway, ..route })
+}
+
+/// The source address when the way leads out of the VRF that the packet is made in: one of that (`fib_select_path`).
+fn domain_source(ns: &Namespace, oif: IfIndex, out: &Dev) -> Option<Ipv4Addr> {
+    let (vrf, _) = ns.l3mdev(oif)?;
+    if ns.l3mdev_master(out.index) == vrf {
+        return None;
+    }
+    Some(select_addr(ns, ns.devs.get(vrf), Ipv4Addr::UNSPECIFIED, RT_SCOPE_LINK).unwrap_or(Ipv4Addr::UNSPECIFIED))
 }
 
 /// The source address that a route implies (`fib_result_prefsrc`, `fib_info_update_nhc_saddr`).

@@ -9,7 +9,7 @@ use hopwise_protocols::wire::ethernet::{self, ETH_HLEN, ETH_P_IP};
 use hopwise_protocols::wire::icmp::{self, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HLEN, rest_mtu};
 use hopwise_protocols::wire::ipv4::{self, IP_HLEN, IPPROTO_ICMP};
 use hopwise_protocols::wire::{IntoBytes, MacAddr};
-use hopwise_sim_core::{Detail, Duration, Packet};
+use hopwise_sim_core::{Detail, Duration, IfIndex, Packet};
 
 use super::{Sender, rcv};
 use crate::cx::{Cx, Verdict};
@@ -41,7 +41,7 @@ fn too_big(ns: &mut Namespace, cx: &mut Cx<'_>, sender: &Sender, mtu: u32, packe
     let bridge = port.and_then(|bridge| ns.devs.get(bridge)).map(|b| b.addr);
     // Only what this host routed into the tunnel has a route whose MTU can be lowered.
     if frame.src == bridge.unwrap_or(own) {
-        route::learn_path_mtu(ns, cx.now, inner.dst(), mtu);
+        route::learn_path_mtu(ns, cx.now, inner.dst(), IfIndex::NONE, mtu);
     }
     if port.is_none() || mtu < LEAST || !inner.dont_fragment() || inner.is_fragment() || !may_answer(&inner, &packet) {
         return ControlFlow::Continue(packet);

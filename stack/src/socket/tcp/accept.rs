@@ -5,6 +5,7 @@ use hopwise_protocols::wire::ipv4::IPPROTO_TCP;
 
 use super::{Conn, Pair, params, queue};
 use crate::cx::Cx;
+use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
 use crate::path::route::{self, OutputFlow};
 use crate::path::tcp;
@@ -19,7 +20,7 @@ pub(crate) fn syn(
     id: SocketId,
     pair: Pair,
     segment: &Arrived<'_>,
-    iss: Option<u32>,
+    (iss, from_dev): (Option<u32>, InDev),
 ) {
     let limit = u32::try_from(ns.sysctl[SysctlKey::TcpMaxSynBacklog]).unwrap_or(0);
     let Some(listener) = queue(ns, id) else { return };
@@ -29,7 +30,9 @@ pub(crate) fn syn(
         return;
     }
     let Some(socket) = ns.sockets.get(id) else { return };
-    let (opts, bound_dev, reuse) = (socket.opts, socket.bound_dev, socket.reuse);
+    let (opts, reuse) = (socket.opts, socket.reuse);
+    // inet_request_bound_dev_if: the connection belongs to the VRF it came from.
+    let bound_dev = Some(socket.bound_dev).filter(|dev| dev.is_some()).unwrap_or(ns.l3mdev_master(from_dev.dif));
     let flow = OutputFlow {
         dst: pair.remote.0,
         src: Some(pair.local.0),

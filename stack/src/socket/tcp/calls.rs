@@ -180,11 +180,12 @@ fn connect(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Addr) -> Resul
         return Err(Errno::ENETUNREACH);
     }
     let to = (if to.0.is_unspecified() { route.src } else { to.0 }, to.1);
+    let vrf = ns.l3mdev_master(bound_dev);
     let port = match local.1 {
-        0 => ports::free_to_connect(ns, route.src, to)?,
+        0 => ports::free_to_connect(ns, route.src, to, vrf)?,
         port => port,
     };
-    let pair = Pair { local: (route.src, port), remote: to };
+    let pair = Pair { local: (route.src, port), remote: to, vrf };
     if ns.sockets.tcp.find(&pair).is_some() {
         return Err(Errno::EADDRNOTAVAIL);
     }

@@ -15,8 +15,10 @@ use hopwise_sim_core::{IfIndex, Time};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
 use crate::socket::{SockOpts, Socket, SocketId};
+use crate::sysctl::SysctlKey;
 
 pub(crate) use accept::syn;
 pub(crate) use calls::closed;
@@ -36,6 +38,8 @@ pub struct Pair {
     pub local: Addr,
     /// The other one.
     pub remote: Addr,
+    /// The VRF that both are in, or [`IfIndex::NONE`]: the same two may be others in another one.
+    pub vrf: IfIndex,
 }
 
 /// A connection: also one that no program has yet, or any more.
@@ -161,7 +165,8 @@ impl TcpTable {
 }
 
 /// The listener that takes a segment to `to` (`inet_lookup_listener`): a bound address and a bound link count.
-pub(crate) fn listener(ns: &Namespace, to: Addr, iif: IfIndex) -> Option<SocketId> {
+pub(crate) fn listener(ns: &Namespace, to: Addr, from_dev: InDev) -> Option<SocketId> {
+    let accept = ns.sysctl[SysctlKey::TcpL3mdevAccept] != 0;
     let score = |socket: &Socket| {
         let mut score = 1;
         if !socket.local.0.is_unspecified() {
@@ -170,12 +175,10 @@ pub(crate) fn listener(ns: &Namespace, to: Addr, iif: IfIndex) -> Option<SocketI
             }
             score += 1;
         }
-        if socket.bound_dev.is_some() {
-            if socket.bound_dev != iif {
-                return None;
-            }
-            score += 2;
+        if !from_dev.suits(socket.bound_dev, accept) {
+            return None;
         }
+        score += if socket.bound_dev.is_some() { 2 } else { 0 };
         Some(score)
     };
     let candidates = ns.sockets.tcp.listening.get(&to.1).into_iter().flatten();
@@ -184,14 +187,14 @@ pub(crate) fn listener(ns: &Namespace, to: Addr, iif: IfIndex) -> Option<SocketI
 }
 
 /// The socket that a segment is for, as rules see it (`inet_lookup`).
-pub(crate) fn for_segment(ns: &Namespace, from: Addr, to: Addr, iif: IfIndex) -> Option<FoundSocket> {
-    if let Some(id) = ns.sockets.tcp.find(&Pair { local: to, remote: from }) {
+pub(crate) fn for_segment(ns: &Namespace, from: Addr, to: Addr, from_dev: InDev) -> Option<FoundSocket> {
+    if let Some(id) = ns.sockets.tcp.find(&Pair { local: to, remote: from, vrf: ns.l3mdev_master(from_dev.dif) }) {
         // What waits for the end of TIME_WAIT is no whole socket: it has no mark.
         let conn = ns.sockets.tcp.get(id);
         let mark = conn.filter(|conn| conn.end.state() != State::TimeWait).map(|conn| conn.opts.mark);
         return Some(FoundSocket { wildcard: false, mark });
     }
-    let socket = ns.sockets.get(listener(ns, to, iif)?)?;
+    let socket = ns.sockets.get(listener(ns, to, from_dev)?)?;
     Some(FoundSocket { wildcard: socket.local.0.is_unspecified(), mark: Some(socket.opts.mark) })
 }
 

@@ -3,6 +3,8 @@
 use core::net::Ipv4Addr;
 
 use super::{Addr, Pair, Role};
+use hopwise_sim_core::IfIndex;
+
 use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::socket::SocketId;
@@ -16,7 +18,7 @@ pub(super) fn bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr, port: u16) 
     if socket.local.1 != 0 || !matches!(socket.tcp, Role::Idle) {
         return Err(Errno::EINVAL);
     }
-    if !addr.is_unspecified() && !ns.is_own(addr) && !addr.is_loopback() {
+    if !addr.is_unspecified() && !ns.is_own_on(socket.bound_dev, addr) && !addr.is_loopback() {
         return Err(Errno::EADDRNOTAVAIL);
     }
     let port = match port {
@@ -54,11 +56,11 @@ fn free_to_bind(ns: &mut Namespace, id: SocketId, addr: Ipv4Addr) -> Result<u16,
 
 /// A free port for a connection from `addr` to `remote`: even ones first. A port that was bound is left alone, one that
 /// other connections use is fit as long as these go elsewhere.
-pub(super) fn free_to_connect(ns: &mut Namespace, addr: Ipv4Addr, remote: Addr) -> Result<u16, Errno> {
+pub(super) fn free_to_connect(ns: &mut Namespace, addr: Ipv4Addr, remote: Addr, vrf: IfIndex) -> Result<u16, Errno> {
     let candidates = candidates(ns, 0);
     let is_free = |&port: &u16| {
         let table = &ns.sockets.tcp;
-        !table.bound.contains_key(&port) && table.find(&Pair { local: (addr, port), remote }).is_none()
+        !table.bound.contains_key(&port) && table.find(&Pair { local: (addr, port), remote, vrf }).is_none()
     };
     candidates.into_iter().find(is_free).ok_or(Errno::EADDRNOTAVAIL)
 }

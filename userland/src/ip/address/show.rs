@@ -6,7 +6,7 @@ use hopwise_stack::{Dev, IfAddr};
 use regex::Regex;
 
 use super::super::args::{self, Args, Done, Fail, Prefix, duparg2, invarg, matches};
-use super::super::{Family, Ip, flush as told, link, names};
+use super::super::{Family, Ip, flush as told, link, names, vrf};
 use super::{USAGE, print};
 
 /// Which addresses and links; what is `None` does not restrict.
@@ -79,7 +79,7 @@ impl Filter {
                     let w = args.need()?;
                     f.master = Some(ip.link(&w).ok_or_else(|| invarg("Device does not exist\n", &w))?);
                 }
-                "vrf" => return Err(invarg("Not a valid VRF name\n", &args.need()?)),
+                "vrf" => f.master = Some(vrf::need(ip, args)?),
                 "nomaster" => f.master = Some(IfIndex::NONE),
                 "type" => f.kind = Some(args.need()?),
                 w if f.parse_flag(w) => {}

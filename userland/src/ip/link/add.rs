@@ -9,7 +9,7 @@ use hopwise_stack::control::vxlan::VxlanSpec;
 
 use super::kinds::{self, Change};
 use super::spec::Spec;
-use super::{stacked_kinds, vxlan};
+use super::{absent, stacked_kinds, vxlan};
 use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
 
@@ -92,6 +92,9 @@ fn kind_spec(
         }
         "vlan" => Ok(KindSpec::Vlan(stacked_kinds::vlan(args, below)?)),
         "macvlan" => Ok(KindSpec::Macvlan(stacked_kinds::macvlan(args)?.spec(below))),
+        "ipvlan" => Ok(KindSpec::Ipvlan(stacked_kinds::ipvlan(args)?.spec(below))),
+        "vrf" => Ok(KindSpec::Vrf(kinds::vrf(ip, args)?)),
+        kind if absent::is_absent(kind) => Err(absent::refuse(args, kind)?),
         "tun" => Err(no_tun(args)),
         _ => {
             if let Some(word) = args.peek() {

@@ -10,8 +10,8 @@ use hopwise_stack::control::bridge::{PORT_OPTIONS, PortOption};
 use hopwise_stack::control::link::PeerSpec;
 
 use super::spec::Spec;
-use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, names};
 
 /// What the arguments of `type bridge` or `type bridge_slave` ask for.
 pub(super) enum Change<O: 'static> {
@@ -140,11 +140,32 @@ pub(super) fn usage(kind: &str) -> Option<String> {
         "veth" => Some(VETH_USAGE.into()),
         "vlan" => Some(super::stacked_kinds::VLAN_USAGE.into()),
         "macvlan" => Some(super::stacked_kinds::MACVLAN_USAGE.into()),
+        "ipvlan" => Some(super::stacked_kinds::IPVLAN_USAGE.into()),
+        "vrf" => Some(VRF_USAGE.into()),
         "dummy" => Some("Usage: ... dummy\n".into()),
         "vxlan" => Some(super::vxlan::USAGE.into()),
         _ => None,
     }
 }
+
+/// `vrf_parse_opt`: the number of the table, if it is given.
+pub(super) fn vrf(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<Option<u32>> {
+    let mut table = None;
+    while let Some(word) = args.next() {
+        if args::matches(&word, "table") {
+            let name = args.need()?;
+            let number = names::table(ip, &name);
+            table = Some(number.ok_or_else(|| args::invarg("invalid table ID\n", &name))?);
+        } else if args::matches(&word, "help") {
+            return Err(Fail { text: VRF_USAGE.into(), status: 1 });
+        } else {
+            return Err(Fail { text: format!("vrf: unknown option \"{word}\"?\n{VRF_USAGE}"), status: 1 });
+        }
+    }
+    Ok(table)
+}
+
+const VRF_USAGE: &str = "Usage: ... vrf table TABLEID\n";
 
 const VETH_USAGE: &str =
     "Usage: ip link <options> type veth [peer <options>]\nTo get <options> type 'ip link add help'\n";

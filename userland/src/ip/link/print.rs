@@ -53,6 +53,10 @@ pub fn link(ip: &mut Ip<'_, '_>, link: IfIndex, as_link: bool) {
         out.line();
         addresses(out, dev);
     }
+    if let Some(ipvlan) = dev.kind.ipvlan().filter(|i| opt.details > 0 && i.first_addr != dev.addr) {
+        let first = ipvlan.first_addr.to_string();
+        out.any("permaddr", format_args!(" permaddr {first}"), first.as_str());
+    }
     if let Some(Below { elsewhere: Some((id, name)), .. }) = &below {
         out.field("link_netnsid", *id);
         match name {
@@ -157,6 +161,7 @@ const FLAGS: &[(LinkFlags, &str)] = &[
     (LinkFlags::NOARP, "NOARP"),
     (LinkFlags::ALLMULTI, "ALLMULTI"),
     (LinkFlags::PROMISC, "PROMISC"),
+    (LinkFlags::MASTER, "MASTER"),
     (LinkFlags::DYNAMIC, "DYNAMIC"),
     (LinkFlags::UP, "UP"),
     (LinkFlags::LOWER_UP, "LOWER_UP"),
@@ -224,6 +229,7 @@ fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
     let small = dev.kind.bridge().is_some_and(|b| !b.had_ports)
         || dev.kind.ipip().is_some()
         || dev.kind.tun().is_some()
+        || dev.kind.vrf().is_some()
         || dev.kind.vxlan().is_some_and(|v| v.config.dev == IfIndex::NONE);
     let tso_max = if small { 65536 } else { 524_280 };
     for (key, word, value) in [
@@ -254,6 +260,15 @@ fn kind_info(out: &mut Out, dev: &Dev, devs: &DevTable) {
         let attrs = super::kinds::port_attributes(port, bridge);
         out.object(Some("info_slave_data"), |out| attributes(out, &attrs, devs));
     }
+    vrf_slave(out, dev, devs);
+}
+
+/// `vrf_slave_print_opt`.
+fn vrf_slave(out: &mut Out, dev: &Dev, devs: &DevTable) {
+    let Some(vrf) = devs.get(dev.master).filter(|m| m.index.is_some()).and_then(|m| m.kind.vrf()) else { return };
+    out.line();
+    out.any("info_slave_kind", "    vrf_slave ", "vrf");
+    out.object(Some("info_slave_data"), |out| out.any("table", format_args!("table {} ", vrf.table), vrf.table));
 }
 
 fn attributes(out: &mut Out, attrs: &[Attr], devs: &DevTable) {

@@ -26,6 +26,8 @@ enum Kind {
     Vxlan(Box<VxlanChange>),
     Vlan(VlanOptions),
     Macvlan(Option<Mode>),
+    Vrf,
+    Ipvlan(stacked_kinds::IpvlanWords),
 }
 
 pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
@@ -46,6 +48,11 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             Kind::None
         }
         Some("vlan") => Kind::Vlan(stacked_kinds::vlan(args, None)?.options),
+        Some("vrf") => {
+            kinds::vrf(ip, args)?;
+            Kind::Vrf
+        }
+        Some("ipvlan") => Kind::Ipvlan(stacked_kinds::ipvlan(args)?),
         Some("macvlan") => Kind::Macvlan(stacked_kinds::macvlan(args)?.mode),
         _ => match args.peek() {
             None => Kind::None,
@@ -143,6 +150,9 @@ fn change_kind(ip: &mut Ip<'_, '_>, ns: NsId, link: IfIndex, kind: &Kind) -> Don
     match kind {
         Kind::None => {}
         Kind::Vlan(options) => net.vlan_change(ns, link, options)?,
+        // It has no ops->changelink.
+        Kind::Vrf => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
+        Kind::Ipvlan(words) => net.ipvlan_change(ns, link, words.mode, words.reach)?,
         Kind::Macvlan(mode) => net.macvlan_change(ns, link, *mode)?,
         Kind::Bridge(_) if !is_bridge => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
         Kind::Bridge(changes) => {

@@ -3,8 +3,8 @@
 use hopwise_sim_core::IfIndex;
 
 use super::print;
-use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
+use crate::ip::{Ip, vrf};
 
 /// Which links are wanted.
 #[derive(Default)]
@@ -53,7 +53,7 @@ fn filter(ip: &Ip<'_, '_>, args: &mut Args) -> Done<Filter> {
                 let master = ip.link(&name).ok_or_else(|| args::invarg("Device does not exist\n", &name))?;
                 filter.master = Some(master);
             }
-            "vrf" => return Err(args::invarg("Not a valid VRF name\n", &args.need()?)),
+            "vrf" => filter.master = Some(vrf::need(ip, args)?),
             "nomaster" => filter.master = Some(IfIndex::NONE),
             "type" => filter.kind = Some(args.need()?),
             _ => {
@@ -87,6 +87,7 @@ fn wanted(ip: &Ip<'_, '_>, filter: &Filter, link: IfIndex) -> Wanted {
     let Some(dev) = ip.dev(link) else { return Wanted::No };
     let is_kind = |kind: &String| match kind.as_str() {
         "bridge_slave" => dev.port.is_some(),
+        "vrf_slave" => ip.dev(dev.master).is_some_and(|master| master.kind.vrf().is_some()),
         kind => dev.kind.ops().name == kind,
     };
     let known = |kind: &String| hopwise_devices::registry::find(kind).is_some();

@@ -151,7 +151,7 @@ impl Spec {
                 let master = ip.link(&name).ok_or_else(|| args::invarg("Device does not exist\n", &name))?;
                 self.master = Some(master);
             }
-            "vrf" => return Err(args::invarg("Not a valid VRF name\n", &args.need()?)),
+            "vrf" => self.master = Some(crate::ip::vrf::need(ip, args)?),
             "nomaster" => self.master = Some(IfIndex::NONE),
             "mode" => {
                 let text = args.need()?;

@@ -1,11 +1,13 @@
-//! The arguments of the types that stand on another link: iproute2's `iplink_vlan.c` and `iplink_macvlan.c`.
+//! The arguments of the types that stand on another link: iproute2's `iplink_vlan.c`,
+//! `iplink_macvlan.c` and `iplink_ipvlan.c`.
 
+use hopwise_devices::ipvlan;
 use hopwise_devices::macvlan::{BC_QUEUE_LEN, Mode};
 use hopwise_devices::vlan::{VlanFlags, VlanOptions};
 use hopwise_protocols::wire::ethernet::ETH_P_8021Q;
 use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::NlError;
-use hopwise_stack::control::link::{MacvlanSpec, VlanSpec};
+use hopwise_stack::control::link::{IpvlanSpec, MacvlanSpec, VlanSpec};
 
 use super::kinds::tag_protocol;
 use crate::ip::args::{self, Args, Done, Fail};
@@ -137,6 +139,48 @@ fn macvlan_mode(word: &str) -> Done<Mode> {
     })
 }
 
+/// What was said of an ipvlan.
+#[derive(Clone, Copy, Default)]
+pub(super) struct IpvlanWords {
+    pub(super) mode: Option<ipvlan::Mode>,
+    pub(super) reach: Option<ipvlan::Reach>,
+}
+
+impl IpvlanWords {
+    pub(super) fn spec(self, lower: Option<(NsId, IfIndex)>) -> IpvlanSpec {
+        IpvlanSpec { lower, mode: self.mode, reach: self.reach }
+    }
+}
+
+/// `ipvlan_parse_opt`: with any word, who reaches whom is sent along, and is `bridge` unless said otherwise. It can be said once.
+pub(super) fn ipvlan(args: &mut Args) -> Done<IpvlanWords> {
+    use ipvlan::{Mode, Reach};
+    if args.is_empty() {
+        return Ok(IpvlanWords::default());
+    }
+    let (mut mode, mut reach) = (None, None);
+    while let Some(word) = args.next() {
+        let is = |full| args::matches(&word, full);
+        match () {
+            () if is("mode") => {
+                let name = args.need()?;
+                let known = [Mode::L2, Mode::L3, Mode::L3s].into_iter().find(|m| m.name() == name);
+                let text = "Error: argument of \"mode\" must be either \"l2\", \"l3\" or \"l3s\"";
+                mode = Some(known.ok_or_else(|| Fail::new(1, text))?);
+            }
+            () if is("private") && reach.is_none() => reach = Some(Reach::Private),
+            () if is("vepa") && reach.is_none() => reach = Some(Reach::Vepa),
+            () if is("bridge") && reach.is_none() => reach = Some(Reach::Bridge),
+            () if is("help") => return Err(Fail { text: IPVLAN_USAGE.into(), status: 1 }),
+            () => {
+                let text = format!("ipvlan: unknown option \"{word}\"?\n{IPVLAN_USAGE}");
+                return Err(Fail { text, status: 1 });
+            }
+        }
+    }
+    Ok(IpvlanWords { mode, reach: reach.or(Some(Reach::Bridge)) })
+}
+
 pub(super) const VLAN_USAGE: &str = "Usage: ... vlan id VLANID
 \t\t[ protocol VLANPROTO ]
 \t\t[ reorder_hdr { on | off } ]
@@ -156,4 +200,11 @@ pub(super) const MACVLAN_USAGE: &str = "Usage: ... macvlan mode MODE [flag MODE_
 MODE: private | vepa | bridge | passthru
 MODE_FLAG: null | nopromisc
 BC_QUEUE_LEN: Length of the rx queue for broadcast/multicast: [0-4294967295]
+";
+
+pub(super) const IPVLAN_USAGE: &str = "Usage: ... ipvlan [ mode MODE ] [ FLAGS ]
+
+MODE: l3 | l3s | l2
+FLAGS: bridge | private | vepa
+(first values are the defaults if nothing is specified).
 ";

@@ -6,7 +6,7 @@ use hopwise_protocols::fib::{NhFlags, RT_SCOPE_UNIVERSE, RouteType};
 use hopwise_stack::control::route::{RouteAnswer, RouteFound, RouteQuery};
 
 use super::super::args::{self, Args, Done, Fail, invarg, matches};
-use super::super::{Ip, names};
+use super::super::{Ip, names, vrf};
 use super::USAGE;
 use super::list::Filter;
 use super::message::{Cache, Message};
@@ -72,6 +72,7 @@ fn parse(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<Request> {
             w if matches(w, "iif") => iif = Some(args.need()?),
             w if matches(w, "mark") => r.query.mark = args.number("invalid mark value")?,
             w if matches(w, "oif") || w == "dev" => oif = Some(args.need()?),
+            "vrf" => oif = Some(ip.link_name(vrf::need_table(ip, args)?.0)),
             w if matches(w, "notify") => r.notify = true,
             w if matches(w, "connected") => r.connected = true,
             w if matches(w, "uid") => r.uid = Some(args.number("invalid UID\n")?),

@@ -4,7 +4,7 @@ use hopwise_protocols::fib::{Fib, RT_TABLE_MAIN, Route, RouteTable, RouteType};
 use hopwise_sim_core::IfIndex;
 
 use super::super::args::{self, Args, Done, Fail, Prefix, invarg, matches};
-use super::super::{Family, Ip, flush, names};
+use super::super::{Family, Ip, flush, names, vrf};
 use super::USAGE;
 use super::message::Message;
 
@@ -19,6 +19,8 @@ pub(super) struct Filter {
     pub(super) root: Option<Prefix>,
     /// Routes that cover this prefix (`match`).
     pub(super) covers: Option<Prefix>,
+    /// Only what the routes of a VRF are shown as: no local and no broadcast ones.
+    pub(super) of_vrf: bool,
     /// Type.
     pub(super) kind: Option<RouteType>,
     /// Gateway.
@@ -54,6 +56,7 @@ impl Filter {
             && self.root.is_none_or(|p| p.len <= len && same_bits(dst, p.addr, p.len))
             && self.covers.is_none_or(|p| p.len >= len && same_bits(dst, p.addr, len))
             && self.kind.is_none_or(|kind| kind == route.kind)
+            && !(self.of_vrf && matches!(route.kind, RouteType::Local | RouteType::Broadcast))
             && self.via.is_none_or(|p| within(p, only.and_then(|nh| nh.via)))
             && self.src.is_none_or(|p| within(p, route.prefsrc))
             && self.scope.is_none_or(|scope| scope == route.scope)
@@ -90,6 +93,7 @@ impl Filter {
         while let Some(word) = args.next() {
             match &*word {
                 w if matches(w, "table") => filter.parse_table(ip, &args.need()?)?,
+                "vrf" => (filter.of_vrf, filter.table) = (true, vrf::need_table(ip, args)?.1),
                 w if matches(w, "cached") || matches(w, "cloned") => filter.cloned = true,
                 w if w == "tos" || matches(w, "dsfield") => {
                     let w = args.need()?;

@@ -9,7 +9,7 @@ use hopwise_protocols::fib::{
 use ipnet::Ipv4Net;
 
 use super::super::args::{self, Args, Done, Fail, Prefix, duparg2, invarg, matches};
-use super::super::{Ip, names};
+use super::super::{Ip, names, vrf};
 use super::{USAGE, metrics};
 
 /// What the words of a command say.
@@ -78,6 +78,7 @@ impl Request {
                     let w = args.need()?;
                     r.table = Some(names::table(ip, &w).ok_or_else(|| invarg("\"table\" value is invalid\n", &w))?);
                 }
+                "vrf" => r.table = Some(vrf::need_table(ip, args)?.1),
                 "dev" | "oif" => r.dev = Some(args.need()?),
                 w => {
                     if !metrics::parse(w, args, &mut r.metrics)? {
