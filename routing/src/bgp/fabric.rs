@@ -1,7 +1,8 @@
 //! Speakers joined by wires, in virtual time: BGP alone, without machines, TCP and packets.
 //!
 //! For questions about the protocol itself (does it converge, how long does it take, which routes remain), and for tests and
-//! benchmarks. Connections are reliable and take the wire's delay.
+//! benchmarks. Connections are reliable and take the wire's delay, which has to be less than the time that a session waits at
+//! least before it connects again (0.75 s).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

@@ -322,24 +322,25 @@ impl Speaker {
                 self.table.remove(&prefix);
             }
         }
+        let best = self.best(prefix).cloned();
         for session in 0..self.sessions.len() {
-            self.tell(prefix, session);
+            self.tell(prefix, best.as_ref(), session);
         }
     }
 
     fn feed(&mut self, session: usize) {
-        let prefixes: Vec<_> = self.table.keys().copied().collect();
-        prefixes.into_iter().for_each(|prefix| self.tell(prefix, session));
+        let routes: Vec<_> = self.table().map(|(prefix, route)| (prefix, route.clone())).collect();
+        routes.into_iter().for_each(|(prefix, route)| self.tell(prefix, Some(&route), session));
         self.with(session, Session::end_feed);
     }
 
     /// Tells a neighbour the best route to a destination, or that there is none (any more).
-    fn tell(&mut self, prefix: Ipv4Net, session: usize) {
+    fn tell(&mut self, prefix: Ipv4Net, best: Option<&Route>, session: usize) {
         let Some(to) = self.sessions[session].peer().filter(|_| self.sessions[session].state() >= State::Established)
         else {
             return;
         };
-        let attrs = self.best(prefix).and_then(|route| self.exported(route, to));
+        let attrs = best.and_then(|route| self.exported(route, to));
         match attrs {
             Some(attrs) => {
                 self.told[session].insert(prefix);

@@ -18,12 +18,16 @@ impl Session {
         if self.conns[way as usize].state < State::OpenSent {
             return;
         }
+        // What came before is only there if a message was cut off; most come whole.
         let mut inbox = core::mem::take(&mut self.conn(way).inbox);
-        inbox.extend_from_slice(bytes);
+        if !inbox.is_empty() {
+            inbox.extend_from_slice(bytes);
+        }
+        let all = if inbox.is_empty() { bytes } else { &inbox };
         let mut read = 0;
         while (State::OpenSent..State::Close).contains(&self.conns[way as usize].state) {
             let options = self.conns[way as usize].options;
-            let rest = &inbox[read..];
+            let rest = &all[read..];
             match wire::frame(rest, options) {
                 Ok(Some(length)) if length <= rest.len() => {
                     read += length;
@@ -36,9 +40,8 @@ impl Session {
                 Err(notification) => self.fail(now, way, notification),
             }
         }
-        if (State::OpenSent..State::Close).contains(&self.conns[way as usize].state) {
-            inbox.drain(..read);
-            self.conn(way).inbox = inbox;
+        if read < all.len() && (State::OpenSent..State::Close).contains(&self.conns[way as usize].state) {
+            self.conn(way).inbox = all[read..].to_vec();
         }
         self.settle(now);
     }

@@ -340,8 +340,11 @@ impl Session {
 
     /// When [`Session::on_timer`] has to be called.
     pub fn next_timer(&self) -> Option<Time> {
-        let conns = self.conns.iter().flat_map(|c| [c.connect, c.hold, c.keepalive]);
-        conns.chain([self.startup_timer, self.restart_timer]).flatten().min()
+        let [a, b] = &self.conns;
+        let conns = [a.connect, a.hold, a.keepalive, b.connect, b.hold, b.keepalive];
+        let earlier = |a: Time, timer: Option<Time>| timer.map_or(a, |b| a.min(b));
+        let first = conns.into_iter().chain([self.startup_timer, self.restart_timer]).fold(Time::NEVER, earlier);
+        (first != Time::NEVER).then_some(first)
     }
 
     /// A route is to be told to the neighbour, with these attributes ([`super::export::attributes`]).
