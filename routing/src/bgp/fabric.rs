@@ -3,6 +3,25 @@
 //! For questions about the protocol itself (does it converge, how long does it take, which routes remain), and for tests and
 //! benchmarks. Connections are reliable and take the wire's delay, which has to be less than the time that a session waits at
 //! least before it connects again (0.75 s).
+//!
+//! ```
+//! use std::net::Ipv4Addr;
+//! use hopwise_routing::attrs::Attrs;
+//! use hopwise_routing::bgp::{fabric::Fabric, speaker::Speaker};
+//! use hopwise_sim_core::{Duration, Time};
+//!
+//! let mut fabric = Fabric::new();
+//! let worker = fabric.add(Speaker::new(65001, Ipv4Addr::new(192, 168, 210, 21), 1));
+//! let leaf = fabric.add(Speaker::new(65000, Ipv4Addr::new(192, 168, 210, 254), 1));
+//! let addresses = [Ipv4Addr::new(192, 168, 210, 21), Ipv4Addr::new(192, 168, 210, 254)];
+//! fabric.connect([worker, leaf], addresses, Duration::from_millis(1), |config, _| config.times.hold = 90);
+//! let pods = "192.168.10.0/24".parse().unwrap();
+//! fabric.with(worker, |s| s.originate(pods, Attrs::default()));
+//! fabric.run_until_quiet(Time::ZERO + Duration::from_secs(60)).expect("a session within a minute");
+//! let route = fabric.speakers()[leaf].best(pods).unwrap();
+//! assert_eq!(route.attrs.as_path.as_ref().unwrap().to_string(), "65001");
+//! assert_eq!(route.attrs.next_hop, Some(addresses[0]));
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
