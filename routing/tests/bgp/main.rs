@@ -4,5 +4,6 @@ mod codec;
 mod decision;
 mod export;
 mod outbox;
+mod replay;
 mod routes;
 mod tables;
