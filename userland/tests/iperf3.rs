@@ -1,46 +1,20 @@
 //! `iperf3` between two machines. The shape of the text is that of iperf3 3.12 between two namespaces of Linux; figures
 //! that depend on the speed of a machine are the simulation's own.
 
-use hopwise_machine::MachineId;
+mod common;
+
+use common::Lab;
 use hopwise_sim_core::Duration;
 use hopwise_stack::control::link::WireSpec;
-use hopwise_userland::World;
-
-/// `client 10.0.0.1 --- 10.0.0.2 server`
-struct Lab {
-    world: World,
-    client: MachineId,
-    server: MachineId,
-}
 
 const FAST: WireSpec =
     WireSpec { mtu: 1500, delay: Duration::ZERO, rate: 100_000_000, loss_ppm: 0, jitter: Duration::ZERO, number: 0 };
 
-impl Lab {
-    fn over(wire: WireSpec) -> Lab {
-        let mut world = World::new(1);
-        let (client, server) = (world.add_machine("client"), world.add_machine("server"));
-        world.connect((client, "eth0"), (server, "eth0"), wire).unwrap();
-        let mut lab = Lab { world, client, server };
-        lab.on_client("ip addr add 10.0.0.1/24 dev eth0");
-        lab.on_server("ip addr add 10.0.0.2/24 dev eth0");
-        lab
-    }
-
-    fn on_client(&mut self, line: &str) -> String {
-        self.world.run(self.client, line).text
-    }
-
-    fn on_server(&mut self, line: &str) -> String {
-        self.world.run(self.server, line).text
-    }
-
-    /// Runs a server once and a client, and gives what both printed.
-    fn measure(&mut self, server: &str, client: &str) -> (String, String) {
-        self.on_server(&format!("iperf3 -s {server} >log 2>&1 & sleep 0.1"));
-        let text = self.on_client(&format!("iperf3 -c 10.0.0.2 {client}"));
-        (text, self.on_server("sleep 0.1; cat log"))
-    }
+/// Runs a server once and a client, and gives what both printed.
+fn measure(lab: &mut Lab, server: &str, client: &str) -> (String, String) {
+    lab.on_server(&format!("iperf3 -s {server} >log 2>&1 & sleep 0.1"));
+    let text = lab.on_client(&format!("iperf3 -c 10.0.0.2 {client}"));
+    (text, lab.on_server("sleep 0.1; cat log"))
 }
 
 /// The text with each run of digits and points made one `#`, runs of blanks made one, and thousands and millions the same: its
@@ -63,7 +37,7 @@ fn assert_shape(text: &str, expected: &str) {
 
 #[test]
 fn tcp_looks_as_on_linux() {
-    let (client, _) = Lab::over(FAST).measure("-1", "-t 3");
+    let (client, _) = measure(&mut Lab::over(FAST), "-1", "-t 3");
     assert_shape(
         &client,
         "Connecting to host 10.77.0.2, port 5201
@@ -84,7 +58,7 @@ iperf Done.
 
 #[test]
 fn the_server_looks_as_on_linux() {
-    let (_, server) = Lab::over(FAST).measure("-1", "-t 3");
+    let (_, server) = measure(&mut Lab::over(FAST), "-1", "-t 3");
     assert_shape(
         &server,
         "-----------------------------------------------------------
@@ -106,7 +80,7 @@ Accepted connection from 10.77.0.1, port 59584
 
 #[test]
 fn udp_streams_both_ways() {
-    let (client, server) = Lab::over(FAST).measure("-1", "-u --bidir -t 1 -P 2");
+    let (client, server) = measure(&mut Lab::over(FAST), "-1", "-u --bidir -t 1 -P 2");
     assert_shape(
         &client,
         "Connecting to host 10.77.0.2, port 5201
@@ -168,43 +142,43 @@ fn assert_near(value: f64, wanted: f64, percent: f64) {
 #[test]
 fn a_wire_carries_what_it_can() {
     // Of 1514 bytes, 1448 are data.
-    let (client, _) = Lab::over(FAST).measure("-1", "-t 3");
+    let (client, _) = measure(&mut Lab::over(FAST), "-1", "-t 3");
     assert_near(rate(&client, "receiver"), 100e6 * 1448.0 / 1514.0, 0.3);
-    let (client, _) = Lab::over(FAST).measure("-1", "-t 3 -R -P 3");
+    let (client, _) = measure(&mut Lab::over(FAST), "-1", "-t 3 -R -P 3");
     assert_near(rate(&client, "receiver"), 100e6 * 1448.0 / 1514.0, 1.0);
     // Datagrams beyond that wait, at most a thousand, or are lost.
-    let (client, _) = Lab::over(FAST).measure("-1", "-u -b 200M -t 2");
+    let (client, _) = measure(&mut Lab::over(FAST), "-1", "-u -b 200M -t 2");
     assert_near(rate(&client, "receiver"), 100e6 * 1448.0 / 1490.0, 0.3);
     assert_near(rate(&client, "sender"), 200e6, 0.3);
     assert!(client.contains("%)  receiver"), "{client}");
-    let (client, _) = Lab::over(FAST).measure("-1", "-u -b 20M -t 2");
+    let (client, _) = measure(&mut Lab::over(FAST), "-1", "-u -b 20M -t 2");
     assert_near(rate(&client, "receiver"), 20e6, 0.3);
-    let (client, _) = Lab::over(FAST).measure("-1", "-b 10M -t 2");
+    let (client, _) = measure(&mut Lab::over(FAST), "-1", "-b 10M -t 2");
     assert_near(rate(&client, "receiver"), 10e6, 6.0);
 }
 
 #[test]
 fn a_window_limits_what_is_on_the_way() {
     let far = WireSpec { delay: Duration::from_millis(10), ..WireSpec::default() };
-    let (client, _) = Lab::over(far).measure("-1", "-t 3 -w 64K");
-    let (half, _) = Lab::over(far).measure("-1", "-t 3 -w 32K");
+    let (client, _) = measure(&mut Lab::over(far), "-1", "-t 3 -w 64K");
+    let (half, _) = measure(&mut Lab::over(far), "-1", "-t 3 -w 32K");
     // About 64 KB in each round trip of 20 ms.
     let rate_of = |text: &str| rate(text, "receiver");
     assert_near(rate_of(&client), 64.0 * 1024.0 * 8.0 / 0.02, 50.0);
     assert_near(rate_of(&half), rate_of(&client) / 2.0, 25.0);
     // Left to the kernel, the window grows until it is no limit.
-    let (free, _) = Lab::over(far).measure("-1", "-t 3");
+    let (free, _) = measure(&mut Lab::over(far), "-1", "-t 3");
     assert!(rate_of(&free) > 5.0 * rate_of(&client), "{free}");
 }
 
 #[test]
 fn losses_are_counted() {
     let lossy = WireSpec { loss_ppm: 10_000, ..FAST };
-    let (client, _) = Lab::over(lossy).measure("-1", "-t 3");
+    let (client, _) = measure(&mut Lab::over(lossy), "-1", "-t 3");
     let sender = client.lines().find(|line| line.ends_with("sender")).unwrap_or_default();
     let again: u64 = sender.split_whitespace().rev().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default();
     assert!(again > 20, "{client}");
-    let (client, _) = Lab::over(lossy).measure("-1", "-u -b 20M -t 2");
+    let (client, _) = measure(&mut Lab::over(lossy), "-1", "-u -b 20M -t 2");
     assert_near(rate(&client, "receiver"), 0.99 * 20e6, 1.0);
 }
 
@@ -288,8 +262,8 @@ fn nonsense_on_the_control_connection_is_borne() {
 
 #[test]
 fn a_wire_without_a_limit_is_limited_by_the_machines() {
-    let (client, _) = Lab::over(WireSpec::default()).measure("-1", "-t 1");
+    let (client, _) = measure(&mut Lab::over(WireSpec::default()), "-1", "-t 1");
     assert_near(rate(&client, "receiver"), 4e9, 5.0);
-    let (client, _) = Lab::over(WireSpec::default()).measure("-1", "-u -b 0 -t 1");
+    let (client, _) = measure(&mut Lab::over(WireSpec::default()), "-1", "-u -b 0 -t 1");
     assert_near(rate(&client, "receiver"), 2.4e9, 5.0);
 }

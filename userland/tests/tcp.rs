@@ -1,59 +1,33 @@
 //! Programs that speak TCP, run as commands on two machines. The expected text is what the real programs print between
 //! two namespaces, but for times and dates, which are virtual here.
 
-use hopwise_machine::MachineId;
+mod common;
+
+use common::Lab;
 use hopwise_sim_core::Duration;
 use hopwise_stack::control::link::WireSpec;
-use hopwise_userland::World;
 
-/// `client 10.0.0.1 --- 10.0.0.2 server`
-struct Lab {
-    world: World,
-    client: MachineId,
-    server: MachineId,
+fn plain() -> Lab {
+    Lab::over(WireSpec::default())
 }
 
-impl Lab {
-    fn new() -> Lab {
-        Lab::over(WireSpec::default())
-    }
+/// With `python3 -m http.server 80` in a folder of a few files.
+fn serving() -> Lab {
+    let mut lab = plain();
+    serve(&mut lab);
+    lab
+}
 
-    fn over(wire: WireSpec) -> Lab {
-        let mut world = World::new(1);
-        let (client, server) = (world.add_machine("client"), world.add_machine("server"));
-        world.connect((client, "eth0"), (server, "eth0"), wire).unwrap();
-        let mut lab = Lab { world, client, server };
-        lab.on_client("ip addr add 10.0.0.1/24 dev eth0");
-        lab.on_server("ip addr add 10.0.0.2/24 dev eth0");
-        lab
-    }
-
-    /// With `python3 -m http.server 80` in a folder of a few files.
-    fn serving() -> Lab {
-        let mut lab = Lab::new();
-        lab.serve();
-        lab
-    }
-
-    fn serve(&mut self) {
-        self.on_server(
-            "mkdir -p /srv/dir; cd /srv; echo hello >small; seq 20000 >big; echo '<h1>' >'a b&.html'; ln -s small link",
-        );
-        self.on_server("python3 -m http.server 80 >py.out 2>py.err & sleep 1");
-    }
-
-    fn on_client(&mut self, line: &str) -> String {
-        self.world.run(self.client, line).text
-    }
-
-    fn on_server(&mut self, line: &str) -> String {
-        self.world.run(self.server, line).text
-    }
+fn serve(lab: &mut Lab) {
+    lab.on_server(
+        "mkdir -p /srv/dir; cd /srv; echo hello >small; seq 20000 >big; echo '<h1>' >'a b&.html'; ln -s small link",
+    );
+    lab.on_server("python3 -m http.server 80 >py.out 2>py.err & sleep 1");
 }
 
 #[test]
 fn curl_gets_what_the_server_has() {
-    let mut lab = Lab::serving();
+    let mut lab = serving();
     assert_eq!(lab.on_client("curl -s 10.0.0.2/small"), "hello\n");
     assert_eq!(lab.on_client("curl -sS 10.0.0.2/big >b; seq 20000 | diff - b && wc -c b"), "108894 b\n");
     assert_eq!(lab.on_client("curl -sS -o /dev/null -w '%{http_code} %{size_download}\\n' 10.0.0.2/dir/"), "200 195\n");
@@ -76,7 +50,7 @@ fn curl_gets_what_the_server_has() {
 
 #[test]
 fn curl_tells_what_went_wrong() {
-    let mut lab = Lab::serving();
+    let mut lab = serving();
     let mut check = |line: &str, text: &str| assert_eq!(lab.on_client(&format!("{line}; echo $?")), text, "{line}");
     check(
         "curl -sS 10.0.0.2:81",
@@ -104,7 +78,7 @@ fn curl_tells_what_went_wrong() {
 
 #[test]
 fn curl_tells_what_it_does() {
-    let mut lab = Lab::serving();
+    let mut lab = serving();
     let text = lab.on_client("curl -sv --interface eth0 10.0.0.2/small 2>&1 | grep -v Date -- | grep -v Last");
     assert_eq!(
         text,
@@ -126,7 +100,7 @@ fn curl_tells_what_it_does() {
 
 #[test]
 fn a_port_that_is_taken_is_a_traceback() {
-    let mut lab = Lab::serving();
+    let mut lab = serving();
     let text = lab.on_server("python3 -m http.server 80 2>&1 | tail -n 1");
     assert_eq!(text, "OSError: [Errno 98] Address already in use\n");
     assert_eq!(
@@ -137,7 +111,7 @@ fn a_port_that_is_taken_is_a_traceback() {
 
 #[test]
 fn ss_and_netstat_list_sockets() {
-    let mut lab = Lab::serving();
+    let mut lab = serving();
     lab.on_server("python3 -m http.server --bind 127.0.0.1 8080 2>/dev/null & sleep 1");
     lab.on_client("curl -s -o /dev/null 10.0.0.2/small");
     assert_eq!(
@@ -161,7 +135,7 @@ fn ss_and_netstat_list_sockets() {
 
 #[test]
 fn netcats_talk() {
-    let mut lab = Lab::new();
+    let mut lab = plain();
     lab.on_server("nc -l 9000 </dev/null >got 2>&1 & sleep 0.1");
     assert_eq!(
         lab.on_client("echo hi | nc -N -v 10.0.0.2 9000"),
@@ -188,13 +162,13 @@ fn netcats_talk() {
 fn bulk_crosses_a_lossy_wire_intact() {
     let bad = WireSpec { loss_ppm: 20_000, jitter: Duration::from_millis(2), ..WireSpec::default() };
     let mut lab = Lab::over(bad);
-    lab.serve();
+    serve(&mut lab);
     assert_eq!(lab.on_client("curl -sS 10.0.0.2/big >b; seq 20000 | diff - b && wc -c b"), "108894 b\n");
 }
 
 #[test]
 fn wget_fetches_and_complains() {
-    let mut lab = Lab::serving();
+    let mut lab = serving();
     assert_eq!(lab.on_client("wget -qO- 10.0.0.2/small"), "hello\n");
     assert_eq!(
         lab.on_client("wget -q 10.0.0.2/big; seq 20000 | diff - big; wget -q 10.0.0.2/big; ls big*"),
@@ -224,7 +198,7 @@ fn wget_fetches_and_complains() {
 
 #[test]
 fn proc_net_shows_sockets_as_the_kernel_does() {
-    let mut lab = Lab::new();
+    let mut lab = plain();
     lab.on_server("nc -l -k -p 5000 >/dev/null & nc -u -l -p 5001 & sleep 0.1");
     lab.on_client("(echo hello; sleep 100) | nc 10.0.0.2 5000 & sleep 1");
     let tcp = lab.on_server("cat /proc/net/tcp");

@@ -108,21 +108,6 @@ pub struct PeerSpec {
 }
 
 impl KindSpec {
-    fn kind(&self, ns: NsId) -> Kind {
-        match self {
-            KindSpec::Dummy => Kind::Dummy,
-            KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
-            KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
-            // Made of their settings and of what they stand on: see `Network::vxlan_new` and `Network::inherit`.
-            KindSpec::Bridge(_)
-            | KindSpec::Vxlan(_)
-            | KindSpec::Vlan(_)
-            | KindSpec::Macvlan(_)
-            | KindSpec::Ipvlan(_)
-            | KindSpec::Vrf(_) => Kind::Bridge(Box::default()),
-        }
-    }
-
     /// How links of this kind are called when nobody gives a name (`KIND%d`).
     fn pattern(&self) -> &'static str {
         match self {
@@ -209,18 +194,7 @@ impl Network {
             }
             _ => None,
         };
-        let inherited = self.inherit(ns, spec)?;
-        let (kind, addr, mtu) = match (&spec.kind, inherited) {
-            (KindSpec::Vxlan(vxlan), _) => {
-                let (vxlan, mtu) = self.vxlan_new(ns, vxlan, spec.mtu)?;
-                (Kind::Vxlan(vxlan), spec.addr, mtu)
-            }
-            // An ipvlan has the address of the link below whatever was asked for.
-            (KindSpec::Ipvlan(_), Some(i)) => (i.kind, i.addr, spec.mtu.or(Some(i.mtu))),
-            (KindSpec::Vrf(table), _) => (self.vrf_new(ns, *table)?, spec.addr, spec.mtu),
-            (_, Some(i)) => (i.kind, spec.addr.or(i.addr), spec.mtu.or(Some(i.mtu))),
-            (other, None) => (other.kind(ns), spec.addr, spec.mtu),
-        };
+        let (kind, addr, mtu) = self.newlink(ns, spec)?;
         let wanted = Wanted { name: spec.name.as_deref(), index: spec.index, addr, mtu, txqlen: spec.txqlen };
         let link = match self.register_link(ns, kind, pattern, &wanted) {
             Ok(link) => link,
@@ -246,21 +220,48 @@ impl Network {
         }
     }
 
-    /// What a link that stands on another one takes over from that.
-    fn inherit(&mut self, ns: NsId, spec: &LinkSpec) -> Result<Option<stacked::Inherited>, NlError> {
-        let inherited = match &spec.kind {
-            KindSpec::Vlan(vlan) => self.vlan_newlink(ns, vlan)?,
-            KindSpec::Macvlan(macvlan) => self.macvlan_newlink(macvlan)?,
-            KindSpec::Ipvlan(ipvlan) => return self.ipvlan_newlink(ipvlan).map(Some),
-            _ => return Ok(None),
+    /// The kind of a new link, with the address and the MTU that it begins with: each kind's `newlink` up to the registration.
+    fn newlink(&mut self, ns: NsId, spec: &LinkSpec) -> Result<(Kind, Option<MacAddr>, Option<u32>), NlError> {
+        let kind = match &spec.kind {
+            KindSpec::Dummy => Kind::Dummy,
+            KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
+            KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
+            KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
+            KindSpec::Vrf(table) => self.vrf_new(ns, *table)?,
+            KindSpec::Vxlan(vxlan) => {
+                let (vxlan, mtu) = self.vxlan_new(ns, vxlan, spec.mtu)?;
+                return Ok((Kind::Vxlan(vxlan), spec.addr, mtu));
+            }
+            KindSpec::Vlan(vlan) => {
+                let inherited = self.vlan_newlink(ns, vlan)?;
+                return self.inherit(spec, inherited);
+            }
+            KindSpec::Macvlan(macvlan) => {
+                let inherited = self.macvlan_newlink(macvlan)?;
+                return self.inherit(spec, inherited);
+            }
+            KindSpec::Ipvlan(ipvlan) => {
+                // It has the address of the link below whatever was asked for.
+                let inherited = self.ipvlan_newlink(ipvlan)?;
+                return Ok((inherited.kind, inherited.addr, spec.mtu.or(Some(inherited.mtu))));
+            }
         };
+        Ok((kind, spec.addr, spec.mtu))
+    }
+
+    /// Lets a link that stands on another one take over what nobody asked for.
+    fn inherit(
+        &self,
+        spec: &LinkSpec,
+        inherited: stacked::Inherited,
+    ) -> Result<(Kind, Option<MacAddr>, Option<u32>), NlError> {
         if let Some(lower) = inherited.kind.lower() {
             self.nesting(lower)?;
         }
         if spec.mtu.is_some_and(|mtu| mtu > inherited.mtu) {
             return Err(Errno::EINVAL.into());
         }
-        Ok(Some(inherited))
+        Ok((inherited.kind, spec.addr.or(inherited.addr), spec.mtu.or(Some(inherited.mtu))))
     }
 
     /// `veth_newlink`, its first half: the peer.

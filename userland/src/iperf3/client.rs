@@ -346,12 +346,7 @@ impl Client {
         if let Some(control) = &mut self.control {
             control.say(sys, State::CLIENT_TERMINATE);
         }
-        const TEXT: &str = "interrupt - the client has terminated";
-        if self.report.json.is_some() {
-            self.report.finish_json(sys, Some(TEXT.into()));
-        } else {
-            sys.err(&format!("iperf3: {TEXT}\n"));
-        }
+        self.report.ended_by(sys, "interrupt - the client has terminated");
         self.report.flush(sys);
         Step::Exit(1)
     }

@@ -75,6 +75,15 @@ impl Report {
         }
     }
 
+    /// Says why the test ended early: in the object, or on standard error.
+    pub(super) fn ended_by(&mut self, sys: &mut Sys<'_, SimKernel>, text: &str) {
+        if self.json.is_some() {
+            self.finish_json(sys, Some(text.to_owned()));
+        } else {
+            sys.err(&format!("iperf3: {text}\n"));
+        }
+    }
+
     /// What comes before everything else with `-V`.
     pub(super) fn version(&mut self, sys: &mut Sys<'_, SimKernel>) {
         if self.verbose {

@@ -407,11 +407,7 @@ impl Server {
             self.report.interval(sys, test);
             self.report.results(sys, test);
         }
-        if self.report.json.is_some() {
-            self.report.finish_json(sys, Some("the client has terminated".into()));
-        } else {
-            sys.err("iperf3: the client has terminated\n");
-        }
+        self.report.ended_by(sys, "the client has terminated");
         self.over(sys);
     }
 
@@ -425,12 +421,7 @@ impl Server {
         if let Some(control) = &mut self.control {
             control.say(sys, State::SERVER_TERMINATE);
         }
-        const TEXT: &str = "interrupt - the server has terminated";
-        if self.report.json.is_some() {
-            self.report.finish_json(sys, Some(TEXT.into()));
-        } else {
-            sys.err(&format!("iperf3: {TEXT}\n"));
-        }
+        self.report.ended_by(sys, "interrupt - the server has terminated");
         self.report.flush(sys);
         Step::Exit(1)
     }
