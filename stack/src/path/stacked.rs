@@ -10,7 +10,7 @@ use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
 
 use crate::capture::Direction;
-use crate::cx::{Cx, Verdict};
+use crate::cx::{Cx, Verdict, Way};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::socket::packet;
@@ -33,7 +33,7 @@ pub(super) fn send_below(ns: &mut Namespace, cx: &mut Cx<'_>, (lower_ns, lower):
         return dev_xmit(ns, cx, lower, packet);
     }
     scrub(cx, lower_ns, &mut packet);
-    cx.xmit_elsewhere(lower_ns, lower, packet);
+    cx.soon(lower_ns, Way::Out(lower), packet);
     Fate::Sent
 }
 
@@ -67,7 +67,7 @@ pub(super) fn macvlan_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower:
     scrub(cx, lower.0, &mut packet);
     // Who sends it must be known there; the ports of a bridge are of no use on this way.
     packet.phys = (IfIndex(from.0.0), from.1);
-    cx.xmit_elsewhere(lower.0, lower.1, packet);
+    cx.soon(lower.0, Way::Out(lower.1), packet);
     Fate::Sent
 }
 
