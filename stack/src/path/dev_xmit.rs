@@ -42,6 +42,7 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
 
 /// A frame leaves the queue, or there is none: who listens sees it, and the driver has it (`dev_hard_start_xmit`). What each
 /// kind does with it is its `ndo_start_xmit`.
+#[inline]
 pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
     let Some(mut dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     cx.note(&packet, || Detail::LinkTx { link });

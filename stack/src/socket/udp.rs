@@ -25,20 +25,30 @@ pub fn receivers(
     iif: IfIndex,
     group: bool,
 ) -> SmallVec<[SocketId; 2]> {
-    let mut best: Option<(u32, SocketId)> = None;
-    let mut all = SmallVec::new();
-    for &id in ns.sockets.udp.get(&to.1).into_iter().flatten() {
-        let Some(score) = ns.sockets.get(id).and_then(|s| score(s, from, to, iif)) else { continue };
-        if group {
-            all.push(id);
-        } else if best.is_none_or(|(s, _)| score > s) {
-            best = Some((score, id));
-        }
+    if group {
+        matches(ns, from, to, iif).map(|(_, id)| id).collect()
+    } else {
+        receiver(ns, from, to, iif).into_iter().collect()
     }
-    if let Some((_, id)) = best {
-        all.push(id);
-    }
-    all
+}
+
+/// The socket that matches a datagram best, among equals the first (`__udp4_lib_lookup`).
+#[inline]
+pub fn receiver(ns: &Namespace, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), iif: IfIndex) -> Option<SocketId> {
+    let better = |best: (u32, SocketId), other: (u32, SocketId)| if other.0 > best.0 { other } else { best };
+    matches(ns, from, to, iif).reduce(better).map(|(_, id)| id)
+}
+
+/// The sockets that match a datagram, and how well.
+#[inline]
+fn matches(
+    ns: &Namespace,
+    from: (Ipv4Addr, u16),
+    to: (Ipv4Addr, u16),
+    iif: IfIndex,
+) -> impl Iterator<Item = (u32, SocketId)> {
+    let bound = ns.sockets.udp.get(&to.1).map_or(&[][..], |ids| ids);
+    bound.iter().filter_map(move |&id| Some((score(ns.sockets.get(id)?, from, to, iif)?, id)))
 }
 
 /// The socket that a datagram is for, as rules see it (`udp4_lib_lookup`).
@@ -48,7 +58,7 @@ pub(crate) fn for_datagram(
     to: (Ipv4Addr, u16),
     iif: IfIndex,
 ) -> Option<FoundSocket> {
-    let socket = ns.sockets.get(*receivers(ns, from, to, iif, false).first()?)?;
+    let socket = ns.sockets.get(receiver(ns, from, to, iif)?)?;
     Some(FoundSocket { wildcard: socket.local.0.is_unspecified(), mark: Some(socket.opts.mark) })
 }
 

@@ -44,9 +44,9 @@ pub(super) fn xmit(
         ttl: config.outer_ttl(remote.ip, default_ttl),
         df: config.df,
     };
-    let tunnel = vxlan::Vxlan { outer, source, port: remote.port, vni: remote.vni, checksum: config.udp_csum };
+    let mut tunnel = vxlan::Vxlan { outer, source, port: remote.port, vni: remote.vni, checksum: config.udp_csum };
     if here {
-        xmit_here(ns, cx, sender, remote, tunnel, packet)
+        xmit_here(ns, cx, sender, remote, &mut tunnel, packet)
     } else {
         xmit_elsewhere(ns, cx, sender, remote, &tunnel, packet)
     }
@@ -58,10 +58,10 @@ fn xmit_here(
     cx: &mut Cx<'_>,
     sender: &Sender,
     remote: &Remote,
-    mut tunnel: vxlan::Vxlan,
+    tunnel: &mut vxlan::Vxlan,
     packet: Packet,
 ) -> Fate {
-    let route = match find_route(ns, cx, sender, remote, &tunnel, &packet) {
+    let route = match find_route(ns, cx, sender, remote, tunnel, &packet) {
         Ok(route) => route,
         Err(why) => return failed(ns, cx, sender, why, packet),
     };
@@ -84,7 +84,7 @@ fn xmit_here(
     }
     tunnel.outer.src = route.src;
     let id = ns.next_ip_id();
-    match encapsulate(cx, sender, &tunnel, id, packet) {
+    match encapsulate(cx, sender, tunnel, id, packet) {
         Err(packet) => failed(ns, cx, sender, Errno::EMSGSIZE, packet),
         Ok((packet, len)) => {
             let fate = output::local_out(ns, cx, &route, packet);
