@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use hopwise_benches::{Chain, ChainOptions, Switch, Tunnel};
+use hopwise_benches::{Carrier, Chain, ChainOptions, Switch, Tunnel};
 use hopwise_stack::NlError;
 
 /// Packets of a burst.
@@ -42,8 +42,13 @@ fn sender(world: &str) -> Result<Box<dyn FnMut() -> u64>, NlError> {
             let mut chain = Chain::new(ChainOptions { routes: 1_000, ..ChainOptions::default() })?;
             Box::new(move || chain.send(BURST) * 8)
         }
-        tunnel => {
-            let mut tunnel = Tunnel::new(tunnel == "vxlan", 64)?;
+        carrier => {
+            let carrier = match carrier {
+                "vxlan" => Carrier::Vxlan,
+                "ipip" => Carrier::Ipip,
+                _ => Carrier::Wire,
+            };
+            let mut tunnel = Tunnel::new(carrier, 64)?;
             Box::new(move || tunnel.send(BURST))
         }
     })

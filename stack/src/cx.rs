@@ -76,7 +76,9 @@ impl Way {
     #[inline]
     pub const fn link(self) -> IfIndex {
         match self {
-            Way::In(link) | Way::Out(link) | Way::Outer { tunnel: (_, link), .. } | Way::TunnelFailed { link, .. } => link,
+            Way::In(link) | Way::Out(link) | Way::Outer { tunnel: (_, link), .. } | Way::TunnelFailed { link, .. } => {
+                link
+            }
         }
     }
 }

@@ -346,12 +346,7 @@ impl Network {
 
     /// A packet goes on in a namespace, which may have been deleted while it was on its way.
     #[inline]
-    fn take_over(
-        &mut self,
-        ns: NsId,
-        packet: Packet,
-        work: impl FnOnce(&mut Namespace, &mut Cx<'_>, Packet) -> Fate,
-    ) {
+    fn take_over(&mut self, ns: NsId, packet: Packet, work: impl FnOnce(&mut Namespace, &mut Cx<'_>, Packet) -> Fate) {
         let Some(space) = self.namespaces.get_mut(ns.0 as usize).and_then(|n| n.as_deref_mut()) else {
             self.pool.dropped(packet);
             return;

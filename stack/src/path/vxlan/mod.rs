@@ -15,8 +15,8 @@ mod remote;
 use hopwise_devices::vxlan::fdb::Remote;
 use hopwise_devices::vxlan::{Config, Vxlan};
 use hopwise_protocols::wire::MacAddr;
-use hopwise_protocols::wire::ethernet::{self, ETH_P_ARP, ETH_P_IP};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
+use hopwise_protocols::wire::ethernet::{self, ETH_P_ARP, ETH_P_IP};
 use hopwise_protocols::wire::ipv4::IP_HLEN;
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, TunnelNote};
 
