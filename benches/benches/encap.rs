@@ -1,7 +1,7 @@
 //! Encapsulation by itself: headers on and off, and the hash that chooses a flow's path.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use hopwise_benches::{Tunnel, frames};
+use hopwise_benches::{Carrier, Tunnel, frames};
 use hopwise_protocols::encap::{Outer, flow, ipip, vxlan};
 use hopwise_protocols::fib::Flow;
 use hopwise_protocols::fib::multipath::{self, HashPolicy};
@@ -52,8 +52,8 @@ pub(crate) fn way(c: &mut Criterion) {
     let mut group = c.benchmark_group("tunnel");
     group.throughput(Throughput::Elements(u64::from(BURST)));
     for size in [64, 1400] {
-        for (name, vxlan) in [("wire", false), ("vxlan", true)] {
-            let mut tunnel = Tunnel::new(vxlan, size).unwrap();
+        for (name, carrier) in [("wire", Carrier::Wire), ("vxlan", Carrier::Vxlan), ("ipip", Carrier::Ipip)] {
+            let mut tunnel = Tunnel::new(carrier, size).unwrap();
             assert_eq!(tunnel.send(BURST), u64::from(BURST));
             group.bench_function(BenchmarkId::new(name, size), |b| b.iter(|| tunnel.send(BURST)));
         }

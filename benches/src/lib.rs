@@ -19,7 +19,7 @@ pub use bulk::{Bulk, Open};
 pub use chain::{Chain, ChainOptions};
 pub use crowd::{Crowd, commands};
 pub use node::Node;
-pub use tunnel::Tunnel;
+pub use tunnel::{Carrier, Tunnel};
 
 use std::net::Ipv4Addr;
 

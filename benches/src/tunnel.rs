@@ -1,7 +1,8 @@
-//! Two hosts joined by a VXLAN link each: what a tunnel adds to a packet's way.
+//! Two hosts joined by a tunnel: what that adds to a packet's way.
 
 use std::net::Ipv4Addr;
 
+use hopwise_devices::ipip::TunnelParams;
 use hopwise_protocols::fib::{Insert, RT_TABLE_MAIN, Route, RouteType};
 use hopwise_protocols::neigh::{NeighFlags, NewNeigh, Nud};
 use hopwise_protocols::wire::ethernet::MacAddr;
@@ -12,6 +13,17 @@ use hopwise_stack::{Network, NlError};
 use ipnet::Ipv4Net;
 
 use crate::{address, frames, join, set};
+
+/// How packets travel from one host to the other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// As they are.
+    Wire,
+    /// In VXLAN.
+    Vxlan,
+    /// In IPv4.
+    Ipip,
+}
 
 /// A router that sends what it gets to another host, plainly or through a tunnel; there a blackhole ends it.
 #[derive(Clone, Debug)]
@@ -28,11 +40,11 @@ const TARGET: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 const PAUSE: Duration = Duration::from_millis(4);
 
 impl Tunnel {
-    /// A network whose packets of `frame` bytes go through a VXLAN tunnel, or over the same wire without one.
+    /// A network whose packets of `frame` bytes go through a tunnel, or over the same wire without one.
     ///
     /// # Errors
     /// Those of the control operations: none, unless they changed.
-    pub fn new(vxlan: bool, frame: usize) -> Result<Self, NlError> {
+    pub fn new(carrier: Carrier, frame: usize) -> Result<Self, NlError> {
         let mut net = Network::new(1);
         let host = net.add_host("tunnel");
         let spaces: Vec<NsId> = (0..3).map(|_| net.add_namespace(host)).collect();
@@ -47,9 +59,14 @@ impl Tunnel {
             set(&mut net, ns, "net.ipv4.ip_forward", "1")?;
         }
         let (mut out, mut next) = (near_out, Ipv4Addr::new(10, 0, 1, 3));
-        if vxlan {
-            out = tunnel(&mut net, near, next, (1, 2))?;
-            tunnel(&mut net, far, Ipv4Addr::new(10, 0, 1, 2), (2, 1))?;
+        let ends = [Ipv4Addr::new(10, 0, 1, 2), next];
+        if carrier == Carrier::Vxlan {
+            out = vxlan(&mut net, near, ends[1], (1, 2))?;
+            vxlan(&mut net, far, ends[0], (2, 1))?;
+            next = Ipv4Addr::new(10, 0, 2, 2);
+        } else if carrier == Carrier::Ipip {
+            out = ipip(&mut net, near, (ends[0], ends[1]), 1)?;
+            ipip(&mut net, far, (ends[1], ends[0]), 2)?;
             next = Ipv4Addr::new(10, 0, 2, 2);
         }
         let target = Route::new(Ipv4Net::new_assert(TARGET, 32));
@@ -78,7 +95,7 @@ impl Tunnel {
 }
 
 /// A VXLAN link with the address 10.0.2.`own` and a neighbour 10.0.2.`other` behind `remote`.
-fn tunnel(net: &mut Network, ns: NsId, remote: Ipv4Addr, (own, other): (u8, u8)) -> Result<IfIndex, NlError> {
+fn vxlan(net: &mut Network, ns: NsId, remote: Ipv4Addr, (own, other): (u8, u8)) -> Result<IfIndex, NlError> {
     let mac = |last| MacAddr([2, 0, 0, 0, 0, last]);
     let settings = VxlanChange { vni: Some(1), port: Some(4789), remote: Some(remote), ..VxlanChange::default() };
     let kind = KindSpec::Vxlan(Box::new(VxlanSpec { home: None, settings: Some(settings) }));
@@ -95,5 +112,13 @@ fn tunnel(net: &mut Network, ns: NsId, remote: Ipv4Addr, (own, other): (u8, u8))
         protocol: 0,
     };
     net.neigh_set(ns, &wish, Insert::CREATE)?;
+    Ok(link)
+}
+
+/// An `ipip` link with the address 10.0.2.`own` between two ends.
+fn ipip(net: &mut Network, ns: NsId, (local, remote): (Ipv4Addr, Ipv4Addr), own: u8) -> Result<IfIndex, NlError> {
+    let link = net.tunnel_add(ns, Some("tun0"), TunnelParams { local, remote, ..TunnelParams::default() })?;
+    net.set_link_up(ns, link, true)?;
+    address(net, (ns, link), Ipv4Addr::new(10, 0, 2, own), 24)?;
     Ok(link)
 }

@@ -30,7 +30,7 @@ pub enum PacketType {
 #[derive(Clone, Debug)]
 pub struct Packet(Box<Buffer>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Buffer {
     bytes: Box<[u8]>,
     head: u32,
@@ -102,7 +102,7 @@ impl VlanTag {
 
 /// What is known about a packet beside its bytes. Small on purpose: a frame that is flooded to many ports is copied with
 /// it (a test below watches the size).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Fields {
     /// Number in order of birth.
     pub id: PacketId,
@@ -288,7 +288,9 @@ const MAX_KEPT: usize = 16 * 1024;
 impl Pool {
     /// A new packet of `len` bytes (content undefined: the caller writes it), with [`HEADROOM`] in front.
     pub fn alloc(&mut self, len: usize) -> Packet {
-        self.make(HEADROOM..HEADROOM + len, Fields::default())
+        let mut packet = self.make(HEADROOM..HEADROOM + len);
+        packet.0.fields = Fields { id: packet.id, ..Fields::default() };
+        packet
     }
 
     /// A new packet with these bytes.
@@ -303,26 +305,24 @@ impl Pool {
     pub fn copy(&mut self, packet: &Packet) -> Packet {
         let Buffer { bytes, head, tail, fields } = &*packet.0;
         let (head, tail) = (*head as usize, *tail as usize);
-        let mut copy = self.make(head..tail, fields.clone());
+        let mut copy = self.make(head..tail);
+        copy.0.fields = Fields { id: copy.id, ..*fields };
         let front = head.saturating_sub(usize::from(fields.mac_len));
         copy.0.bytes[front..tail].copy_from_slice(&bytes[front..tail]);
         copy
     }
 
-    /// A packet in a used or new buffer whose bytes in use are `window`, with the next number.
+    /// A packet in a used or new buffer whose bytes in use are `window`, with the next number. Its other fields are the
+    /// caller's to set.
     #[inline]
-    fn make(&mut self, window: core::ops::Range<usize>, fields: Fields) -> Packet {
-        let size = window.end.max(BUFFER);
-        self.stats.born += 1;
-        let fields = Fields { id: PacketId(self.stats.born), ..fields };
-        let (head, tail) = (window.start as u32, window.end as u32);
-        let Some(mut buffer) = self.free.pop() else {
-            return Packet(Box::new(Buffer { bytes: vec![0; size].into(), head, tail, fields }));
-        };
+    fn make(&mut self, window: core::ops::Range<usize>) -> Packet {
+        let mut buffer = self.free.pop().unwrap_or_default();
         if buffer.bytes.len() < window.end {
-            buffer.bytes = vec![0; size].into();
+            buffer.bytes = vec![0; window.end.max(BUFFER)].into();
         }
-        (buffer.head, buffer.tail, buffer.fields) = (head, tail, fields);
+        self.stats.born += 1;
+        buffer.fields.id = PacketId(self.stats.born);
+        (buffer.head, buffer.tail) = (window.start as u32, window.end as u32);
         Packet(buffer)
     }
 

@@ -28,51 +28,12 @@ pub struct Event {
 /// What will happen.
 #[derive(Clone, Debug)]
 pub enum EventKind {
-    /// A frame arrives at a link, or comes up again (loopback, a decapsulated packet).
-    LinkRx {
-        /// The link.
-        link: IfIndex,
-        /// The frame, from its link-layer header on.
+    /// A packet goes on.
+    Packet {
+        /// The packet.
         packet: Packet,
-    },
-    /// A link of this namespace sends a frame for a link that stands on it in another namespace (a macvlan in a pod).
-    Xmit {
-        /// The link that sends.
-        link: IfIndex,
-        /// The frame, from its link-layer header on.
-        packet: Packet,
-    },
-    /// A packet with an outer header is sent in the namespace that a tunnel was made in.
-    Outer {
-        /// Where the tunnel's link is.
-        tunnel: (NsId, IfIndex),
-        /// The link that it must leave through, if the tunnel is bound to one.
-        oif: IfIndex,
-        /// The packet, from its outer IPv4 header on, which lacks what follows from its route.
-        packet: Packet,
-    },
-    /// A packet given to a tunnel's link of this namespace could not be sent in the one below.
-    TunnelFailed {
-        /// The tunnel's link.
-        link: IfIndex,
-        /// Why.
-        why: Failure,
-        /// The packet without the outer header.
-        packet: Packet,
-    },
-    /// An outer packet of a VXLAN link that was moved goes out here, where the link was made.
-    IpOut {
-        /// The link that it must leave through, or [`IfIndex::NONE`].
-        oif: IfIndex,
-        /// The packet, from its IPv4 header on.
-        packet: Packet,
-    },
-    /// A packet that passed INPUT where the link below an ipvlan is (mode l3s) is delivered where the ipvlan is.
-    LocalIn {
-        /// The ipvlan.
-        link: IfIndex,
-        /// The packet, from its IPv4 header on.
-        packet: Packet,
+        /// Where it goes on.
+        way: Way,
     },
     /// The link below, in another namespace, did not take a frame that this link has counted as sent.
     NotSent {
@@ -87,40 +48,50 @@ pub enum EventKind {
 
 impl EventKind {
     /// The packet that is on its way by this event.
-    pub const fn packet(&self) -> Option<&Packet> {
+    pub const fn packet(&self) -> Option<(&Packet, Way)> {
         match self {
-            EventKind::LinkRx { packet, .. }
-            | EventKind::Xmit { packet, .. }
-            | EventKind::Outer { packet, .. }
-            | EventKind::IpOut { packet, .. }
-            | EventKind::LocalIn { packet, .. }
-            | EventKind::TunnelFailed { packet, .. } => Some(packet),
+            EventKind::Packet { packet, way } => Some((packet, *way)),
             EventKind::NotSent { .. } | EventKind::Timer(_) => None,
         }
     }
+}
 
+/// Where a packet goes on that comes from the agenda.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// A frame, from its link-layer header on, arrives at a link, or comes up again (loopback, a decapsulated packet).
+    In(IfIndex),
+    /// A link sends a frame for one that stands on it in another namespace (a macvlan in a pod).
+    Out(IfIndex),
+    /// A packet, from its IPv4 header on, that passed INPUT where the link below an ipvlan is (mode l3s) is delivered where
+    /// the ipvlan is.
+    LocalIn(IfIndex),
+    /// A packet with an outer header, which lacks what follows from its route, is sent where its tunnel was made.
+    Outer {
+        /// Where the tunnel's link is.
+        tunnel: (NsId, IfIndex),
+        /// The link that it must leave through, if the tunnel is bound to one.
+        oif: IfIndex,
+    },
+    /// A packet given to a tunnel's link, now without an outer header, could not be sent in the namespace below.
+    TunnelFailed {
+        /// The tunnel's link.
+        link: IfIndex,
+        /// Why.
+        why: Failure,
+    },
+}
+
+impl Way {
     /// The link that the packet is on its way to or through.
-    pub const fn link(&self) -> Option<IfIndex> {
+    #[inline]
+    pub const fn link(self) -> IfIndex {
         match self {
-            EventKind::LinkRx { link, .. }
-            | EventKind::Xmit { link, .. }
-            | EventKind::Outer { tunnel: (_, link), .. }
-            | EventKind::LocalIn { link, .. }
-            | EventKind::TunnelFailed { link, .. } => Some(*link),
-            EventKind::IpOut { .. } | EventKind::NotSent { .. } | EventKind::Timer(_) => None,
-        }
-    }
-
-    /// The packet itself.
-    pub fn into_packet(self) -> Option<Packet> {
-        match self {
-            EventKind::LinkRx { packet, .. }
-            | EventKind::Xmit { packet, .. }
-            | EventKind::Outer { packet, .. }
-            | EventKind::IpOut { packet, .. }
-            | EventKind::LocalIn { packet, .. }
-            | EventKind::TunnelFailed { packet, .. } => Some(packet),
-            EventKind::NotSent { .. } | EventKind::Timer(_) => None,
+            Way::In(link)
+            | Way::Out(link)
+            | Way::LocalIn(link)
+            | Way::Outer { tunnel: (_, link), .. }
+            | Way::TunnelFailed { link, .. } => link,
         }
     }
 }
@@ -205,19 +176,12 @@ impl Cx<'_> {
     /// Puts a frame on the agenda: it arrives at a link (of any namespace) after a constant delay.
     #[inline]
     pub fn send(&mut self, delay: Duration, ns: NsId, link: IfIndex, packet: Packet) {
-        let key = self.key(self.now + delay);
-        self.agenda.push_after(delay, key, Event { ns, kind: EventKind::LinkRx { link, packet } });
+        self.put(delay, ns, EventKind::Packet { packet, way: Way::In(link) });
     }
 
-    /// Gives a frame to a link of another namespace, which sends it now: a link that stands on that one has no other way.
-    pub fn xmit_elsewhere(&mut self, ns: NsId, link: IfIndex, packet: Packet) {
-        self.soon(ns, EventKind::Xmit { link, packet });
-    }
-
-    /// Puts something that happens now, after what is going on, on the agenda of a namespace.
-    pub(crate) fn soon(&mut self, ns: NsId, kind: EventKind) {
-        let key = self.key(self.now);
-        self.agenda.push_after(Duration::ZERO, key, Event { ns, kind });
+    /// A packet goes on in another namespace, now, after what is going on.
+    pub fn soon(&mut self, ns: NsId, way: Way, packet: Packet) {
+        self.put(Duration::ZERO, ns, EventKind::Packet { packet, way });
     }
 
     /// Sets a timer of this namespace.
@@ -229,6 +193,18 @@ impl Cx<'_> {
     /// Sets a timer of the kernel's timer wheel, which fires somewhat later than it is set for.
     pub fn wheel_timer(&mut self, at: Time, timer: TimerKind) {
         self.timer(jiffies::fires(self.now, at), timer);
+    }
+
+    /// Lets a timer of any namespace run out now, after what is going on.
+    pub fn timer_soon(&mut self, ns: NsId, timer: TimerKind) {
+        self.put(Duration::ZERO, ns, EventKind::Timer(timer));
+    }
+
+    /// Puts something on the agenda of a namespace.
+    #[inline]
+    pub(crate) fn put(&mut self, delay: Duration, ns: NsId, kind: EventKind) {
+        let key = self.key(self.now + delay);
+        self.agenda.push_after(delay, key, Event { ns, kind });
     }
 
     #[inline]

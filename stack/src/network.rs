@@ -4,7 +4,7 @@ use hopwise_devices::{Kind, Link, LinkFlags};
 use hopwise_netfilter::conntrack::Conntrack;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{
-    Agenda, DropReason, Duration, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
+    Agenda, DropReason, Duration, Fate, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
 };
 
 use crate::capture::CaptureLog;
@@ -314,8 +314,8 @@ impl Network {
     fn witness(&mut self, event: &Event) {
         let what = match &event.kind {
             EventKind::Timer(_) | EventKind::NotSent { .. } => 1,
-            kind => {
-                let (link, Some(packet)) = (kind.link().unwrap_or_default(), kind.packet()) else { return };
+            EventKind::Packet { packet, way } => {
+                let link = way.link();
                 let head = packet.data().first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
                 (packet.id.0 << 32) ^ (packet.len() as u64) ^ u64::from(link.0).rotate_left(16) ^ head
             }
@@ -331,26 +331,13 @@ impl Network {
 
     fn happen(&mut self, event: Event) {
         match event.kind {
-            EventKind::LinkRx { link, packet } => self.arrive(event.ns, link, packet),
-            EventKind::Xmit { link, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, packet| path::stacked::xmit_for(ns, cx, link, packet));
-            }
-            EventKind::Outer { tunnel, oif, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, p| path::ipip::output(ns, cx, tunnel, oif, p));
-            }
-            EventKind::TunnelFailed { link, why, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, p| path::ipip::failed(ns, cx, link, why, p));
-            }
-            EventKind::IpOut { oif, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, packet| path::vxlan::send_for(ns, cx, oif, packet));
+            EventKind::Packet { packet, way } => {
+                self.take_over(event.ns, packet, |ns, cx, packet| path::go_on(ns, cx, way, packet));
             }
             EventKind::Timer(TimerKind::Wire { index }) => {
                 if let Some((number, change)) = self.wire_changes.get(index as usize).copied() {
                     self.wire_change(number, &change);
                 }
-            }
-            EventKind::LocalIn { link, packet } => {
-                self.take_over(event.ns, packet, |ns, cx, packet| path::ipvlan::local_in(ns, cx, link, packet));
             }
             EventKind::NotSent { link, len } => {
                 self.with(event.ns, |ns, _| path::dev_xmit::uncount(ns, link, len as usize));
@@ -364,10 +351,10 @@ impl Network {
         }
     }
 
+    /// A packet goes on in a namespace, which may have been deleted while it was on its way.
     #[inline]
-    fn arrive(&mut self, ns: NsId, link: IfIndex, packet: Packet) {
+    fn take_over(&mut self, ns: NsId, packet: Packet, work: impl FnOnce(&mut Namespace, &mut Cx<'_>, Packet) -> Fate) {
         let Some(space) = self.namespaces.get_mut(ns.0 as usize).and_then(|n| n.as_deref_mut()) else {
-            // The namespace was deleted while the frame was on its way.
             self.pool.dropped(packet);
             return;
         };
@@ -388,22 +375,8 @@ impl Network {
             wakeups: &mut self.wakeups,
             copying: false,
         };
-        path::receive(space, &mut cx, link, packet);
+        work(space, &mut cx, packet);
         ring(space, &mut self.wakeups);
-    }
-
-    /// A packet goes on in a namespace, which may have been deleted while it was on its way.
-    fn take_over(
-        &mut self,
-        ns: NsId,
-        packet: Packet,
-        work: impl FnOnce(&mut Namespace, &mut Cx<'_>, Packet) -> hopwise_sim_core::Fate,
-    ) {
-        if self.ns(ns).is_some() {
-            self.with(ns, |ns, cx| work(ns, cx, packet));
-        } else {
-            self.pool.dropped(packet);
-        }
     }
 
     fn timer(&mut self, ns: NsId, timer: TimerKind) {
@@ -437,7 +410,8 @@ impl Network {
     fn storm(&mut self) -> Storm {
         let mut links = std::collections::BTreeMap::new();
         for (_, event) in self.agenda.iter() {
-            if let Some(link) = event.kind.link() {
+            if let Some((_, way)) = event.kind.packet() {
+                let link = way.link();
                 *links.entry((event.ns, link)).or_insert(0u32) += 1;
             }
         }
@@ -447,7 +421,7 @@ impl Network {
         let storm = Storm { at: self.now, in_flight: self.pool.stats().alive(), links };
         self.arrivals = (0, 0);
         for event in self.agenda.extract(|event| event.kind.packet().is_some()) {
-            let Some(packet) = event.kind.into_packet() else { continue };
+            let EventKind::Packet { packet, .. } = event.kind else { continue };
             self.take_over(event.ns, packet, |_, cx, packet| cx.drop(packet, DropReason::TooDeep));
         }
         storm

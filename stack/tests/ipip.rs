@@ -161,6 +161,58 @@ fn a_far_end_that_is_not_fixed_is_the_next_hop() {
     assert!(answered(&ping, &mut net, Ipv4Addr::new(192, 168, 2, 1)));
 }
 
+/// Puts a tunnel into the tunnel of a lab, and so on, until there are so many. Gives the links of `a` and the innermost
+/// address of `b`.
+fn nested(lab: &mut Lab, count: u8) -> (Vec<IfIndex>, Ipv4Addr) {
+    let mut links = vec![lab.tunnels[0]];
+    for i in 1..count {
+        let ends = [1, 2].map(|end| Ipv4Addr::new(192, 168, i - 1, end));
+        for (ns, local, remote, own) in [(lab.a, ends[0], ends[1], 1), (lab.b, ends[1], ends[0], 2)] {
+            let params = TunnelParams { local, remote, ..TunnelParams::default() };
+            let link = lab.net.tunnel_add(ns, Some(&format!("tun{i}")), params).unwrap();
+            lab.net.set_link_up(ns, link, true).unwrap();
+            address(&mut lab.net, ns, link, &format!("192.168.{i}.{own}/30"));
+            links.extend((ns == lab.a).then_some(link));
+        }
+    }
+    (links, Ipv4Addr::new(192, 168, count - 1, 2))
+}
+
+#[test]
+fn three_tunnels_in_each_other_carry_a_packet_and_a_fourth_is_a_dead_loop() {
+    let mut three = lab(TunnelParams::default());
+    let (_, inmost) = nested(&mut three, 3);
+    let ping = Pinger::new(&mut three.net, three.a);
+    assert!(answered(&ping, &mut three.net, inmost));
+    let mut four = lab(TunnelParams::default());
+    let (links, inmost) = nested(&mut four, 4);
+    let ping = Pinger::new(&mut four.net, four.a);
+    assert!(!answered(&ping, &mut four.net, inmost));
+    assert_eq!(drops(&four.net), [DropReason::TooDeep]);
+    let a = four.net.ns(four.a).unwrap();
+    let log: Vec<&str> = a.log.iter().map(|(_, text)| &**text).collect();
+    assert_eq!(log, ["Dead loop on virtual device tun, fix it urgently!"]);
+    // That the fourth did not send is its own affair: the others have sent.
+    let counted = links.iter().map(|link| a.devs.get(*link).unwrap().stats);
+    let counted: Vec<_> = counted.map(|stats| (stats.tx_packets, stats.tx_errors, stats.tx_dropped)).collect();
+    assert_eq!(counted, [(0, 1, 0), (1, 0, 0), (1, 0, 0), (1, 0, 0)]);
+    conserved(&four.net);
+}
+
+#[test]
+fn tunnels_in_two_namespaces_are_in_each_other_all_the_same() {
+    let mut lab = lab(TunnelParams::default());
+    let (links, inmost) = nested(&mut lab, 4);
+    let pod = lab.net.add_namespace(lab.net.ns(lab.a).unwrap().host);
+    let link = lab.net.move_link(lab.a, links[3], pod, None).unwrap();
+    address(&mut lab.net, pod, link, "192.168.3.1/30");
+    lab.net.set_link_up(pod, link, true).unwrap();
+    let ping = Pinger::new(&mut lab.net, pod);
+    assert!(!answered(&ping, &mut lab.net, inmost));
+    assert_eq!(drops(&lab.net), [DropReason::TooDeep]);
+    conserved(&lab.net);
+}
+
 proptest! {
     /// Whatever comes inside a packet of protocol 4, nothing is lost count of.
     #[test]

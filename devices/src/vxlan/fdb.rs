@@ -133,15 +133,14 @@ impl Fdb {
     /// The entry by which a frame to `mac` is sent: its own, or that for all others (`vxlan_find_mac_tx`).
     #[inline]
     pub fn towards(&mut self, now: Time, mac: MacAddr, ageing: Duration) -> Option<&mut Entry> {
-        let key = if self.is_live(now, mac, ageing) { mac } else { MacAddr::ZERO };
-        let entry = self.entries.get_mut(&key)?;
+        let own = self.entries.get_full(&mac).filter(|(.., entry)| !entry.expired(now, ageing));
+        let at = match own {
+            Some((at, ..)) => at,
+            None => self.entries.get_index_of(&MacAddr::ZERO)?,
+        };
+        let (_, entry) = self.entries.get_index_mut(at)?;
         entry.used = now;
         Some(entry)
-    }
-
-    #[inline]
-    fn is_live(&self, now: Time, mac: MacAddr, ageing: Duration) -> bool {
-        self.entries.get(&mac).is_some_and(|e| !e.expired(now, ageing))
     }
 
     /// The entry of an address, if it has one of its own.

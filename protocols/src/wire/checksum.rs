@@ -9,18 +9,15 @@ use core::net::Ipv4Addr;
 /// Folds the carries of a sum of 16-bit (or wider, aligned) words back in until 16 bits remain.
 #[inline]
 pub const fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    sum as u16
+    // Added to itself with its halves swapped, the upper half is the sum of both with the carry of the lower one.
+    let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    fold_small(sum)
 }
 
 /// The same for a sum of a few 16-bit words.
 #[inline]
 const fn fold_small(sum: u32) -> u16 {
-    let sum = (sum & 0xffff) + (sum >> 16);
-    ((sum & 0xffff) + (sum >> 16)) as u16
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 /// The ones' complement sum of `bytes`; an odd last byte is followed by a zero. The kernel's `csum_partial`, folded.

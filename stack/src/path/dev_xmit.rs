@@ -40,22 +40,20 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
     transmit(ns, cx, link, packet)
 }
 
-/// A frame leaves the queue, or there is none: who listens sees it, and the driver has it (`dev_hard_start_xmit`).
+/// A frame leaves the queue, or there is none: who listens sees it, and the driver has it (`dev_hard_start_xmit`). What each
+/// kind does with it is its `ndo_start_xmit`.
+#[inline]
 pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
-    let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
+    let Some(mut dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     cx.note(&packet, || Detail::LinkTx { link });
     if packet.vlan.is_some() && !dev.kind.carries_tags() {
         vlan::insert(&mut packet);
     }
     if dev.taps > 0 {
         packet::tap(ns, cx, link, Direction::Out, &packet);
+        let Some(again) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
+        dev = again;
     }
-    xmit(ns, cx, link, packet)
-}
-
-/// What each kind does with a frame (`ndo_start_xmit`).
-fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
-    let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     let len = packet.len();
     // A tunnel counts once it knows that there is a way.
     if !matches!(dev.kind, Kind::Vxlan(_)) {

@@ -1,12 +1,11 @@
 //! The tunnel `ipip`: a packet gets an outer header in the namespace of the link, goes on in the namespace that the link was made
 //! in, and is taken out of the outer packet at the other end. Models `net/ipv4/ip_tunnel.c` and `net/ipv4/ipip.c`.
 //!
-//! What the two namespaces tell each other travels through the agenda: the outer packet down, arrivals and failures up.
+//! If these are two, what they tell each other travels through the agenda: the outer packet down, arrivals and failures up.
 
 use core::net::Ipv4Addr;
-use core::ops::ControlFlow;
 
-use hopwise_devices::Kind;
+use hopwise_devices::{Kind, LinkStats};
 use hopwise_protocols::encap::{DecapError, flow, ipip as encap};
 use hopwise_protocols::wire::icmp::{
     ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, ICMP_PORT_UNREACH, ICMP_SR_FAILED,
@@ -14,14 +13,14 @@ use hopwise_protocols::wire::icmp::{
 };
 use hopwise_protocols::wire::ipv4::IP_HLEN;
 use hopwise_protocols::wire::{IntoBytes, ipv4, split};
-use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, TunnelNote};
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet};
 
-use crate::cx::{Cx, EventKind, TimerKind};
+use crate::cx::{Cx, TimerKind, Way};
 use crate::namespace::Namespace;
 use crate::path::icmp::{self, Report};
-use crate::path::netfilter;
-use crate::path::output::ip_output;
+use crate::path::output::local_out;
 use crate::path::route::{self, OutputFlow, Route};
+use crate::path::tunnel;
 
 /// Why an outer packet could not be sent; the link counts it, the inner packet's sender may be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +29,8 @@ pub enum Failure {
     NoRoute,
     /// The route to the far end leads into the tunnel itself.
     Loop,
+    /// Too many links handed the packet on.
+    TooDeep,
     /// The inner packet must not be cut and is larger than this, in bytes.
     TooBig(u16),
 }
@@ -43,31 +44,40 @@ pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pack
     if tunnel.take_error(cx.now) {
         icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH));
     }
+    let len = packet.len();
     if encap::encapsulate(&mut packet, &outer, 0).is_err() {
-        return not_sent(ns, cx, link, |stats| stats.tx_errors += 1, (packet, DropReason::UnhandledProto));
+        not_sent(ns, link, len, |stats| stats.tx_errors += 1);
+        return cx.drop(packet, DropReason::UnhandledProto);
     }
     scrub(cx.ns != underlay, &mut packet);
-    let event = EventKind::Outer { tunnel: (cx.ns, link), oif, packet };
-    cx.soon(underlay, event);
-    Fate::Sent
+    let this = (cx.ns, link);
+    if cx.ns != underlay {
+        cx.soon(underlay, Way::Outer { tunnel: this, oif }, packet);
+        return Fate::Sent;
+    }
+    let fate = output(ns, cx, this, oif, packet);
+    if fate == Fate::Dropped(DropReason::NetfilterDrop) {
+        // iptunnel_xmit_stats: what netfilter refused was dropped.
+        not_sent(ns, link, len, |stats| stats.tx_dropped += 1);
+    }
+    fate
 }
 
-/// What a packet forgets when it goes into a tunnel or comes out of one (`skb_scrub_packet`).
-pub fn scrub(other_namespace: bool, packet: &mut Packet) {
-    packet.conn = None;
-    packet.phys = (IfIndex::NONE, IfIndex::NONE);
-    packet.frag_max_size = 0;
-    packet.iif = IfIndex::NONE;
-    packet.mac_len = 0;
-    if other_namespace {
-        packet.mark = 0;
-        packet.from_socket = false;
-    }
+/// What a packet forgets when it goes into a tunnel or comes out of one.
+fn scrub(other_ns: bool, packet: &mut Packet) {
+    tunnel::scrub(packet, other_ns);
+    packet.from_socket &= !other_ns;
 }
 
 /// An outer packet, whose header lacks what follows from its route, is sent in the namespace below. `ip_tunnel_xmit`,
 /// `iptunnel_xmit`.
-pub fn output(ns: &mut Namespace, cx: &mut Cx<'_>, tunnel: (NsId, IfIndex), oif: IfIndex, mut packet: Packet) -> Fate {
+pub(super) fn output(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    tunnel: (NsId, IfIndex),
+    oif: IfIndex,
+    mut packet: Packet,
+) -> Fate {
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
@@ -84,7 +94,7 @@ pub fn output(ns: &mut Namespace, cx: &mut Cx<'_>, tunnel: (NsId, IfIndex), oif:
         hash: flow::of_ipv4(inner, ns.hash_seed),
         ..OutputFlow::default()
     };
-    let Ok(route) = route::route_output(ns, cx.now, &flow) else {
+    let Ok(route) = route::route_output_again(ns, cx.now, &flow) else {
         return fail(ns, cx, tunnel, Failure::NoRoute, packet);
     };
     if (cx.ns, route.oif) == tunnel {
@@ -93,12 +103,16 @@ pub fn output(ns: &mut Namespace, cx: &mut Cx<'_>, tunnel: (NsId, IfIndex), oif:
     if pmtudisc && let Some(mtu) = path_mtu_of_inner(ns, cx, tunnel, &route, inner) {
         return fail(ns, cx, tunnel, Failure::TooBig(mtu), packet);
     }
+    if tunnel::is_too_deep(&packet) {
+        return fail(ns, cx, tunnel, Failure::TooDeep, packet);
+    }
     header.set_src(flow.src.unwrap_or(route.src));
     header.id = ns.next_ip_id().into();
     header.seal(&[]);
     packet.data_mut()[..IP_HLEN].copy_from_slice(header.as_bytes());
     cx.note(&packet, || Detail::Encapsulated(note(tunnel, packet.data(), IP_HLEN)));
-    local_out(ns, cx, &route, header.dst(), packet)
+    cx.note(&packet, || route.detail(header.dst()));
+    local_out(ns, cx, &route, packet)
 }
 
 /// Mark and path MTU discovery of a tunnel, as the namespace below knows them.
@@ -108,21 +122,8 @@ fn known(ns: &Namespace, tunnel: (NsId, IfIndex)) -> (u32, bool) {
 }
 
 /// What a journey tells of an outer packet whose inner one begins at `inner`.
-fn note(link: (NsId, IfIndex), packet: &[u8], inner: usize) -> Box<TunnelNote> {
-    let (outer, inner) = packet.split_at_checked(inner).unwrap_or((packet, &[]));
-    let inner = inner.get(..IP_HLEN + 8).unwrap_or(inner);
-    Box::new(TunnelNote { link, kind: "ipip", outer: outer.to_vec(), inner: inner.to_vec() })
-}
-
-/// A finished outer packet takes its route (`ip_local_out`).
-pub fn local_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, dst: Ipv4Addr, packet: Packet) -> Fate {
-    cx.note(&packet, || route.detail(dst));
-    ns.snmp.out_requests += 1;
-    match netfilter::local_out(ns, cx, route, packet) {
-        ControlFlow::Continue((packet, None)) => ip_output(ns, cx, route, packet),
-        ControlFlow::Continue((packet, Some(other))) => ip_output(ns, cx, &other, packet),
-        ControlFlow::Break(fate) => fate,
-    }
+fn note(link: (NsId, IfIndex), packet: &[u8], inner: usize) -> Box<hopwise_sim_core::TunnelNote> {
+    tunnel::note(link, "ipip", packet, inner, IP_HLEN + 8)
 }
 
 /// The inner packet's path MTU follows from that of the outer one. Gives it if the packet is larger and must not be cut
@@ -150,7 +151,7 @@ fn fail(ns: &mut Namespace, cx: &mut Cx<'_>, tunnel: (NsId, IfIndex), why: Failu
     if tunnel.0 == cx.ns {
         return failed(ns, cx, tunnel.1, why, packet);
     }
-    cx.soon(tunnel.0, EventKind::TunnelFailed { link: tunnel.1, why, packet });
+    cx.soon(tunnel.0, Way::TunnelFailed { link: tunnel.1, why }, packet);
     Fate::Sent
 }
 
@@ -159,34 +160,31 @@ pub fn failed(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, why: Failure, 
     let reason = match why {
         Failure::NoRoute => DropReason::IpOutNoRoutes,
         Failure::Loop => DropReason::TunnelLoop,
+        Failure::TooDeep => {
+            tunnel::log_dead_loop(ns, cx, link);
+            DropReason::TooDeep
+        }
         Failure::TooBig(mtu) => {
             icmp::send_error(ns, cx, &packet, icmp::Error::frag_needed(mtu.into()));
             DropReason::PktTooBig
         }
     };
-    let count = |stats: &mut hopwise_devices::LinkStats| {
+    not_sent(ns, link, packet.len(), |stats| {
         stats.tx_errors += 1;
         stats.tx_carrier += u64::from(why == Failure::NoRoute);
         stats.collisions += u64::from(why == Failure::Loop);
-    };
-    not_sent(ns, cx, link, count, (packet, reason))
+    });
+    cx.drop(packet, reason)
 }
 
-/// Ends the life of a packet that was counted as sent when the link took it.
-fn not_sent(
-    ns: &mut Namespace,
-    cx: &mut Cx<'_>,
-    link: IfIndex,
-    count: impl FnOnce(&mut hopwise_devices::LinkStats),
-    (packet, reason): (Packet, DropReason),
-) -> Fate {
+/// A packet of `len` bytes was counted as sent when the link took it, and is counted as something else now.
+fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, count: impl FnOnce(&mut LinkStats)) {
     if let Some(dev) = ns.devs.get_mut(link) {
         let stats = &mut dev.stats;
         stats.tx_packets = stats.tx_packets.saturating_sub(1);
-        stats.tx_bytes = stats.tx_bytes.saturating_sub(packet.len() as u64);
+        stats.tx_bytes = stats.tx_bytes.saturating_sub(len as u64);
         count(stats);
     }
-    cx.drop(packet, reason)
 }
 
 /// An outer packet for this host: the tunnel of its ends takes the inner one out. `tunnel4_rcv`, `ipip_rcv`,
@@ -237,7 +235,7 @@ pub fn error(ns: &Namespace, cx: &mut Cx<'_>, report: &Report, about: &ipv4::Hea
     };
     if tells {
         let (to, link) = tunnel.at;
-        cx.soon(to, EventKind::Timer(TimerKind::TunnelError { link }));
+        cx.timer_soon(to, TimerKind::TunnelError { link });
     }
 }
 

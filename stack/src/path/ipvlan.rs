@@ -8,7 +8,7 @@ use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_IP, MacAddr};
 use hopwise_protocols::wire::{ipv4, split};
 use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet};
 
-use crate::cx::{Cx, EventKind, Verdict};
+use crate::cx::{Cx, Verdict, Way};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::route::{InputRoute, OutputFlow, RouteKind, route_input, route_output};
@@ -200,7 +200,7 @@ fn l3s_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
     let mut packet = delivery::input(ns, cx, packet)?;
     packet.conn = None;
     packet.mac_len = 0;
-    cx.soon(to_ns, EventKind::LocalIn { link: to, packet });
+    cx.soon(to_ns, Way::LocalIn(to), packet);
     ControlFlow::Break(Fate::Sent)
 }
 

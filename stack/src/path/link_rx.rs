@@ -16,6 +16,7 @@ use crate::socket::packet;
 
 /// Takes a frame in at `link`. Afterwards the packet begins with its network header and knows its EtherType, for whom
 /// it is, and where it came in.
+#[inline]
 pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Verdict {
     let Some(dev) = ns.devs.get_mut(link) else {
         return ControlFlow::Break(cx.drop(packet, DropReason::DevReady));

@@ -31,6 +31,7 @@ pub mod redirect;
 pub mod route;
 pub mod stacked;
 pub mod tcp;
+pub mod tunnel;
 pub mod udp;
 pub mod vlan;
 pub mod vrf;
@@ -41,12 +42,24 @@ use core::ops::ControlFlow;
 use hopwise_protocols::wire::ethernet::{ETH_P_ARP, ETH_P_IP};
 use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet};
 
-use crate::cx::{Cx, Verdict};
+use crate::cx::{Cx, Verdict, Way};
 use crate::namespace::Namespace;
 use crate::path::netfilter::At;
 use crate::path::route::InputRoute;
 
-/// A frame arrives at a link of this namespace: its whole way, to the end of its life here.
+/// A packet comes from the agenda: its whole way, to the end of its life here.
+#[inline]
+pub fn go_on(ns: &mut Namespace, cx: &mut Cx<'_>, way: Way, packet: Packet) -> Fate {
+    match way {
+        Way::In(link) => receive(ns, cx, link, packet),
+        Way::Out(link) => stacked::xmit_for(ns, cx, link, packet),
+        Way::LocalIn(link) => ipvlan::local_in(ns, cx, link, packet),
+        Way::Outer { tunnel, oif } => tunnel::output(ns, cx, tunnel, oif, packet),
+        Way::TunnelFailed { link, why } => ipip::failed(ns, cx, link, why, packet),
+    }
+}
+
+/// A frame arrives at a link of this namespace.
 #[inline]
 pub fn receive(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Fate {
     match way_in(ns, cx, link, packet) {

@@ -27,19 +27,32 @@ const ONE_FOR_ALL: LinkFlags = LinkFlags::LOOPBACK.union(LinkFlags::POINTOPOINT)
 
 /// Gives a packet its link-layer header and sends it.
 #[inline]
-pub fn neigh_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
+pub fn neigh_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get(route.oif) else { return cx.drop(packet, DropReason::DevReady) };
     let Some(dst) = destination(&packet) else { return cx.drop(packet, DropReason::PktTooSmall) };
     let hop = route.gateway.unwrap_or(dst);
+    let next = if dev.flags.intersects(ONE_FOR_ALL) { Ipv4Addr::UNSPECIFIED } else { hop };
+    note_neigh(ns, cx, next, route.oif, &packet);
+    match ns.neigh.connected(next, route.oif) {
+        Some(lladdr) => {
+            put_header(dev, (hop, lladdr), &mut packet);
+            dev_xmit(ns, cx, route.oif, packet)
+        }
+        None => ask_or_wait(ns, cx, route, next, packet),
+    }
+}
+
+/// A packet for a neighbour whose address is not known, or not sure (`neigh_event_send`).
+#[cold]
+fn ask_or_wait(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, next: Ipv4Addr, packet: Packet) -> Fate {
+    let Some(dev) = ns.devs.get(route.oif) else { return cx.drop(packet, DropReason::DevReady) };
     // What needs no asking gets an entry too; on loopback and point-to-point links one for all (arp_hash's key).
     let plain = route.kind == RouteKind::Unicast && dev.uses_arp();
-    let next = if dev.flags.intersects(ONE_FOR_ALL) { Ipv4Addr::UNSPECIFIED } else { hop };
     let new =
         if plain || ns.neigh.get(next, route.oif).is_some() { Initial::default() } else { initial(ns, dev, next) };
     let size = (packet.len() + TRUESIZE_OVERHEAD) as u32;
-    note_neigh(ns, cx, next, route.oif, &packet);
     match ns.neigh.output(cx.now, next, route.oif, &dev.neigh, || new, packet, size) {
-        Output::Send(lladdr, packet) => send(ns, cx, route.oif, (hop, lladdr), packet),
+        Output::Send(lladdr, packet) => send(ns, cx, route.oif, (next, lladdr), packet),
         Output::Effects(effects) => apply(ns, cx, next, route.oif, effects),
         Output::TableFull(packet) => {
             let text = OVERFLOW_MESSAGE.to_owned();
@@ -93,11 +106,16 @@ fn note_neigh(ns: &Namespace, cx: &mut Cx<'_>, addr: Ipv4Addr, link: IfIndex, pa
     });
 }
 
-/// Puts the Ethernet header on, if the link has any, and gives the frame to the link (`neigh_resolve_output`,
-/// `neigh_direct_output`, `dev_hard_header`).
-#[inline]
+/// A packet that waited, or its neighbour's first one, goes out (`neigh_resolve_output`, `neigh_direct_output`).
 fn send(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, to: (Ipv4Addr, MacAddr), mut packet: Packet) -> Fate {
     let Some(dev) = ns.devs.get(link) else { return cx.drop(packet, DropReason::DevReady) };
+    put_header(dev, to, &mut packet);
+    dev_xmit(ns, cx, link, packet)
+}
+
+/// Puts the Ethernet header on, if the link has any (`dev_hard_header`).
+#[inline]
+fn put_header(dev: &Dev, to: (Ipv4Addr, MacAddr), packet: &mut Packet) {
     if dev.has_ethernet() {
         let header = ethernet::Header::new(to.1, dev.addr, ETH_P_IP);
         packet.push(ETH_HLEN).copy_from_slice(header.as_bytes());
@@ -106,7 +124,6 @@ fn send(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, to: (Ipv4Addr, MacAd
     }
     packet.protocol = ETH_P_IP;
     packet.mac_len = 0;
-    dev_xmit(ns, cx, link, packet)
 }
 
 /// Does what the neighbour table asks for: sends, asks, sets the timer, tells senders of packets that cannot arrive.

@@ -10,7 +10,7 @@ use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
 
 use crate::capture::Direction;
-use crate::cx::{Cx, EventKind, Verdict};
+use crate::cx::{Cx, EventKind, Verdict, Way};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::ipvlan;
@@ -35,7 +35,7 @@ pub(super) fn send_below(ns: &mut Namespace, cx: &mut Cx<'_>, (lower_ns, lower):
         return dev_xmit(ns, cx, lower, packet);
     }
     scrub(cx, lower_ns, &mut packet);
-    cx.xmit_elsewhere(lower_ns, lower, packet);
+    cx.soon(lower_ns, Way::Out(lower), packet);
     Fate::Sent
 }
 
@@ -70,7 +70,7 @@ pub(super) fn child_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: A
     scrub(cx, lower.0, &mut packet);
     // Who sends it must be known there; the ports of a bridge are of no use on this way.
     packet.phys = (IfIndex(from.0.0), from.1);
-    cx.xmit_elsewhere(lower.0, lower.1, packet);
+    cx.soon(lower.0, Way::Out(lower.1), packet);
     Fate::Sent
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn xmit_for(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut 
         _ => macvlan_queue_xmit(ns, cx, from, lower, packet),
     };
     if from.0 != cx.ns && was_refused(fate) {
-        cx.soon(from.0, EventKind::NotSent { link: from.1, len });
+        cx.put(Duration::ZERO, from.0, EventKind::NotSent { link: from.1, len });
     }
     fate
 }

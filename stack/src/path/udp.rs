@@ -29,6 +29,13 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
     let from = (src, datagram.header.source.get());
     let to = (dst, datagram.header.dest.get());
     let group = route.kind != RouteKind::Local;
+    let len = datagram.payload.len();
+    if !group
+        && let Some(id) = socket::udp::receiver(ns, from, to, ns.in_dev(&packet))
+        && ns.sockets.get(id).is_some_and(|socket| socket.tunnel)
+    {
+        return into_tunnel(ns, cx, to.1, len, packet);
+    }
     let receivers = socket::udp::receivers(ns, from, to, ns.in_dev(&packet), group);
     if receivers.is_empty() {
         if group {
@@ -68,10 +75,14 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         queued |= ok;
     }
     if tunnelled {
-        // udp_queue_rcv_skb: what a tunnel took was received, whatever it thinks of it.
-        let len = datagram.payload.len();
-        ns.snmp.udp_in_datagrams += 1;
-        return vxlan::rcv(ns, cx, to.1, len, packet);
+        return into_tunnel(ns, cx, to.1, len, packet);
     }
     if queued { cx.deliver(packet, "udp") } else { cx.drop(packet, DropReason::SocketRcvbuff) }
+}
+
+/// What a tunnel's socket took was received, whatever the tunnel thinks of it (`encap_rcv` in `udp_queue_rcv_one_skb`).
+#[inline]
+fn into_tunnel(ns: &mut Namespace, cx: &mut Cx<'_>, port: u16, len: usize, packet: Packet) -> Fate {
+    ns.snmp.udp_in_datagrams += 1;
+    vxlan::rcv(ns, cx, port, len, packet)
 }

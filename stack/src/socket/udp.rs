@@ -27,24 +27,32 @@ pub fn receivers(
     from_dev: InDev,
     group: bool,
 ) -> SmallVec<[SocketId; 2]> {
+    if group {
+        matches(ns, from, to, from_dev).map(|(_, id)| id).collect()
+    } else {
+        receiver(ns, from, to, from_dev).into_iter().collect()
+    }
+}
+
+/// The socket that matches a datagram best, among equals the first (`__udp4_lib_lookup`).
+#[inline]
+pub fn receiver(ns: &Namespace, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), from_dev: InDev) -> Option<SocketId> {
+    let better = |best: (u32, SocketId), other: (u32, SocketId)| if other.0 > best.0 { other } else { best };
+    matches(ns, from, to, from_dev).reduce(better).map(|(_, id)| id)
+}
+
+/// The sockets that match a datagram, and how well.
+#[inline]
+fn matches(
+    ns: &Namespace,
+    from: (Ipv4Addr, u16),
+    to: (Ipv4Addr, u16),
+    from_dev: InDev,
+) -> impl Iterator<Item = (u32, SocketId)> {
     let accept = ns.sysctl[SysctlKey::UdpL3mdevAccept] != 0;
-    let mut best: Option<(u32, SocketId)> = None;
-    let mut all = SmallVec::new();
-    for &id in ns.sockets.udp.get(&to.1).into_iter().flatten() {
-        let Some(score) = ns.sockets.get(id).and_then(|s| score(s, from, to)) else { continue };
-        if ns.sockets.get(id).is_some_and(|s| !from_dev.suits(s.bound_dev, accept)) {
-            continue;
-        }
-        if group {
-            all.push(id);
-        } else if best.is_none_or(|(s, _)| score > s) {
-            best = Some((score, id));
-        }
-    }
-    if let Some((_, id)) = best {
-        all.push(id);
-    }
-    all
+    let bound = ns.sockets.udp.get(&to.1).map_or(&[][..], |ids| ids);
+    let suitable = move |id| ns.sockets.get(id).filter(|s| from_dev.suits(s.bound_dev, accept));
+    bound.iter().filter_map(move |&id| Some((score(suitable(id)?, from, to)?, id)))
 }
 
 /// The socket that a datagram is for, as rules see it (`udp4_lib_lookup`).
@@ -54,7 +62,7 @@ pub(crate) fn for_datagram(
     to: (Ipv4Addr, u16),
     from_dev: InDev,
 ) -> Option<FoundSocket> {
-    let socket = ns.sockets.get(*receivers(ns, from, to, from_dev, false).first()?)?;
+    let socket = ns.sockets.get(receiver(ns, from, to, from_dev)?)?;
     Some(FoundSocket { wildcard: socket.local.0.is_unspecified(), mark: Some(socket.opts.mark) })
 }
 

@@ -17,50 +17,8 @@ use crate::namespace::Namespace;
 use crate::path::{icmp, options};
 use crate::sysctl::SysctlKey;
 
+use super::memo::InputKey;
 use super::{InputRoute, RouteKind, received, select_nexthop, unicast};
-
-/// The last few decisions about received packets, so that the packets of a flow are decided once. A decision holds
-/// until something is done in the namespace from outside the packet path ([`RouteMemo::forget`]); what the packet path
-/// itself changes (learned path MTUs) switches the memo off.
-#[derive(Clone, Debug, Default)]
-pub struct RouteMemo {
-    entries: Vec<(MemoKey, InputRoute)>,
-    next: usize,
-}
-
-/// How many flows are remembered: an echo and its reply, through two or three pairs of links.
-const MEMO: usize = 4;
-
-/// All that a decision depends on while only the default rules exist and flows are not shared by port.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct MemoKey {
-    dst: Ipv4Addr,
-    src: Ipv4Addr,
-    iif: IfIndex,
-    mark: u32,
-    tos: u8,
-}
-
-impl RouteMemo {
-    /// Forgets everything: the namespace is being changed.
-    #[inline]
-    pub fn forget(&mut self) {
-        self.entries.clear();
-    }
-
-    fn get(&self, key: &MemoKey) -> Option<InputRoute> {
-        self.entries.iter().find(|(k, _)| k == key).map(|(_, route)| *route)
-    }
-
-    fn put(&mut self, key: MemoKey, route: InputRoute) {
-        if self.entries.len() < MEMO {
-            self.entries.push((key, route));
-        } else {
-            self.entries[self.next % MEMO] = (key, route);
-        }
-        self.next = (self.next + 1) % MEMO;
-    }
-}
 
 /// The decision of [`decide_input`], remembered for the next packet of the same flow.
 #[inline]
@@ -73,12 +31,12 @@ fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet) -> Result<InputRo
         return decide_input(ns, now, packet);
     };
     let (dst, src, tos) = (header.dst(), header.src(), header.tos);
-    let key = MemoKey { dst, src, iif: packet.iif, mark: packet.mark, tos };
-    if let Some(route) = ns.memo.get(&key) {
+    let key = InputKey { dst, src, iif: packet.iif, mark: packet.mark, tos };
+    if let Some(route) = ns.memo.input.get(&key) {
         return Ok(route);
     }
     let route = decide_input(ns, now, packet)?;
-    ns.memo.put(key, route);
+    ns.memo.input.put(key, route);
     Ok(route)
 }
 

@@ -10,6 +10,7 @@ use hopwise_sim_core::{Errno, IfIndex, Time};
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 
+use super::memo::OutputKey;
 use super::{Route, RouteKind, received, select_addr, select_nexthop, unicast};
 
 /// What a locally made packet is routed by (`struct flowi4`).
@@ -56,6 +57,30 @@ impl Default for OutputFlow {
 /// Errors: `EINVAL` for sources and destinations that cannot be, `ENETUNREACH` without a route, `EHOSTUNREACH`,
 /// `EACCES`, `EINVAL` by the routes that refuse, `ENODEV`, `ENETDOWN`.
 pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Route, Errno> {
+    decide(ns, now, flow).map(|(route, _)| route)
+}
+
+/// The same, remembered for the next packet with the same ends: what a tunnel asks for each of its packets (`dst_cache_get`).
+///
+/// # Errors
+/// As [`route_output`]'s.
+pub fn route_output_again(ns: &mut Namespace, now: Time, flow: &OutputFlow) -> Result<Route, Errno> {
+    if !ns.pmtu.is_empty() || ns.fib.has_custom_rules() {
+        return route_output(ns, now, flow);
+    }
+    let key = OutputKey { dst: flow.dst, src: flow.src, any_src: flow.any_src, oif: flow.oif, tos: flow.tos };
+    if let Some(route) = ns.memo.output.get(&key) {
+        return Ok(route);
+    }
+    let (route, shared) = decide(ns, now, flow)?;
+    if !shared {
+        ns.memo.output.put(key, route);
+    }
+    Ok(route)
+}
+
+/// The decision, and whether flows are shared among several next hops: then it is not that of another flow.
+fn decide(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<(Route, bool), Errno> {
     if let Some(src) = flow.src
         && (src.is_multicast() || src.is_broadcast() || src.octets()[0] == 0)
     {
@@ -75,7 +100,7 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
             return Err(Errno::ENETUNREACH);
         }
         if flow.dst.is_multicast() || flow.dst.is_broadcast() {
-            return Ok(group_route(ns, flow, dev));
+            return Ok((group_route(ns, flow, dev), false));
         }
     }
     // 0.0.0.0 means this host itself.
@@ -97,12 +122,16 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
         ..Flow::default()
     };
     match ns.fib_lookup(&query) {
-        Ok(found) => output_route(ns, now, flow, dst, &query, &found),
+        Ok(found) => {
+            let route = output_route(ns, now, flow, dst, &query, &found)?;
+            Ok((route, found.route.nexthops.len() > 1))
+        }
         // Nobody said how, but which link is known: the destination is taken to be on it.
         Err(why) if flow.oif.is_some() && why.errno() == FibErrno::NetUnreach && ns.l3mdev(flow.oif).is_none() => {
             let dev = ns.devs.get(flow.oif).ok_or(Errno::ENODEV)?;
             let src = flow.src.or_else(|| select_addr(ns, Some(dev), Ipv4Addr::UNSPECIFIED, RT_SCOPE_LINK));
-            Ok(Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(RouteKind::Unicast, dev, dst) })
+            let route = Route { src: src.unwrap_or(Ipv4Addr::UNSPECIFIED), ..on_link(RouteKind::Unicast, dev, dst) };
+            Ok((route, false))
         }
         Err(why) => Err(errno(why.errno())),
     }

@@ -2,11 +2,11 @@
 //! `drivers/net/vxlan/vxlan_core.c`.
 //!
 //! ```text
-//! dev_xmit -> xmit -> (proxy | for each host: remote) -> outer -> output        udp -> rcv -> agenda -> link_rx
+//! dev_xmit -> xmit -> (proxy | for each host: remote) -> output        udp -> rcv -> agenda -> link_rx
 //! ```
 
+mod elsewhere;
 mod miss;
-mod outer;
 mod pmtu;
 mod proxy;
 mod rcv;
@@ -15,13 +15,16 @@ mod remote;
 use hopwise_devices::vxlan::fdb::Remote;
 use hopwise_devices::vxlan::{Config, Vxlan};
 use hopwise_protocols::wire::MacAddr;
+use hopwise_protocols::wire::ethernet::ETH_HLEN;
 use hopwise_protocols::wire::ethernet::{self, ETH_P_ARP, ETH_P_IP};
-use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet};
+use hopwise_protocols::wire::ipv4::IP_HLEN;
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, TunnelNote};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
+use crate::path::tunnel;
 
-pub use outer::send_for;
+pub(super) use elsewhere::output;
 pub use rcv::{arrive, rcv};
 
 /// A VXLAN link that sends: where, and with which settings.
@@ -38,6 +41,11 @@ fn state(ns: &Namespace, link: IfIndex) -> Option<&Vxlan> {
 
 fn state_mut(ns: &mut Namespace, link: IfIndex) -> Option<&mut Vxlan> {
     ns.devs.get_mut(link)?.link.kind.vxlan_mut()
+}
+
+/// What a journey tells of an outer packet whose frame begins at `inner`: Ethernet, IPv4 and ports of it.
+fn note(link: (NsId, IfIndex), packet: &[u8], inner: usize) -> Box<TunnelNote> {
+    tunnel::note(link, "vxlan", packet, inner, ETH_HLEN + IP_HLEN + 8)
 }
 
 /// How long a learned address stays.

@@ -12,9 +12,10 @@ use hopwise_protocols::wire::vxlan::{Header, VXLAN_HLEN};
 use hopwise_protocols::wire::{ipv4, split};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, Packet, Time};
 
-use super::{ageing, outer, remote};
+use super::{ageing, note};
 use crate::cx::Cx;
 use crate::namespace::Namespace;
+use crate::path::tunnel;
 use crate::vxlan::Place;
 
 /// In place of the host that a frame came from: it came from a link of this very host, without a packet around it.
@@ -46,14 +47,14 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, port: u16, len: usize, mut packe
     }
     let headers = outer.header_len() + UDP_HLEN + VXLAN_HLEN;
     packet.trim(headers - VXLAN_HLEN + len);
-    cx.note(&packet, || Detail::Decapsulated(remote::note(place, packet.data(), headers)));
+    cx.note(&packet, || Detail::Decapsulated(note(place, packet.data(), headers)));
     let whole = packet.pull(headers);
     debug_assert!(whole, "the length was checked");
     if !vxlan::restore_marks(outer.tos, packet.data_mut()) {
         count_error(ns, cx, place);
         return cx.drop(packet, DropReason::TunnelEcn);
     }
-    outer::scrub(&mut packet, place.0 != cx.ns);
+    tunnel::scrub(&mut packet, place.0 != cx.ns);
     packet.next_hop = outer.saddr;
     hand_over(cx, Duration::ZERO, place, packet)
 }

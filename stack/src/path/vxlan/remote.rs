@@ -4,17 +4,16 @@ use hopwise_devices::vxlan::fdb::Remote;
 use hopwise_protocols::encap::{Outer, flow, vxlan};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_UDP};
-use hopwise_sim_core::{Detail, DropReason, Duration, Fate, NsId, Packet, TunnelNote};
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet};
 
-use super::{Sender, dropped, outer, pmtu, rcv};
-use crate::cx::{Cx, EventKind};
+use super::{Sender, dropped, pmtu, rcv};
+use crate::cx::{Cx, Way};
 use crate::error::Errno;
 use crate::namespace::Namespace;
+use crate::path::output;
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
+use crate::path::tunnel::{is_too_deep, log_dead_loop, scrub};
 use crate::sysctl::SysctlKey;
-
-/// How many first bytes of the inner frame a journey keeps: Ethernet, IPv4 and ports.
-const NOTED: usize = ETH_HLEN + ipv4::IP_HLEN + 8;
 
 /// Sends a frame to a host. `shortened`: it took the short way to its destination (`rsc`).
 pub(super) fn xmit(
@@ -45,9 +44,9 @@ pub(super) fn xmit(
         ttl: config.outer_ttl(remote.ip, default_ttl),
         df: config.df,
     };
-    let tunnel = vxlan::Vxlan { outer, source, port: remote.port, vni: remote.vni, checksum: config.udp_csum };
+    let mut tunnel = vxlan::Vxlan { outer, source, port: remote.port, vni: remote.vni, checksum: config.udp_csum };
     if here {
-        xmit_here(ns, cx, sender, remote, tunnel, packet)
+        xmit_here(ns, cx, sender, remote, &mut tunnel, packet)
     } else {
         xmit_elsewhere(ns, cx, sender, remote, &tunnel, packet)
     }
@@ -59,10 +58,10 @@ fn xmit_here(
     cx: &mut Cx<'_>,
     sender: &Sender,
     remote: &Remote,
-    mut tunnel: vxlan::Vxlan,
+    tunnel: &mut vxlan::Vxlan,
     packet: Packet,
 ) -> Fate {
-    let route = match find_route(ns, cx, sender, remote, &tunnel, &packet) {
+    let route = match find_route(ns, cx, sender, remote, tunnel, &packet) {
         Ok(route) => route,
         Err(why) => return failed(ns, cx, sender, why, packet),
     };
@@ -80,15 +79,15 @@ fn xmit_here(
         core::ops::ControlFlow::Continue(packet) => packet,
         core::ops::ControlFlow::Break(fate) => return fate,
     };
-    if packet.depth > outer::MAX_DEPTH {
-        return outer::too_deep(ns, cx, sender.link, packet);
+    if is_too_deep(&packet) {
+        return too_deep(ns, cx, sender, packet);
     }
     tunnel.outer.src = route.src;
     let id = ns.next_ip_id();
-    match encapsulate(cx, sender, &tunnel, id, packet) {
+    match encapsulate(cx, sender, tunnel, id, packet) {
         Err(packet) => failed(ns, cx, sender, Errno::EMSGSIZE, packet),
         Ok((packet, len)) => {
-            let fate = outer::send(ns, cx, &route, packet);
+            let fate = output::local_out(ns, cx, &route, packet);
             if let Some(dev) = ns.devs.get_mut(sender.link) {
                 // iptunnel_xmit_stats: what netfilter refused was dropped.
                 let sent = fate != Fate::Dropped(DropReason::NetfilterDrop);
@@ -111,6 +110,9 @@ fn xmit_elsewhere(
     tunnel: &vxlan::Vxlan,
     packet: Packet,
 ) -> Fate {
+    if is_too_deep(&packet) {
+        return too_deep(ns, cx, sender, packet);
+    }
     match encapsulate(cx, sender, tunnel, 0, packet) {
         Err(packet) => failed(ns, cx, sender, Errno::EMSGSIZE, packet),
         Ok((packet, len)) => {
@@ -118,7 +120,7 @@ fn xmit_elsewhere(
                 dev.stats.tx_packets += 1;
                 dev.stats.tx_bytes += len as u64;
             }
-            cx.soon(sender.home, EventKind::IpOut { oif: remote.via, packet });
+            cx.soon(sender.home, Way::Outer { tunnel: (cx.ns, sender.link), oif: remote.via }, packet);
             Fate::Sent
         }
     }
@@ -138,23 +140,17 @@ fn encapsulate(
     if vxlan::encapsulate(&mut packet, tunnel, id).is_err() {
         return Err(packet);
     }
-    outer::scrub(&mut packet, sender.home != cx.ns);
+    scrub(&mut packet, sender.home != cx.ns);
+    packet.from_socket = true;
     let place = (cx.ns, sender.link);
-    cx.note(&packet, || Detail::Encapsulated(note(place, packet.data(), vxlan::HEADERS)));
+    cx.note(&packet, || Detail::Encapsulated(super::note(place, packet.data(), vxlan::HEADERS)));
     Ok((packet, len))
-}
-
-/// What a journey tells of an outer packet whose frame begins at `inner`.
-pub(super) fn note(link: (NsId, hopwise_sim_core::IfIndex), packet: &[u8], inner: usize) -> Box<TunnelNote> {
-    let (outer, frame) = packet.split_at_checked(inner).unwrap_or((packet, &[]));
-    let frame = frame.get(..NOTED).unwrap_or(frame);
-    Box::new(TunnelNote { link, kind: "vxlan", outer: outer.to_vec(), inner: frame.to_vec() })
 }
 
 /// The way of the outer packet (`udp_tunnel_dst_lookup`).
 #[inline]
 fn find_route(
-    ns: &Namespace,
+    ns: &mut Namespace,
     cx: &Cx<'_>,
     sender: &Sender,
     remote: &Remote,
@@ -172,7 +168,7 @@ fn find_route(
         ports: (tunnel.source, tunnel.port),
         ..OutputFlow::default()
     };
-    let route = route::route_output(ns, cx.now, &flow)?;
+    let route = route::route_output_again(ns, cx.now, &flow)?;
     // A way that leads back into the tunnel has no end.
     if route.oif == sender.link { Err(Errno::ELOOP) } else { Ok(route) }
 }
@@ -191,6 +187,14 @@ fn failed(ns: &mut Namespace, cx: &mut Cx<'_>, sender: &Sender, why: Errno, pack
         _ => DropReason::IpOutNoRoutes,
     };
     cx.drop(packet, reason)
+}
+
+/// A frame that too many links handed on.
+#[cold]
+fn too_deep(ns: &mut Namespace, cx: &mut Cx<'_>, sender: &Sender, packet: Packet) -> Fate {
+    count_error(ns, sender);
+    log_dead_loop(ns, cx, sender.link);
+    cx.drop(packet, DropReason::TooDeep)
 }
 
 fn count_error(ns: &mut Namespace, sender: &Sender) {
@@ -214,11 +218,11 @@ fn bypass(
     ns: &mut Namespace,
     cx: &mut Cx<'_>,
     sender: &Sender,
-    (to_ns, to): (NsId, hopwise_sim_core::IfIndex),
+    (to_ns, to): (NsId, IfIndex),
     mut packet: Packet,
 ) -> Fate {
     count_bypass(ns, sender, packet.len());
-    outer::scrub(&mut packet, to_ns != cx.ns);
+    scrub(&mut packet, to_ns != cx.ns);
     packet.next_hop = rcv::BYPASSED.octets();
     rcv::hand_over(cx, Duration::ZERO, (to_ns, to), packet)
 }
