@@ -1,7 +1,7 @@
 //! The tunnel `ipip`: a packet gets an outer header in the namespace of the link, goes on in the namespace that the link was made
 //! in, and is taken out of the outer packet at the other end. Models `net/ipv4/ip_tunnel.c` and `net/ipv4/ipip.c`.
 //!
-//! If these are two, what they tell each other travels through the agenda: the outer packet down, arrivals and failures up.
+//! What the two namespaces tell each other travels through the agenda: the outer packet down, arrivals and failures up.
 
 use core::net::Ipv4Addr;
 
@@ -50,17 +50,8 @@ pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pack
         return cx.drop(packet, DropReason::UnhandledProto);
     }
     scrub(cx.ns != underlay, &mut packet);
-    let this = (cx.ns, link);
-    if cx.ns != underlay {
-        cx.soon(underlay, Way::Outer { tunnel: this, oif }, packet);
-        return Fate::Sent;
-    }
-    let fate = output(ns, cx, this, oif, packet);
-    if fate == Fate::Dropped(DropReason::NetfilterDrop) {
-        // iptunnel_xmit_stats: what netfilter refused was dropped.
-        not_sent(ns, link, len, |stats| stats.tx_dropped += 1);
-    }
-    fate
+    cx.soon(underlay, Way::Outer { tunnel: (cx.ns, link), oif }, packet);
+    Fate::Sent
 }
 
 /// What a packet forgets when it goes into a tunnel or comes out of one.

@@ -1,8 +1,8 @@
 //! What the tunnels share: an outer packet goes out as if it were made here. Models `net/ipv4/ip_tunnel_core.c`.
 //!
-//! A tunnel whose link is where it was made sends at once, as in the kernel. One whose link was moved cannot look into the
-//! namespace below: its outer packets go there through the agenda ([`Way::Outer`](crate::cx::Way::Outer)), and what follows
-//! from their route is filled in there.
+//! A VXLAN link that is where it was made sends at once, as in the kernel. One that was moved cannot look into the namespace
+//! below: its outer packets go there through the agenda ([`Way::Outer`](crate::cx::Way::Outer)), as those of `ipip` always
+//! do, and what follows from their route is filled in there.
 
 use hopwise_protocols::wire::ethernet::ETH_P_IP;
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_IPIP};
