@@ -6,9 +6,10 @@ use core::fmt::Write;
 use core::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 /// When packets between nodes are wrapped.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Debug)]
 pub enum Mode {
     /// Not at all: plain routes.
     #[default]
@@ -17,6 +18,16 @@ pub enum Mode {
     CrossSubnet,
     /// Between all nodes.
     Always,
+}
+
+impl core::fmt::Display for Mode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Mode::Never => "Never",
+            Mode::CrossSubnet => "CrossSubnet",
+            Mode::Always => "Always",
+        })
+    }
 }
 
 /// A pool as BIRD's filters see it.

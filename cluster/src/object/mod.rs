@@ -1,5 +1,6 @@
 //! The objects of a cluster: one file per kind, one line per kind in [`registry`].
 
+pub mod calico;
 pub mod decode;
 pub mod deployment;
 pub mod endpoint_slice;

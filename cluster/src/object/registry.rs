@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::calico::{
+    BgpConfiguration, BgpPeer, BlockAffinity, CalicoNetworkPolicy, FelixConfiguration, GlobalNetworkPolicy, IpPool,
+    IpamBlock, IpamConfig,
+};
 use super::decode::{Mistake, typed};
 use super::{
     Deployment, EndpointSlice, Endpoints, Kind, Namespace, NetworkPolicy, Node, Object, Pod, ReplicaSet, Service,
@@ -41,6 +45,15 @@ pub static KINDS: &[Row] = &[
     row::<Namespace>(),
     row::<NetworkPolicy>(),
     row::<Node>(),
+    row::<IpPool>(),
+    row::<BgpConfiguration>(),
+    row::<BgpPeer>(),
+    row::<FelixConfiguration>(),
+    row::<BlockAffinity>(),
+    row::<IpamBlock>(),
+    row::<IpamConfig>(),
+    row::<CalicoNetworkPolicy>(),
+    row::<GlobalNetworkPolicy>(),
 ];
 
 /// The kinds that `kubectl get all` means.

@@ -1,6 +1,7 @@
 //! Policies and profiles as chains (`policy.go`): a rule that matches sets a bit of the mark, and the chain returns.
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 use super::rule::{Chain, Rule, chain_name};
 use super::sets::{IpSet, name_of, of_selector};
@@ -8,7 +9,7 @@ use super::{Endpoint, mark};
 use crate::calico::selector::Selector;
 
 /// What a rule of a policy says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Debug)]
 pub enum Action {
     /// Let it in.
     Allow,
