@@ -24,6 +24,8 @@ pub enum Route {
     Blackhole(Ipv4Net),
     /// A block of another node, through the tunnel; the gateway is the tunnel's address there.
     Tunnel(Ipv4Net, Ipv4Addr),
+    /// A block of another node, through `tunl0`.
+    Ipip(Ipv4Net, Ipv4Addr),
     /// A block of another node in the same subnet, through this link.
     Plain(Ipv4Net, Ipv4Addr, String),
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Route {
             Route::Pod(pod, link) => write!(f, "{pod} dev {link} scope link"),
             Route::Blackhole(block) => write!(f, "blackhole {block} proto {PROTO}"),
             Route::Tunnel(block, gateway) => write!(f, "{block} via {gateway} dev vxlan.calico onlink"),
+            Route::Ipip(block, gateway) => write!(f, "{block} via {gateway} dev tunl0 proto {PROTO} onlink"),
             Route::Plain(block, gateway, link) => write!(f, "{block} via {gateway} dev {link} proto {PROTO} onlink"),
         }
     }
@@ -46,6 +49,7 @@ impl Route {
             Route::Pod(pod, link) => format!("{pod} dev {link}"),
             Route::Blackhole(block) => format!("blackhole {block} proto {PROTO}"),
             Route::Tunnel(block, _) => format!("{block} dev vxlan.calico"),
+            Route::Ipip(block, _) => format!("{block} dev tunl0 proto {PROTO}"),
             Route::Plain(block, _, link) => format!("{block} dev {link} proto {PROTO}"),
         }
     }
@@ -88,11 +92,13 @@ pub struct View {
     pub pools: Vec<Pool>,
     /// The other nodes.
     pub remotes: Vec<Remote>,
+    /// Whether Felix sets the routes between nodes also without VXLAN (`programClusterRoutes`).
+    pub all: bool,
 }
 
 impl View {
-    fn vxlan(&self, block: &Ipv4Net) -> Mode {
-        self.pools.iter().find(|pool| pool.cidr.contains(block)).map_or(Mode::Never, |pool| pool.vxlan)
+    fn pool(&self, block: &Ipv4Net) -> Option<&Pool> {
+        self.pools.iter().find(|pool| pool.cidr.contains(block))
     }
 
     fn is_near(&self, remote: &Remote) -> bool {
@@ -102,20 +108,30 @@ impl View {
     /// The routes, in their order.
     pub fn routes(&self) -> Vec<Route> {
         let mut all: Vec<Route> = self.pods.iter().map(|(pod, link)| Route::Pod(*pod, link.clone())).collect();
-        let own = self.blocks.iter().filter(|block| self.vxlan(block) != Mode::Never);
-        all.extend(own.map(|block| Route::Blackhole(*block)));
+        let mine = |block: &&Ipv4Net| self.pool(block).is_some_and(|pool| self.all || pool.vxlan != Mode::Never);
+        all.extend(self.blocks.iter().filter(mine).map(|block| Route::Blackhole(*block)));
         for remote in &self.remotes {
-            for block in &remote.blocks {
-                let plain = || Route::Plain(*block, remote.node, self.link.clone());
-                all.extend(match self.vxlan(block) {
-                    Mode::CrossSubnet if self.is_near(remote) => Some(plain()),
-                    Mode::Always | Mode::CrossSubnet => remote.vtep.map(|vtep| Route::Tunnel(*block, vtep.tunnel)),
-                    Mode::Never => None,
-                });
-            }
+            all.extend(remote.blocks.iter().filter_map(|block| self.to(remote, *block)));
         }
         all.sort();
         all
+    }
+
+    /// The route to a block of another node, if it is for Felix to set it.
+    fn to(&self, remote: &Remote, block: Ipv4Net) -> Option<Route> {
+        let pool = self.pool(&block)?;
+        let wrapped = |mode: Mode| mode == Mode::Always || mode == Mode::CrossSubnet && !self.is_near(remote);
+        if wrapped(pool.vxlan) {
+            return remote.vtep.map(|vtep| Route::Tunnel(block, vtep.tunnel));
+        }
+        if pool.vxlan == Mode::Never && !self.all {
+            return None;
+        }
+        if wrapped(pool.ipip) {
+            return Some(Route::Ipip(block, remote.node));
+        }
+        // Without a tunnel a node in another subnet is reached as far as the routers know the way.
+        self.is_near(remote).then(|| Route::Plain(block, remote.node, self.link.clone()))
     }
 
     /// The ends of the tunnel that this node has to know: their neighbours and their places in the forwarding database.
@@ -152,6 +168,7 @@ mod tests {
                 disable_bgp_export: false,
             }],
             remotes: vec![remote("192.168.0.81", "10.244.169.128/26"), remote("192.168.9.81", "10.244.1.0/26")],
+            all: false,
         }
     }
 
@@ -169,6 +186,11 @@ mod tests {
         assert_eq!(shown(Mode::Always), [pod, hole, far, near]);
         let plain = "10.244.169.128/26 via 192.168.0.81 dev ens33 proto 80 onlink";
         assert_eq!(shown(Mode::CrossSubnet), [pod, hole, far, plain]);
+        let mut ipip = View { all: true, ..view(Mode::Never) };
+        ipip.pools[0].ipip = Mode::CrossSubnet;
+        let shown: Vec<String> = ipip.routes().iter().map(Route::to_string).collect();
+        let (far, near) = ("10.244.1.0/26 via 192.168.9.81 dev tunl0 proto 80 onlink", plain);
+        assert_eq!(shown, [pod, hole, far, near]);
         assert_eq!((view(Mode::Never).vteps().len(), view(Mode::Always).vteps().len()), (0, 2));
     }
 }

@@ -63,6 +63,27 @@ impl Selector {
         Selector::And(vec![self, other])
     }
 
+    /// The same demands on labels whose names begin so.
+    #[must_use]
+    pub fn with_prefix(self, prefix: &str) -> Self {
+        let key = |key: String| format!("{prefix}{key}");
+        let each = |all: Vec<Selector>| all.into_iter().map(|inner| inner.with_prefix(prefix)).collect();
+        match self {
+            Selector::All | Selector::Global => self,
+            Selector::Has(name) => Selector::Has(key(name)),
+            Selector::Equal(name, value) => Selector::Equal(key(name), value),
+            Selector::Unequal(name, value) => Selector::Unequal(key(name), value),
+            Selector::In(name, values) => Selector::In(key(name), values),
+            Selector::NotIn(name, values) => Selector::NotIn(key(name), values),
+            Selector::Contains(name, part) => Selector::Contains(key(name), part),
+            Selector::StartsWith(name, part) => Selector::StartsWith(key(name), part),
+            Selector::EndsWith(name, part) => Selector::EndsWith(key(name), part),
+            Selector::Not(inner) => Selector::Not(Box::new(inner.with_prefix(prefix))),
+            Selector::And(all) => Selector::And(each(all)),
+            Selector::Or(any) => Selector::Or(each(any)),
+        }
+    }
+
     /// Whether an endpoint with these labels is meant.
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = |key: &str| labels.get(key);
