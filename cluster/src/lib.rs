@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod calico;
+pub mod controllers;
 pub mod ipam;
 pub mod object;
 pub mod print;

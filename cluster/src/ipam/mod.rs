@@ -1,3 +1,4 @@
 //! Who gives out which addresses.
 
 pub mod calico;
+pub mod host_local;

@@ -3,6 +3,7 @@
 mod pages;
 mod server;
 
+pub(crate) use pages::{http_date, log_date};
 pub use server::start;
 
 /// The most bytes that the head of a message may have.

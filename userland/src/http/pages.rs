@@ -15,12 +15,12 @@ fn seconds(at: Time) -> i64 {
 }
 
 /// `date_time_string`
-pub(super) fn http_date(at: Time) -> String {
+pub(crate) fn http_date(at: Time) -> String {
     strftime("%a, %d %b %Y %H:%M:%S GMT", seconds(at), 0)
 }
 
 /// `log_date_time_string`
-pub(super) fn log_date(at: Time) -> String {
+pub(crate) fn log_date(at: Time) -> String {
     strftime("%d/%b/%Y %H:%M:%S", seconds(at), 0)
 }
 

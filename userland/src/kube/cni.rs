@@ -34,6 +34,11 @@ pub trait CniPlugin: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether pods of a node can be connected: the kubelet asks until it is so, and the node is not ready before.
+    fn is_ready(&self, _sys: &mut Sys<'_, SimKernel>, _node: &str) -> bool {
+        true
+    }
+
     /// Connects a sandbox (CNI ADD).
     ///
     /// # Errors

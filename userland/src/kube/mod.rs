@@ -7,6 +7,10 @@
 mod agents;
 pub mod cluster;
 pub mod cni;
+mod container;
+mod coredns;
+mod kube_proxy;
+mod kubelet;
 pub mod registry;
 pub mod state;
 pub mod tools;

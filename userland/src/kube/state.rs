@@ -1,6 +1,6 @@
 //! What all machines of a cluster share: the objects, who watches them, how the cluster was set up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hopwise_cluster::{Kind, Store};
@@ -18,6 +18,11 @@ pub struct Kube {
     pub store: Store,
     /// How it was set up; `None` if there is no cluster.
     pub cluster: Option<Arc<Cluster>>,
+    /// The kubelet of each node.
+    pub(crate) kubelets: BTreeMap<String, Pid>,
+    /// What is asked of kubelets, by number.
+    pub(crate) streams: BTreeMap<u64, Stream>,
+    next_stream: u64,
     watchers: BTreeMap<Interest, BTreeSet<Pid>>,
     /// The revision up to which watchers were woken.
     told: u64,
@@ -27,7 +32,11 @@ pub struct Kube {
 
 impl Kube {
     pub(crate) fn new(seed: u64) -> Self {
-        Kube { store: Store::new(seed), cluster: None, watchers: BTreeMap::new(), told: 0, poked: BTreeSet::new() }
+        Kube { store: Store::new(seed), cluster: None,
+            kubelets: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            next_stream: 0,
+            watchers: BTreeMap::new(), told: 0, poked: BTreeSet::new() }
     }
 
     /// Whether there is a cluster.
@@ -46,8 +55,30 @@ impl Kube {
         self.poked.insert(pid);
     }
 
+    /// Asks the kubelet of a node for something. Gives the number of the stream; `None` if the node has no kubelet.
+    pub(crate) fn ask(&mut self, stream: Stream) -> Option<u64> {
+        let kubelet = *self.kubelets.get(&stream.node)?;
+        let id = self.next_stream;
+        self.next_stream += 1;
+        self.streams.insert(id, stream);
+        self.poke(kubelet);
+        Some(id)
+    }
+
+    /// The streams of a node that its kubelet has not taken yet; they are taken by this.
+    pub(crate) fn streams_for(&mut self, node: &str) -> Vec<u64> {
+        let mut found = Vec::new();
+        for (id, stream) in self.streams.iter_mut().filter(|(_, s)| s.node == node && !s.taken) {
+            stream.taken = true;
+            found.push(*id);
+        }
+        found
+    }
+
     /// A process has ended.
     pub(crate) fn forget(&mut self, pid: Pid) {
+        self.streams.retain(|_, stream| stream.owner != pid);
+        self.kubelets.retain(|_, kubelet| *kubelet != pid);
         self.watchers.retain(|_, pids| {
             pids.remove(&pid);
             !pids.is_empty()
@@ -77,4 +108,47 @@ impl Kube {
         self.told = self.store.revision();
         woken
     }
+}
+
+/// What somebody asks a kubelet for, and what it has given so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    /// The node.
+    pub(crate) node: String,
+    /// The pod's uid.
+    pub(crate) pod: String,
+    /// Which of its containers.
+    pub(crate) container: usize,
+    /// What is asked for.
+    pub(crate) ask: Ask,
+    /// Who asks, to be woken.
+    pub(crate) owner: Pid,
+    /// What the kubelet has to hand on to the command.
+    pub(crate) input: Vec<u8>,
+    /// Nothing more follows.
+    pub(crate) input_closed: bool,
+    /// What has come.
+    pub(crate) pieces: VecDeque<Piece>,
+    /// How it ended.
+    pub(crate) status: Option<i32>,
+    /// Whether the kubelet has seen it.
+    pub(crate) taken: bool,
+}
+
+/// What is asked of a kubelet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Ask {
+    /// To run a command in a container.
+    Exec(Vec<String>),
+    /// What a container has printed.
+    Logs,
+}
+
+/// A piece of output.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Piece {
+    /// Standard output.
+    Out(Vec<u8>),
+    /// Standard error.
+    Err(Vec<u8>),
 }

@@ -1,0 +1,101 @@
+//! Deployments: one replica set for each template, of which the newest one has the pods.
+
+use super::{is_owned, owned_by};
+use crate::object::pod::Condition;
+use crate::object::replica_set::ReplicaSetSpec;
+use crate::object::{Deployment, ObjectMeta, ReplicaSet};
+use crate::store::Store;
+
+/// The label that tells replica sets of one deployment apart.
+pub const TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// Makes the replica sets of all deployments what they should be.
+pub fn sync(store: &mut Store) {
+    let all: Vec<Deployment> = store.list(None).cloned().collect();
+    for deployment in all {
+        sync_one(store, &deployment);
+    }
+}
+
+fn sync_one(store: &mut Store, deployment: &Deployment) {
+    let (meta, spec) = (&deployment.metadata, &deployment.spec);
+    let mut sets: Vec<ReplicaSet> =
+        store.list::<ReplicaSet>(Some(&meta.namespace)).filter(|set| is_owned(&set.metadata, &meta.uid)).cloned().collect();
+    let hash = template_hash(deployment);
+    let name = format!("{}-{hash}", meta.name);
+    let wanted = spec.replicas.unwrap_or(1);
+    if !sets.iter().any(|set| set.metadata.name == name) {
+        if let Ok(object) = store.create(Box::new(new_set(deployment, &name, &hash))) {
+            sets.extend(object.get::<ReplicaSet>().cloned());
+        }
+    }
+    let ready = |set: &ReplicaSet| set.status.ready_replicas.unwrap_or(0);
+    let is_new = |set: &&ReplicaSet| set.metadata.name == name;
+    let new_is_there = sets.iter().find(is_new).is_some_and(|set| ready(set) >= wanted);
+    for set in &sets {
+        let replicas = match is_new(&set) {
+            true => Some(wanted),
+            // The old pods go when the new ones are there.
+            false if new_is_there => Some(0),
+            false => None,
+        };
+        if let Some(replicas) = replicas {
+            store.modify::<ReplicaSet>(&meta.namespace, &set.metadata.name, |set| set.spec.replicas = Some(replicas));
+        }
+    }
+    let total: u32 = sets.iter().map(|set| set.status.replicas).sum();
+    let ready_all: u32 = sets.iter().map(ready).sum();
+    let updated = sets.iter().find(is_new).map_or(0, |set| set.status.replicas);
+    // A replica set that has not been looked at yet says nothing about its pods.
+    let settled = sets.iter().find(is_new).is_some_and(|set| {
+        let set = store.get::<ReplicaSet>(&meta.namespace, &set.metadata.name).unwrap_or(set);
+        set.status.observed_generation == set.metadata.generation
+    });
+    let (namespace, name, now) = (meta.namespace.clone(), meta.name.clone(), store.now());
+    store.modify::<Deployment>(&namespace, &name, |deployment| {
+        let generation = deployment.metadata.generation;
+        let status = &mut deployment.status;
+        if settled {
+            status.observed_generation = generation;
+        }
+        let some = |n: u32| (n > 0).then_some(n);
+        status.replicas = some(total);
+        status.updated_replicas = some(updated);
+        status.ready_replicas = some(ready_all);
+        status.available_replicas = some(ready_all);
+        status.unavailable_replicas = some(wanted.saturating_sub(ready_all));
+        let is = if ready_all >= wanted { "True" } else { "False" };
+        let reason = if ready_all >= wanted { "MinimumReplicasAvailable" } else { "MinimumReplicasUnavailable" };
+        if status.conditions.first().is_none_or(|c| c.status != is) {
+            status.conditions = vec![Condition {
+                kind: "Available".into(),
+                status: is.into(),
+                reason: reason.into(),
+                last_transition_time: Some(now),
+                last_update_time: Some(now),
+                ..Condition::default()
+            }];
+        }
+    });
+}
+
+fn new_set(deployment: &Deployment, name: &str, hash: &str) -> ReplicaSet {
+    let mut template = deployment.spec.template.clone();
+    template.metadata.labels.insert(TEMPLATE_HASH.into(), hash.to_owned());
+    let mut selector = deployment.spec.selector.clone();
+    selector.match_labels.insert(TEMPLATE_HASH.into(), hash.to_owned());
+    let mut metadata = ObjectMeta::named(&deployment.metadata.namespace, name);
+    metadata.labels = template.metadata.labels.clone();
+    metadata.owner_references = owned_by(deployment);
+    let spec = ReplicaSetSpec { replicas: Some(0), selector, template, min_ready_seconds: None };
+    ReplicaSet { metadata, spec, status: Default::default() }
+}
+
+/// The hash of a template: FNV-1a over it, as a safe word (`ComputeHash`, `SafeEncodeString`). It is not the number that Kubernetes
+/// computes, which depends on how Go prints its structs.
+fn template_hash(deployment: &Deployment) -> String {
+    const SAFE: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let text = serde_json::to_string(&deployment.spec.template).unwrap_or_default();
+    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash.to_string().bytes().map(|digit| char::from(SAFE[usize::from(digit) % SAFE.len()])).collect()
+}
