@@ -10,6 +10,7 @@ pub mod controllers;
 pub mod ipam;
 pub mod object;
 pub mod print;
+pub mod proxy;
 pub mod selector;
 pub mod store;
 pub mod time;

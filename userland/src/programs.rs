@@ -42,6 +42,13 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("iptables-nft", Sbin, "iptables", "iptables under another name", netfilter::iptables::start),
         row("iptables-restore", Sbin, "iptables", "read rules in their saved form", netfilter::restore),
         row("iptables-save", Sbin, "iptables", "print rules in their saved form", netfilter::save),
+        row(
+            "kubectl",
+            Bin,
+            "kubectl",
+            "show and change the objects of a Kubernetes cluster",
+            crate::kube::kubectl::start,
+        ),
         row("sysctl", Sbin, "procps", "settings of the kernel", crate::sysctl::start),
         row("dmesg", Bin, "util-linux", "print the kernel's log", kmod::dmesg),
         row("lsmod", Sbin, "kmod", "list the modules that were loaded", kmod::lsmod),

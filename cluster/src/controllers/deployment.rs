@@ -19,8 +19,11 @@ pub fn sync(store: &mut Store) {
 
 fn sync_one(store: &mut Store, deployment: &Deployment) {
     let (meta, spec) = (&deployment.metadata, &deployment.spec);
-    let mut sets: Vec<ReplicaSet> =
-        store.list::<ReplicaSet>(Some(&meta.namespace)).filter(|set| is_owned(&set.metadata, &meta.uid)).cloned().collect();
+    let mut sets: Vec<ReplicaSet> = store
+        .list::<ReplicaSet>(Some(&meta.namespace))
+        .filter(|set| is_owned(&set.metadata, &meta.uid))
+        .cloned()
+        .collect();
     let hash = template_hash(deployment);
     let name = format!("{}-{hash}", meta.name);
     let wanted = spec.replicas.unwrap_or(1);

@@ -77,7 +77,10 @@ mod tests {
         assert_eq!(range.next(&taken, last), None);
         taken.remove(&given[1]);
         assert_eq!(range.next(&taken, last), Some(given[1]));
-        assert_eq!(full(range), "failed to allocate for range 0: no IP addresses available in range set: 10.244.1.1-10.244.1.6");
+        assert_eq!(
+            full(range),
+            "failed to allocate for range 0: no IP addresses available in range set: 10.244.1.1-10.244.1.6"
+        );
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! What kubectl prints.
 
 pub mod describe;
+pub mod jsonpath;
 pub mod table;
 pub mod yaml;
 

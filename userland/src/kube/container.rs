@@ -199,7 +199,10 @@ impl Server {
             },
             Answer::Whoami => {
                 let ip = client.stream.ends(sys).map_or(String::new(), |(own, _)| own.0.to_string());
-                let mut text = format!("Hostname: {host}\nIP: 127.0.0.1\nIP: {ip}\nRemoteAddr: {}:{}\n", client.from.0, client.from.1);
+                let mut text = format!(
+                    "Hostname: {host}\nIP: 127.0.0.1\nIP: {ip}\nRemoteAddr: {}:{}\n",
+                    client.from.0, client.from.1
+                );
                 text.push_str(&format!("{method} {target} HTTP/1.1\n"));
                 for name in ["Host", "User-Agent", "Accept"] {
                     let value = head.field(&name.to_ascii_lowercase()).unwrap_or_default();

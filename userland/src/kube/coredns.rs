@@ -34,7 +34,8 @@ impl Program<SimKernel> for CoreDns {
             Some(sock) => sock,
             None => {
                 let sock = Sock::open(sys, SocketKind::Udp);
-                let bound = sock.and_then(|s| sys.kernel.net.bind_udp(s.ns, s.id, Ipv4Addr::UNSPECIFIED, 53).map(|_| s));
+                let bound =
+                    sock.and_then(|s| sys.kernel.net.bind_udp(s.ns, s.id, Ipv4Addr::UNSPECIFIED, 53).map(|_| s));
                 match bound {
                     Ok(sock) => {
                         sys.out(".:53\nCoreDNS-1.10.1\n");
@@ -102,7 +103,9 @@ fn find(store: &Store, question: &Question) -> Found {
             None => Found::NotOurs,
         };
     }
-    let Some(front) = name.strip_suffix(DOMAIN).and_then(|front| front.strip_suffix('.').or(front.is_empty().then_some(""))) else {
+    let Some(front) =
+        name.strip_suffix(DOMAIN).and_then(|front| front.strip_suffix('.').or(front.is_empty().then_some("")))
+    else {
         return Found::NotOurs;
     };
     let parts: Vec<&str> = front.rsplit('.').filter(|part| !part.is_empty()).collect();

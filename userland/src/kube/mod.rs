@@ -5,11 +5,15 @@
 //! with [`hopwise_machine::Wait::event`] until something of it has changed.
 
 mod agents;
+mod bridge;
 pub mod cluster;
 pub mod cni;
 mod container;
 mod coredns;
+mod flannel;
+pub mod host_local;
 mod kube_proxy;
+pub(crate) mod kubectl;
 mod kubelet;
 pub mod registry;
 pub mod state;

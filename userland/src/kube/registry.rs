@@ -24,7 +24,14 @@ pub struct Row {
 }
 
 /// The plugins.
-pub static PLUGINS: &[Row] = &[];
+pub static PLUGINS: &[Row] = &[
+    Row {
+        name: "bridge",
+        about: "pods of a node on a bridge; routes between nodes by hand",
+        make: super::bridge::make,
+    },
+    Row { name: "flannel", about: "bridge, and VXLAN or routes between nodes", make: super::flannel::make },
+];
 
 /// The plugin of a name.
 pub fn find(name: &str) -> Option<&'static Row> {

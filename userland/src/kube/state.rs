@@ -32,11 +32,16 @@ pub struct Kube {
 
 impl Kube {
     pub(crate) fn new(seed: u64) -> Self {
-        Kube { store: Store::new(seed), cluster: None,
+        Kube {
+            store: Store::new(seed),
+            cluster: None,
             kubelets: BTreeMap::new(),
             streams: BTreeMap::new(),
             next_stream: 0,
-            watchers: BTreeMap::new(), told: 0, poked: BTreeSet::new() }
+            watchers: BTreeMap::new(),
+            told: 0,
+            poked: BTreeSet::new(),
+        }
     }
 
     /// Whether there is a cluster.
@@ -63,6 +68,13 @@ impl Kube {
         self.streams.insert(id, stream);
         self.poke(kubelet);
         Some(id)
+    }
+
+    /// There is more for the command of a stream: its kubelet is woken.
+    pub(crate) fn poke_kubelet(&mut self, stream: u64) {
+        if let Some(kubelet) = self.streams.get(&stream).and_then(|s| self.kubelets.get(&s.node)) {
+            self.poked.insert(*kubelet);
+        }
     }
 
     /// The streams of a node that its kubelet has not taken yet; they are taken by this.

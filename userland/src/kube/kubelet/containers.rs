@@ -120,7 +120,8 @@ pub(super) fn reap(sys: &mut Sys<'_, SimKernel>, all: &mut [Running]) -> bool {
         };
         let doubled = 1u32 << container.restarts.min(5);
         // Who ran for ten minutes is forgiven what was before.
-        let pause = if now.since(since) > Duration::from_secs(600) { BACKOFF } else { (BACKOFF * doubled).min(BACKOFF_MAX) };
+        let pause =
+            if now.since(since) > Duration::from_secs(600) { BACKOFF } else { (BACKOFF * doubled).min(BACKOFF_MAX) };
         let pause = if container.restarts == 0 { Duration::ZERO } else { pause };
         container.last = Some((status, now));
         container.state = State::Ended(status, now, Some(now + pause));
@@ -187,7 +188,12 @@ fn command(container: &Container) -> Result<(Vec<String>, Option<Image>), (&'sta
     Ok((argv, image))
 }
 
-fn start(sys: &mut Sys<'_, SimKernel>, pod: &Pod, spec: &Container, made: &Made) -> Result<u32, (&'static str, String)> {
+fn start(
+    sys: &mut Sys<'_, SimKernel>,
+    pod: &Pod,
+    spec: &Container,
+    made: &Made,
+) -> Result<u32, (&'static str, String)> {
     let (argv, image) = command(spec)?;
     let name = argv.first().cloned().unwrap_or_default();
     let own = images::program(&argv, image.as_ref());

@@ -21,6 +21,8 @@ use containers::Running;
 use sandbox::Made;
 use streams::Served;
 
+pub(crate) use node::VERSION;
+
 /// How long it waits before it tries again what has failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often it asks whether the network is ready.

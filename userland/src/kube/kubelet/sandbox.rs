@@ -39,8 +39,14 @@ pub(super) fn make(sys: &mut Sys<'_, SimKernel>, member: &Member, pod: &Pod) -> 
             let root = sys.root_ns();
             tools::ip(sys, root, &format!("netns add {netns}"))?;
             let ns = sys.kernel.named(sys.machine(), &netns).ok_or("the namespace is gone")?;
-            let mut made =
-                Made { netns: Some(netns), ns, address: Ipv4Addr::UNSPECIFIED, binds: Vec::new(), container_id, pod: named };
+            let mut made = Made {
+                netns: Some(netns),
+                ns,
+                address: Ipv4Addr::UNSPECIFIED,
+                binds: Vec::new(),
+                container_id,
+                pod: named,
+            };
             match attach(sys, member, &made) {
                 Ok(address) => made.address = address,
                 Err(why) => {
@@ -92,7 +98,11 @@ pub(super) fn remove(sys: &mut Sys<'_, SimKernel>, member: &Member, made: &Made)
     if let Some(plugin) = sys.kernel.kube.cluster.as_ref().and_then(|cluster| cluster.cni.clone())
         && let Err(why) = plugin.del(&mut call(sys, member, made))
     {
-        tools::log(sys, "kubelet", &format!("failed to destroy network for sandbox {:?}: {}", made.container_id, why.trim_end()));
+        tools::log(
+            sys,
+            "kubelet",
+            &format!("failed to destroy network for sandbox {:?}: {}", made.container_id, why.trim_end()),
+        );
     }
     let root = sys.root_ns();
     if let Err(why) = tools::ip(sys, root, &format!("netns delete {netns}")) {
@@ -135,7 +145,11 @@ fn write_files(sys: &mut Sys<'_, SimKernel>, pod: &Pod, made: &Made) -> Result<V
     };
     if cluster_first {
         let search = format!("{namespace}.svc.{domain} svc.{domain} {domain}");
-        files.push(("/etc/resolv.conf", "resolv.conf", format!("search {search}\nnameserver {server}\noptions ndots:5\n")));
+        files.push((
+            "/etc/resolv.conf",
+            "resolv.conf",
+            format!("search {search}\nnameserver {server}\noptions ndots:5\n"),
+        ));
     }
     files.push(("/etc/hostname", "hostname", format!("{name}\n")));
     for (target, file, text) in files {

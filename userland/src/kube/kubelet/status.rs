@@ -28,8 +28,13 @@ pub(super) fn tell(sys: &mut Sys<'_, SimKernel>, pod: &Pod, worker: &mut Worker)
     let address = worker.sandbox.as_ref().map(|made| made.address);
     let phase = phase(worker);
     let over = matches!(phase, "Succeeded" | "Failed");
-    let statuses: Vec<ContainerStatus> =
-        pod.spec.containers.iter().enumerate().map(|(at, spec)| container(spec, worker.containers.get(at), worker)).collect();
+    let statuses: Vec<ContainerStatus> = pod
+        .spec
+        .containers
+        .iter()
+        .enumerate()
+        .map(|(at, spec)| container(spec, worker.containers.get(at), worker))
+        .collect();
     let ready = !over && statuses.iter().all(|status| status.ready);
     sys.kernel.store().modify::<Pod>(&worker.namespace, &worker.name, |pod| {
         let old = core::mem::take(&mut pod.status);

@@ -43,7 +43,12 @@ pub(super) fn serve(
         match stream.ask.clone() {
             Ask::Logs => {
                 let text = log(sys, pods.get(&uid), &uid, container);
-                finish(sys, id, text.as_ref().map_or_else(Vec::new, |text| text.clone().into_bytes()), i32::from(text.is_none()));
+                finish(
+                    sys,
+                    id,
+                    text.as_ref().map_or_else(Vec::new, |text| text.clone().into_bytes()),
+                    i32::from(text.is_none()),
+                );
             }
             Ask::Exec(argv) => match begin(sys, id, pods.get(&uid), container, argv) {
                 Ok(new) => served.push(new),

@@ -1,0 +1,3 @@
+//! kube-proxy in iptables mode: what it writes for Services.
+
+pub mod names;

@@ -1,0 +1,208 @@
+//! `kubectl create`, `run`, `expose`: objects without a file.
+
+use hopwise_cluster::Object;
+use hopwise_cluster::object::meta::Labels;
+use hopwise_cluster::object::pod::{Container, ContainerPort, PodSpec, PortRef, Protocol};
+use hopwise_cluster::object::service::{ServicePort, ServiceSpec};
+use hopwise_cluster::object::{Deployment, Namespace, ObjectMeta, Pod, ReplicaSet, Service};
+use hopwise_cluster::print::yaml;
+use hopwise_cluster::selector::LabelSelector;
+use hopwise_machine::Sys;
+
+use super::args::Args;
+use super::select::choose;
+use super::{Done, Next, change, named, store};
+use crate::kernel::SimKernel;
+
+/// Creates an object, or prints it with `--dry-run=client -o yaml`.
+fn put(sys: &mut Sys<'_, SimKernel>, args: &Args, object: Box<dyn Object>, word: &str) -> Result<Done, Done> {
+    match (args.get("dry-run"), args.get("output")) {
+        (Some("client" | "server"), Some("yaml")) => return Ok(Done::ok(yaml::yaml(&object.json()))),
+        (Some("client" | "server"), _) => return Ok(Done::ok(format!("{} {word} (dry run)\n", named(&*object)))),
+        _ => {}
+    }
+    match store(sys).create(object) {
+        Ok(object) => Ok(Done::ok(format!("{} {word}\n", named(&*object)))),
+        Err(error) => Err(Done::fail(error.to_string())),
+    }
+}
+
+fn labels(text: &str) -> Labels {
+    text.split(',').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
+
+fn one_label(key: &str, value: &str) -> Labels {
+    Labels::from([(key.to_owned(), value.to_owned())])
+}
+
+fn number<T: core::str::FromStr>(args: &Args, flag: &str) -> Result<Option<T>, Done> {
+    let parse = |text: &str| {
+        let bad = || Done::fail(format!("error: invalid argument {text:?} for \"--{flag}\" flag"));
+        text.parse().map_err(|_| bad())
+    };
+    args.get(flag).map(parse).transpose()
+}
+
+fn metadata(args: &Args, name: &str, labels: Labels) -> ObjectMeta {
+    ObjectMeta { labels, ..ObjectMeta::named(&args.namespace(), name) }
+}
+
+/// `kubectl create -f FILE`, `create deployment|namespace|service`
+pub(super) fn create(sys: &mut Sys<'_, SimKernel>, args: &Args, input: &str) -> Result<Next, Done> {
+    if args.get("filename").is_some() {
+        let mut done = Done::default();
+        for (file, manifest) in change::manifests(sys, args, input)? {
+            match store(sys).create(manifest.object) {
+                Ok(object) => done.out.push_str(&format!("{} created\n", named(&*object))),
+                Err(error) => {
+                    done.err.push_str(&format!("{}\n", error.text_for(Some(("creating", &file)))));
+                    done.status = 1;
+                }
+            }
+        }
+        return Ok(done.into());
+    }
+    let words: Vec<&str> = args.words.iter().skip(1).map(String::as_str).collect();
+    let object: Box<dyn Object> = match words.as_slice() {
+        ["namespace" | "ns", name] => {
+            Box::new(Namespace { metadata: ObjectMeta::named("", name), ..Namespace::default() })
+        }
+        ["deployment" | "deploy", name] => deployment(args, name)?,
+        ["service" | "svc", kind, name] => service(args, kind, name)?,
+        [word, ..] => {
+            return Err(Done::fail(format!(
+                "error: hopwise creates deployments, namespaces and services without a file, not {word:?}: use -f"
+            )));
+        }
+        [] => return Err(Done::fail("error: must specify one of -f and -k")),
+    };
+    put(sys, args, object, "created").map(Next::Done)
+}
+
+fn container(args: &Args, name: &str) -> Result<Container, Done> {
+    let image = args.get("image").ok_or_else(|| Done::fail("error: required flag(s) \"image\" not set"))?;
+    let port: Option<u16> = number(args, "port")?;
+    let ports = port.map(|port| ContainerPort { container_port: port, ..ContainerPort::default() });
+    Ok(Container {
+        name: name.to_owned(),
+        image: image.to_owned(),
+        ports: ports.into_iter().collect(),
+        ..Container::default()
+    })
+}
+
+fn deployment(args: &Args, name: &str) -> Result<Box<dyn Object>, Done> {
+    let image = args.get("image").unwrap_or_default();
+    let plain = image.rsplit('/').next().and_then(|last| last.split([':', '@']).next()).unwrap_or_default();
+    let mut container = container(args, plain)?;
+    container.command = args.behind.clone().unwrap_or_default();
+    let labels = one_label("app", name);
+    let mut deployment = Deployment { metadata: metadata(args, name, labels.clone()), ..Deployment::default() };
+    deployment.spec.replicas = Some(number(args, "replicas")?.unwrap_or(1));
+    deployment.spec.selector = LabelSelector::of(&labels);
+    deployment.spec.template.metadata.labels = labels;
+    deployment.spec.template.spec.containers = vec![container];
+    Ok(Box::new(deployment))
+}
+
+fn service(args: &Args, kind: &str, name: &str) -> Result<Box<dyn Object>, Done> {
+    let kind = match kind {
+        "clusterip" => "ClusterIP",
+        "nodeport" => "NodePort",
+        "loadbalancer" => "LoadBalancer",
+        other => return Err(Done::fail(format!("error: unknown service type {other:?}"))),
+    };
+    let mut ports = Vec::new();
+    for text in args.all("tcp") {
+        let (port, target) = text.split_once(':').unwrap_or((text, text));
+        let bad = || Done::fail(format!("error: invalid port format {text:?}"));
+        let port: u16 = port.parse().map_err(|_| bad())?;
+        let target_port = Some(target.parse().map_or_else(|_| PortRef::Name(target.to_owned()), PortRef::Number));
+        let name = text.replace(':', "-");
+        ports.push(ServicePort {
+            name,
+            port,
+            target_port,
+            node_port: number(args, "node-port")?,
+            ..ServicePort::default()
+        });
+    }
+    let labels = one_label("app", name);
+    let mut service = Service { metadata: metadata(args, name, labels.clone()), ..Service::default() };
+    service.spec = ServiceSpec { kind: kind.into(), ports, selector: labels, ..ServiceSpec::default() };
+    service.spec.cluster_ip = args.get("cluster-ip").unwrap_or_default().to_owned();
+    Ok(Box::new(service))
+}
+
+/// `kubectl run NAME --image=IMAGE [-- ARGS]`
+pub(super) fn run(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<Next, Done> {
+    let Some(name) = args.words.get(1) else { return Err(Done::fail("error: NAME is required for run")) };
+    if args.has("stdin") || args.has("tty") {
+        return Err(Done::fail(
+            "error: hopwise does not attach to what it runs: use `kubectl run NAME ... -- sleep infinity`, then `kubectl exec`",
+        ));
+    }
+    let mut container = container(args, name)?;
+    let behind = args.behind.clone().unwrap_or_default();
+    if args.has("command") {
+        container.command = behind;
+    } else {
+        container.args = behind;
+    }
+    let labels = args.get("labels").map_or_else(|| one_label("run", name), labels);
+    let restart_policy = args.get("restart").unwrap_or("Always").to_owned();
+    let spec = PodSpec { containers: vec![container], restart_policy, ..PodSpec::default() };
+    let pod = Pod { metadata: metadata(args, name, labels), spec, ..Pod::default() };
+    put(sys, args, Box::new(pod), "created").map(Next::Done)
+}
+
+/// `kubectl expose deployment web --port=80 [--type=NodePort]`
+pub(super) fn expose(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<Next, Done> {
+    let chosen = choose(store(sys), args, args.words.get(1..).unwrap_or_default())?;
+    if let Some(error) = chosen.missing.first() {
+        return Err(Done::fail(error.to_string()));
+    }
+    let Some(object) = chosen.objects().next() else { return Err(Done::fail("error: no objects passed to expose")) };
+    let (selector, containers) = if let Some(deployment) = object.get::<Deployment>() {
+        (deployment.spec.selector.match_labels.clone(), deployment.spec.template.spec.containers.clone())
+    } else if let Some(set) = object.get::<ReplicaSet>() {
+        (set.spec.selector.match_labels.clone(), set.spec.template.spec.containers.clone())
+    } else if let Some(pod) = object.get::<Pod>() {
+        (pod.metadata.labels.clone(), pod.spec.containers.clone())
+    } else if let Some(service) = object.get::<Service>() {
+        (service.spec.selector.clone(), Vec::new())
+    } else {
+        return Err(Done::fail(format!("error: cannot expose a {}", object.info().resource())));
+    };
+    let protocol = match args.get("protocol") {
+        None | Some("TCP") => Protocol::Tcp,
+        Some("UDP") => Protocol::Udp,
+        Some("SCTP") => Protocol::Sctp,
+        Some(other) => return Err(Done::fail(format!("error: unknown protocol {other:?}"))),
+    };
+    let given: Option<u16> = number(args, "port")?;
+    let known = containers.iter().flat_map(|c| &c.ports).map(|p| p.container_port).next();
+    let Some(port) = given.or(known) else {
+        return Err(Done::fail(
+            "error: couldn't find port via --port flag or introspection\nSee 'kubectl expose -h' for help and examples",
+        ));
+    };
+    let target =
+        args.get("target-port").map(|t| t.parse().map_or_else(|_| PortRef::Name(t.to_owned()), PortRef::Number));
+    let name = args.get("name").unwrap_or(&object.meta().name).to_owned();
+    let spec = ServiceSpec {
+        kind: args.get("type").unwrap_or_default().to_owned(),
+        selector,
+        ports: vec![ServicePort {
+            port,
+            protocol,
+            target_port: target.or(Some(PortRef::Number(port))),
+            ..ServicePort::default()
+        }],
+        cluster_ip: args.get("cluster-ip").unwrap_or_default().to_owned(),
+        session_affinity: args.get("session-affinity").unwrap_or_default().to_owned(),
+        ..ServiceSpec::default()
+    };
+    let service = Service { metadata: metadata(args, &name, object.meta().labels.clone()), spec, ..Service::default() };
+    put(sys, args, Box::new(service), "exposed").map(Next::Done)
+}
