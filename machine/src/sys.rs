@@ -190,6 +190,11 @@ impl<K: Kernel> Sys<'_, K> {
         self.own().map(|o| o.argv.clone()).unwrap_or_default()
     }
 
+    /// Changes what `ps` shows as the command (`setproctitle(3)`).
+    pub fn set_argv(&mut self, argv: Vec<String>) {
+        self.own_mut(|own| own.argv = argv);
+    }
+
     /// The name it was called by, for messages: the last component of the first argument.
     pub fn name(&self) -> String {
         self.own().and_then(|o| o.argv.first()).map(|a| files::base_name(a).to_owned()).unwrap_or_default()

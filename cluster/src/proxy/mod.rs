@@ -1,3 +1,8 @@
 //! kube-proxy in iptables mode: what it writes for Services.
 
 pub mod names;
+mod ports;
+mod rules;
+
+pub use ports::{Backend, Port, ports};
+pub use rules::{JUMPS, Jump, Written, write};

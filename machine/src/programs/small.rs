@@ -16,6 +16,10 @@ struct Sleep {
 
 /// `1.5`, `2s`, `3m`, `1h`, `1d`
 pub(super) fn span(text: &str) -> Option<Duration> {
+    // `xstrtod` takes what strtod takes, and that knows infinity.
+    if matches!(text.to_ascii_lowercase().as_str(), "inf" | "infinity") {
+        return Some(Duration::from_secs(u64::from(u32::MAX)));
+    }
     let (value, rest) = crate::format::leading_float(text);
     let unit = match rest {
         "" | "s" => 1.0,

@@ -286,6 +286,7 @@ impl Program<SimKernel> for Stub {
         }
         match self.own.take() {
             Some(program) => {
+                sys.set_argv(core::mem::take(&mut self.argv));
                 sys.become_program(program);
                 Step::Again
             }

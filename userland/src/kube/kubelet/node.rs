@@ -9,6 +9,7 @@ use hopwise_machine::Sys;
 
 use crate::kernel::SimKernel;
 use crate::kube::cluster::Member;
+use crate::kube::tools;
 
 /// What the kubelet says as long as the network plugin is not ready.
 pub(super) const NOT_READY: &str = "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady \
@@ -50,10 +51,28 @@ pub(super) fn register(sys: &mut Sys<'_, SimKernel>, member: &Member) -> bool {
         },
         ..NodeStatus::default()
     };
+    if let Err(why) = prepare(sys) {
+        tools::log(sys, "kubelet", why.trim_end());
+    }
     // A node that was registered already stays as it is.
     let _ = sys.kernel.store().create(Box::new(Node { metadata, spec: Default::default(), status }));
     true
 }
+
+/// What kubeadm demands of a node's kernel, and the chain by which the kubelet keeps others from its loopback addresses.
+fn prepare(sys: &mut Sys<'_, SimKernel>) -> Result<(), String> {
+    let root = sys.root_ns();
+    for name in ["net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"] {
+        tools::sysctl(sys, root, name, "1")?;
+    }
+    tools::iptables_restore(sys, root, FIREWALL)
+}
+
+/// `syncIPTablesRules`
+const FIREWALL: &str = "*mangle\n:KUBE-KUBELET-CANARY - [0:0]\nCOMMIT\n*nat\n:KUBE-KUBELET-CANARY - [0:0]\nCOMMIT\n\
+*filter\n:KUBE-KUBELET-CANARY - [0:0]\n:KUBE-FIREWALL - [0:0]\n-A INPUT -j KUBE-FIREWALL\n-A OUTPUT -j KUBE-FIREWALL\n\
+-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment \"block incoming localnet connections\" -m conntrack \
+! --ctstate RELATED,ESTABLISHED,DNAT -j DROP\nCOMMIT\n";
 
 fn ready(sys: &mut Sys<'_, SimKernel>, is_ready: bool) -> Condition {
     let now = sys.kernel.store().now();
