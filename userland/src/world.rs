@@ -162,6 +162,8 @@ impl World {
 
     /// One step of the world: programs that can go on, else the next events of the network.
     fn advance(&mut self, limit: Time) -> Advance {
+        // The objects may have been changed from outside.
+        self.wake_watchers();
         let now = self.now();
         let wake = self.machines.next_wake();
         if wake.is_some_and(|t| t <= now) {
@@ -188,6 +190,11 @@ impl World {
         for owner in &self.woken {
             self.machines.wake(SimKernel::pid_of(*owner));
         }
+        self.wake_watchers();
+    }
+
+    /// Wakes who watches objects that have changed.
+    fn wake_watchers(&mut self) {
         for pid in self.kernel.kube.take_woken() {
             self.machines.wake(pid);
         }

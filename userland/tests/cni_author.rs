@@ -88,7 +88,8 @@ fn world() -> World {
     for manifest in decode::manifests(MANIFESTS).unwrap() {
         world.kernel.store().apply(manifest.object).unwrap();
     }
-    assert!(world.wait_for_pods(Duration::from_secs(10)));
+    let all_run = world.wait_for_pods(Duration::from_secs(10));
+    assert!(all_run, "{}", world.run(a, "kubectl describe pods").text);
     world
 }
 
