@@ -27,10 +27,10 @@ fn sync_one(store: &mut Store, deployment: &Deployment) {
     let hash = template_hash(deployment);
     let name = format!("{}-{hash}", meta.name);
     let wanted = spec.replicas.unwrap_or(1);
-    if !sets.iter().any(|set| set.metadata.name == name) {
-        if let Ok(object) = store.create(Box::new(new_set(deployment, &name, &hash))) {
-            sets.extend(object.get::<ReplicaSet>().cloned());
-        }
+    if !sets.iter().any(|set| set.metadata.name == name)
+        && let Ok(object) = store.create(Box::new(new_set(deployment, &name, &hash)))
+    {
+        sets.extend(object.get::<ReplicaSet>().cloned());
     }
     let ready = |set: &ReplicaSet| set.status.ready_replicas.unwrap_or(0);
     let is_new = |set: &&ReplicaSet| set.metadata.name == name;

@@ -179,3 +179,64 @@ fn go_path(path: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn refusal(text: &str) -> (usize, String) {
+        let refused = manifests(text).unwrap_err();
+        (refused.line, refused.text("x.yaml"))
+    }
+
+    #[test]
+    fn unknown_fields_have_their_path_and_line() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: c\n    image: nginx\n    foo: 1\n  bar: 2\n";
+        let (line, said) = refusal(text);
+        assert_eq!(line, 8);
+        assert_eq!(
+            said,
+            "Error from server (BadRequest): error when creating \"x.yaml\": Pod in version \"v1\" cannot be handled as a Pod: strict \
+             decoding error: unknown field \"spec.containers[0].foo\", unknown field \"spec.bar\"\n  x.yaml:8: spec.containers[0].foo\n  \
+             x.yaml:9: spec.bar"
+        );
+    }
+
+    #[test]
+    fn unknown_kinds_and_values_of_other_types() {
+        let (line, said) = refusal("# x\napiVersion: v1\nkind: Foo\nmetadata: {name: a}\n");
+        assert!(line == 3 && said.contains("no matches for kind \"Foo\" in version \"v1\""), "{said}");
+        let (line, said) =
+            refusal("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports:\n  - port: many\n");
+        assert!(line == 6 && said.contains("spec.ports[0].port: "), "{line} {said}");
+        assert!(refusal("kind: Pod\n").1.contains("[apiVersion not set]"));
+        assert!(
+            refusal("a: [\n").1.starts_with("error: error parsing x.yaml: error converting YAML to JSON: yaml: line ")
+        );
+    }
+
+    #[test]
+    fn what_is_read_is_written_and_read_again() {
+        let text = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec:\n  podSelector: {}\n  ingress:\n  \
+                    - from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}, {namespaceSelector: {matchLabels: {a: b}}}]\n    \
+                    ports: [{protocol: UDP, port: dns}, {port: 80, endPort: 90}]\n";
+        let first = manifests(text).unwrap().remove(0).object;
+        let again = manifests(&crate::print::yaml::yaml(&first.json())).unwrap().remove(0).object;
+        assert!(first.same(&*again), "{first:?}\n{again:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in "[ \\n:{}\\[\\]a-zA-Z0-9\\-#'\"|>&*!,]{0,120}") {
+            let _ = manifests(&text);
+        }
+
+        #[test]
+        fn any_field_is_read(path in "(spec|metadata|status)", key in "[a-zA-Z]{1,12}", value in "[\\[\\]{}a-z0-9.\\-]{0,12}") {
+            for row in registry::KINDS {
+                let _ = manifests(&format!("apiVersion: {}\nkind: {}\n{path}:\n  {key}: {value}\n", row.info.api_version, row.info.kind));
+            }
+        }
+    }
+}

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::print::Column;
 
+/// Makes an object from its fields, or says what is wrong with them.
+pub type Decode = fn(Value) -> Result<Box<dyn Object>, Vec<Mistake>>;
+
 /// A kind as kubectl and the decoder find it.
 #[derive(Clone, Copy)]
 pub struct Row {
@@ -23,7 +26,7 @@ pub struct Row {
     /// See [`Kind::columns`].
     pub columns: fn() -> &'static [Column],
     /// Makes an object from its fields, `apiVersion` and `kind` taken away.
-    pub decode: fn(Value) -> Result<Box<dyn Object>, Vec<Mistake>>,
+    pub decode: Decode,
 }
 
 const fn row<K: Kind>() -> Row {
