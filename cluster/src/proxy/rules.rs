@@ -274,7 +274,7 @@ mod tests {
 
     fn nat(port: &Port) -> Vec<String> {
         let pods = Some("10.244.0.0/16".parse().unwrap());
-        let text = write(&[port.clone()], pods, &BTreeSet::new()).text;
+        let text = write(core::slice::from_ref(port), pods, &BTreeSet::new()).text;
         let named = |line: &&str| line.contains("default/web") || line.contains("-A KUBE-EXT-");
         text.lines().filter(named).map(str::to_owned).collect()
     }

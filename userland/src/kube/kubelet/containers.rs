@@ -160,8 +160,11 @@ pub(super) fn end(sys: &mut Sys<'_, SimKernel>, all: &mut [Running], first: bool
     all.iter().all(|container| up(container).is_none())
 }
 
+/// Why a container cannot be started: a word and a sentence.
+type NotStarted = (&'static str, String);
+
 /// The words of a container's command.
-fn command(container: &Container) -> Result<(Vec<String>, Option<Image>), (&'static str, String)> {
+fn command(container: &Container) -> Result<(Vec<String>, Option<Image>), NotStarted> {
     let image = images::find(&container.image);
     let mut argv = container.command.clone();
     if argv.is_empty() {
