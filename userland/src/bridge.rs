@@ -63,7 +63,7 @@ fn mdb(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             ip.out.close();
             Ok(())
         }
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"bridge mdb help\"."))),
+        () => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"bridge mdb help\"."))),
     }
 }
 

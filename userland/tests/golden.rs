@@ -93,6 +93,12 @@ fn absent_tunnels() {
     replay(include_str!("golden/absent-tunnels.txt"));
 }
 
+/// Batches of `ip`, `bridge` and `tc`: what ends them and what does not.
+#[test]
+fn batches() {
+    replay(include_str!("golden/batches.txt"));
+}
+
 /// Taken from Linux 6.1.
 #[test]
 fn macvlans() {

@@ -23,7 +23,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         () if is("flush") => flush(ip, args),
         () if is("show") || is("lst") || is("list") => show(ip, args),
         () if is("help") => Err(Fail::usage(USAGE)),
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"bridge fdb help\"."))),
+        () => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"bridge fdb help\"."))),
     }
 }
 

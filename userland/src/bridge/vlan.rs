@@ -29,7 +29,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args, extra: Extra) -> Done {
         // The options of queriers, which do not exist here.
         () if is("global") => Err(refused(NlError::from(Errno::EOPNOTSUPP))),
         () if is("help") => Err(Fail::usage(USAGE)),
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"bridge vlan help\"."))),
+        () => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"bridge vlan help\"."))),
     }
 }
 

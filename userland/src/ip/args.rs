@@ -12,6 +12,8 @@ pub struct Fail {
     pub text: String,
     /// Exit status.
     pub status: i32,
+    /// Whether the program ends with it, even in the middle of a batch.
+    pub ends: bool,
 }
 
 /// How a command ends.
@@ -22,17 +24,33 @@ impl Fail {
     pub fn new(status: i32, text: impl Into<String>) -> Self {
         let mut text = text.into();
         text.push('\n');
-        Fail { text, status }
+        Fail::as_is(status, text)
+    }
+
+    /// A text as it is, and an exit status.
+    pub fn as_is(status: i32, text: impl Into<String>) -> Self {
+        Fail { text: text.into(), status, ends: false }
+    }
+
+    /// The same, but it ends the program: what iproute2 says just before `exit(-1)`.
+    pub fn last_word(text: impl Into<String>) -> Self {
+        Fail { ends: true, ..Fail::new(255, text) }
+    }
+
+    /// The same, but it ends the program.
+    #[must_use]
+    pub fn ending(self) -> Self {
+        Fail { ends: true, ..self }
     }
 
     /// No message, only the status.
     pub const fn silent(status: i32) -> Self {
-        Fail { text: String::new(), status }
+        Fail { text: String::new(), status, ends: false }
     }
 
     /// A usage text, as it is; iproute2 exits with -1.
     pub fn usage(text: &str) -> Self {
-        Fail { text: text.to_owned(), status: 255 }
+        Fail { ends: true, ..Fail::as_is(255, text) }
     }
 }
 
@@ -45,27 +63,27 @@ impl From<NlError> for Fail {
 
 /// A word is missing (`incomplete_command`).
 pub fn incomplete() -> Fail {
-    Fail::new(255, "Command line is not complete. Try option \"help\"")
+    Fail::last_word("Command line is not complete. Try option \"help\"")
 }
 
 /// `invarg`.
 pub fn invarg(message: &str, arg: &str) -> Fail {
-    Fail::new(255, format!("Error: argument \"{arg}\" is wrong: {message}"))
+    Fail::last_word(format!("Error: argument \"{arg}\" is wrong: {message}"))
 }
 
 /// `missarg`.
 pub fn missarg(key: &str) -> Fail {
-    Fail::new(255, format!("Error: argument \"{key}\" is required"))
+    Fail::last_word(format!("Error: argument \"{key}\" is required"))
 }
 
 /// `duparg`.
 pub fn duparg(key: &str, arg: &str) -> Fail {
-    Fail::new(255, format!("Error: duplicate \"{key}\": \"{arg}\" is the second value."))
+    Fail::last_word(format!("Error: duplicate \"{key}\": \"{arg}\" is the second value."))
 }
 
 /// `duparg2`.
 pub fn duparg2(key: &str, arg: &str) -> Fail {
-    Fail::new(255, format!("Error: either \"{key}\" is duplicate, or \"{arg}\" is a garbage."))
+    Fail::last_word(format!("Error: either \"{key}\" is duplicate, or \"{arg}\" is a garbage."))
 }
 
 /// `nodev`: a link that does not exist.
@@ -227,7 +245,7 @@ pub fn addr(text: &str) -> Done<Ipv4Addr> {
     match text {
         "default" | "any" | "all" => Ok(Ipv4Addr::UNSPECIFIED),
         _ => parse_addr(text)
-            .ok_or_else(|| Fail::new(1, format!("Error: inet address is expected rather than \"{text}\"."))),
+            .ok_or_else(|| Fail::new(1, format!("Error: inet address is expected rather than \"{text}\".")).ending()),
     }
 }
 
@@ -239,7 +257,7 @@ pub fn addr_or_any(text: &str) -> Done<Ipv4Addr> {
     match text {
         "default" | "any" | "all" => Ok(Ipv4Addr::UNSPECIFIED),
         _ => parse_addr(text)
-            .ok_or_else(|| Fail::new(1, format!("Error: an IP address is expected rather than \"{text}\""))),
+            .ok_or_else(|| Fail::new(1, format!("Error: an IP address is expected rather than \"{text}\"")).ending()),
     }
 }
 
@@ -259,7 +277,7 @@ pub fn prefix_or(text: &str, family: &str) -> Done<Prefix> {
     if matches!(text, "default" | "any" | "all") {
         return Ok(Prefix { addr: Ipv4Addr::UNSPECIFIED, len: 0, has_len: true, any: true });
     }
-    let wrong = || Fail::new(1, format!("Error: {family} prefix is expected rather than \"{text}\"."));
+    let wrong = || Fail::new(1, format!("Error: {family} prefix is expected rather than \"{text}\".")).ending();
     let (addr, len) = text.split_once('/').map_or((text, None), |(a, l)| (a, Some(l)));
     let addr = parse_addr(addr).ok_or_else(wrong)?;
     match len {
@@ -310,7 +328,7 @@ mod tests {
         assert_eq!(get("default"), Ok(("0.0.0.0".into(), 0, true)));
         for bad in ["10.0.0.1/33", "x", "10.0.0.256", "1.2.3.4.5", "10..1", "10.0.0.0/255.0.255.0", "", "/8"] {
             let text = format!("Error: inet prefix is expected rather than \"{bad}\".\n");
-            assert_eq!(prefix(bad), Err(Fail { text, status: 1 }), "{bad}");
+            assert_eq!(prefix(bad), Err(Fail::as_is(1, text).ending()), "{bad}");
         }
     }
 

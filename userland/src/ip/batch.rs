@@ -18,11 +18,14 @@ pub(crate) struct Said<T> {
     pub own: T,
 }
 
+/// How a program reads its options.
+type ReadOptions<T> = fn(&mut Sys<'_, SimKernel>, &mut Args) -> Done<Option<Said<T>>>;
+
 /// A program of iproute2 that ends once its commands are carried out.
 #[derive(Clone, Copy)]
 pub(crate) struct Tool<T> {
     /// Reads the options before the object. `None`: all was said.
-    pub options: fn(&mut Sys<'_, SimKernel>, &mut Args) -> Done<Option<Said<T>>>,
+    pub options: ReadOptions<T>,
     /// Carries out one command.
     pub command: fn(&mut Ip<'_, '_>, &mut Args, &T) -> Done,
 }
@@ -161,6 +164,10 @@ pub(super) fn run(
             continue;
         }
         if let Err(fail) = one(sys, Args::new(words)) {
+            if fail.ends || fail.status == 0 {
+                sys.err(&fail.text);
+                return fail.status;
+            }
             sys.err(&format!("{}Command failed {name}:{number}\n", fail.text));
             status = 1;
             if !force {

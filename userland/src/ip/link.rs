@@ -32,7 +32,7 @@ pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         () if is("delete") => delete::run(ip, args),
         () if is("show") || is("lst") || is("list") => show::run(ip, args),
         () if is("help") => help(ip, args),
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"ip link help\"."))),
+        () => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"ip link help\"."))),
     }
 }
 

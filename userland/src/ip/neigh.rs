@@ -26,7 +26,7 @@ pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         w if ["show", "lst", "list"].iter().any(|full| matches(w, full)) => show(ip, args),
         w if matches(w, "flush") => flush_entries(ip, args),
         w if matches(w, "help") => Err(Fail::usage(USAGE)),
-        _ => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"ip neigh help\"."))),
+        _ => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"ip neigh help\"."))),
     }
 }
 
@@ -66,7 +66,7 @@ fn state(word: &str) -> Option<Nud> {
 fn any_addr(ip: &Ip<'_, '_>, word: &str) -> Done<Ipv4Addr> {
     let family = if ip.opt.family == Family::Inet { "inet" } else { "any valid" };
     args::parse_addr(word)
-        .ok_or_else(|| Fail::new(1, format!("Error: {family} address is expected rather than \"{word}\".")))
+        .ok_or_else(|| Fail::new(1, format!("Error: {family} address is expected rather than \"{word}\".")).ending())
 }
 
 /// A link-layer address (`ll_addr_a2n`): bytes in hexadecimal with colons.

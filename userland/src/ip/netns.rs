@@ -33,7 +33,7 @@ pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         () if is("pids") => pids(ip, args),
         () if is("exec") => exec(ip, args),
         () if is("attach") => attach(ip, args),
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"ip netns help\"."))),
+        () => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"ip netns help\"."))),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         w if matches(w, "delete") => delete(ip, args),
         w if matches(w, "flush") => flush(ip, args),
         w if matches(w, "help") => Err(Fail::usage(USAGE)),
-        _ => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"ip rule help\"."))),
+        _ => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"ip rule help\"."))),
     }
 }
 

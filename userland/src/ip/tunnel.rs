@@ -21,7 +21,7 @@ pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         w if ["show", "lst", "list"].iter().any(|full| matches(w, full)) => show(ip, args),
         w if matches(w, "prl") || matches(w, "6rd") => Err(Fail::new(255, "Must specify device")),
         w if matches(w, "help") => Err(Fail::usage(USAGE)),
-        _ => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"ip tunnel help\""))),
+        _ => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"ip tunnel help\""))),
     }
 }
 

@@ -28,7 +28,7 @@ pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         () if is("delete") => delete(ip, args),
         () if is("show") || is("lst") || is("list") => show(ip),
         () if is("help") => Err(Fail::usage(USAGE)),
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"ip tuntap help\"."))),
+        () => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"ip tuntap help\"."))),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             Err(NlError::from(Errno::EOPNOTSUPP).into())
         }
         () if is("list") || is("show") || is("lst") => show(ip, args),
-        () if is("help") => Err(Fail { text: USAGE.to_owned(), status: 0 }),
+        () if is("help") => Err(Fail::as_is(0, USAGE.to_owned())),
         () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"tc class help\"."))),
     }
 }

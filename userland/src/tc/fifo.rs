@@ -17,8 +17,8 @@ pub(super) fn parse(args: &mut Args, kind: &str) -> Done<Spec> {
                 let refused = || Fail::new(1, format!("{kind}: Illegal value for \"limit\": \"{word}\""));
                 limit = Some(units::size(&word).ok_or_else(refused)?);
             }
-            "help" => return Err(Fail { text: USAGE.to_owned(), status: 1 }),
-            _ => return Err(Fail { text: format!("{kind}: unknown parameter \"{word}\"\n{USAGE}"), status: 1 }),
+            "help" => return Err(Fail::as_is(1, USAGE.to_owned())),
+            _ => return Err(Fail::as_is(1, format!("{kind}: unknown parameter \"{word}\"\n{USAGE}"))),
         }
     }
     Ok(if kind == "bfifo" { Spec::Bfifo(limit) } else { Spec::Pfifo(limit) })

@@ -25,7 +25,7 @@ pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
 fn command(ip: &mut Ip<'_, '_>, args: &mut Args, (): &()) -> Done {
     let Some(word) = args.next() else {
         // Without an object the usage is all that was asked for.
-        return Err(Fail { text: USAGE.to_owned(), status: 0 });
+        return Err(Fail::as_is(0, USAGE.to_owned()));
     };
     let is = |full| args::matches(&word, full);
     match () {
@@ -33,7 +33,7 @@ fn command(ip: &mut Ip<'_, '_>, args: &mut Args, (): &()) -> Done {
         () if is("class") => class::run(ip, args),
         () if is("filter") => filter(ip, args),
         () if is("chain") => filter(ip, args),
-        () if is("help") => Err(Fail { text: USAGE.to_owned(), status: 0 }),
+        () if is("help") => Err(Fail::as_is(0, USAGE.to_owned())),
         () => Err(Fail::new(255, format!("Object \"{word}\" is unknown, try \"tc help\"."))),
     }
 }
@@ -98,7 +98,7 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<Said<()
             Some("-details") => opt.details += 1,
             Some("-pretty") => opt.pretty = true,
             Some("-iec") => opt.iec = true,
-            Some("-help") => return Err(Fail { text: USAGE.to_owned(), status: 0 }),
+            Some("-help") => return Err(Fail::as_is(0, USAGE.to_owned())),
             Some("-force") => opt.force = true,
             Some("-batch") => opt.batch = Some(args.next().ok_or_else(|| Fail::usage(USAGE))?),
             Some("-netns") => ns = netns::open(sys, &args.need()?)?,

@@ -29,7 +29,7 @@ const USAGE: &str = "Usage: ... netem [ limit PACKETS ]
 
 fn explain(message: &str) -> Fail {
     let text = if message.is_empty() { USAGE.to_owned() } else { format!("{message}\n{USAGE}") };
-    Fail { text, status: 1 }
+    Fail::as_is(1, text)
 }
 
 pub(super) fn parse(args: &mut Args) -> Done<Spec> {
@@ -121,7 +121,7 @@ fn optional_percent(args: &mut Args, what: &str) -> Done<Option<u32>> {
 
 fn time(args: &mut Args) -> Done<u64> {
     let word = args.need()?;
-    let ticks = units::ticks(&word).map_err(|said| Fail { text: format!("{said}Illegal \"latency\"\n"), status: 1 })?;
+    let ticks = units::ticks(&word).map_err(|said| Fail::as_is(1, format!("{said}Illegal \"latency\"\n")))?;
     Ok(u64::from(ticks) * TICK)
 }
 

@@ -17,8 +17,8 @@ pub(super) fn parse(args: &mut Args) -> Done<Spec> {
             "bands" => options.bands = args.need()?.parse().map_err(|_| illegal("bands"))?,
             "priomap" if in_map => return Err(Fail::new(1, "Error: duplicate priomap")),
             "priomap" => in_map = true,
-            "help" => return Err(Fail { text: USAGE.to_owned(), status: 1 }),
-            _ if !in_map => return Err(Fail { text: format!("What is \"{word}\"?\n{USAGE}"), status: 1 }),
+            "help" => return Err(Fail::as_is(1, USAGE.to_owned())),
+            _ if !in_map => return Err(Fail::as_is(1, format!("What is \"{word}\"?\n{USAGE}"))),
             _ => {
                 let band: u32 = word.parse().map_err(|_| Fail::new(1, "Illegal \"priomap\" element"))?;
                 if band > options.bands {

@@ -30,7 +30,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         () if is("link") => modify(ip, args, Verb::Link),
         () if is("delete") => delete(ip, args),
         () if is("list") || is("show") || is("lst") => show(ip, args),
-        () if is("help") => Err(Fail { text: USAGE.to_owned(), status: 0 }),
+        () if is("help") => Err(Fail::as_is(0, USAGE.to_owned())),
         () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"tc qdisc help\"."))),
     }
 }
@@ -79,7 +79,7 @@ fn words(args: &mut Args) -> Done<Words> {
             "ingress" | "clsact" if words.parent.is_some() => {
                 return Err(Fail::new(255, format!("Error: \"{word}\" is a duplicate parent ID")));
             }
-            "help" => return Err(Fail { text: USAGE.to_owned(), status: 0 }),
+            "help" => return Err(Fail::as_is(0, USAGE.to_owned())),
             _ => {
                 words.spec = kinds::parse(&word, args)?;
                 words.kind = Some(word);
@@ -181,7 +181,7 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             // Disciplines that the kernel made itself are not kept apart here.
             "invisible" => {}
             "ingress" | "clsact" => return Ok(()),
-            "help" => return Err(Fail { text: USAGE.to_owned(), status: 0 }),
+            "help" => return Err(Fail::as_is(0, USAGE.to_owned())),
             _ => return Err(Fail::new(255, format!("What is \"{word}\"? Try \"tc qdisc help\"."))),
         }
     }

@@ -82,7 +82,7 @@ pub(super) fn parse(args: &mut Args) -> Done<Spec> {
 }
 
 fn explain(message: &str) -> Fail {
-    Fail { text: format!("{message}{USAGE}"), status: 1 }
+    Fail::as_is(1, format!("{message}{USAGE}"))
 }
 
 fn limit(args: &mut Args, wanted: &mut Wanted) -> Done {

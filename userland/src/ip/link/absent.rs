@@ -61,7 +61,7 @@ pub(super) fn refuse(args: &mut Args, kind: &str) -> Done<Fail> {
                 args.need()?;
             }
             word if ALONE.contains(&word) => {}
-            _ => return Err(Fail { text: usage(kind), status: 1 }),
+            _ => return Err(Fail::as_is(1, usage(kind))),
         }
     }
     Ok(NlError::with(Errno::EOPNOTSUPP, "Unknown device type").into())

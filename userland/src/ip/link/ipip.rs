@@ -48,7 +48,7 @@ pub(super) fn parse(ip: &mut Ip<'_, '_>, args: &mut Args, mut params: TunnelPara
             other if NOT_HERE.contains(&other) => {
                 return Err(Fail::new(2, format!("Error: {other} is not supported: the tunnel has fixed ends.")));
             }
-            _ => return Err(Fail { text: USAGE.into(), status: 1 }),
+            _ => return Err(Fail::as_is(1, USAGE)),
         }
     }
     if params.ttl != 0 && !params.pmtudisc {

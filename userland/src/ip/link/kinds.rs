@@ -31,9 +31,9 @@ pub(super) fn bridge(args: &mut Args) -> Done<Vec<Change<OptionRow>>> {
         } else if args::matches(&word, "fdb_flush") {
             changes.push(Change::Flush);
         } else if args::matches(&word, "help") {
-            return Err(Fail { text: bridge_usage(), status: 1 });
+            return Err(Fail::as_is(1, bridge_usage()));
         } else {
-            return Err(Fail { text: format!("bridge: unknown command \"{word}\"?\n{}", bridge_usage()), status: 1 });
+            return Err(Fail::as_is(1, format!("bridge: unknown command \"{word}\"?\n{}", bridge_usage())));
         }
     }
     Ok(changes)
@@ -76,7 +76,7 @@ pub(super) fn bridge_slave(args: &mut Args) -> Done<Vec<Change<PortOption>>> {
             } else {
                 format!("bridge_slave: unknown option \"{word}\"?\n{}", slave_usage())
             };
-            return Err(Fail { text, status: 1 });
+            return Err(Fail::as_is(1, text));
         };
         changes.push(Change::Set(option, slave_value(args, option)?));
     }
@@ -114,7 +114,7 @@ pub(super) fn veth(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<Option<Spec>> {
                 None => Ok(Some(spec)),
             }
         }
-        Some(_) => Err(Fail { text: VETH_USAGE.into(), status: 1 }),
+        Some(_) => Err(Fail::as_is(1, VETH_USAGE)),
     }
 }
 
@@ -157,9 +157,9 @@ pub(super) fn vrf(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<Option<u32>> {
             let number = names::table(ip, &name);
             table = Some(number.ok_or_else(|| args::invarg("invalid table ID\n", &name))?);
         } else if args::matches(&word, "help") {
-            return Err(Fail { text: VRF_USAGE.into(), status: 1 });
+            return Err(Fail::as_is(1, VRF_USAGE));
         } else {
-            return Err(Fail { text: format!("vrf: unknown option \"{word}\"?\n{VRF_USAGE}"), status: 1 });
+            return Err(Fail::as_is(1, format!("vrf: unknown option \"{word}\"?\n{VRF_USAGE}")));
         }
     }
     Ok(table)

@@ -36,12 +36,12 @@ pub(super) fn vlan(args: &mut Args, lower: Option<(NsId, IfIndex)>) -> Done<Vlan
             }
             () if is("ingress-qos-map") => qos_map(args, "ingress-qos-map", &mut spec.options.ingress)?,
             () if is("egress-qos-map") => qos_map(args, "egress-qos-map", &mut spec.options.egress)?,
-            () if is("help") => return Err(Fail { text: VLAN_USAGE.into(), status: 1 }),
+            () if is("help") => return Err(Fail::as_is(1, VLAN_USAGE)),
             () => match VLAN_SWITCHES.iter().find(|(name, _)| is(name)) {
                 Some((name, flag)) => spec.options.flags.push((*flag, on_off(args, name)?)),
                 None => {
                     let text = format!("vlan: unknown command \"{word}\"?\n{VLAN_USAGE}");
-                    return Err(Fail { text, status: 1 });
+                    return Err(Fail::as_is(1, text));
                 }
             },
         }
@@ -115,16 +115,16 @@ pub(super) fn macvlan(args: &mut Args) -> Done<MacvlanWords> {
             () if is("nopromisc") => words.nopromisc = true,
             () if is("bcqueuelen") => words.bc_queue_len = Some(args.number::<u32>("bcqueuelen")?),
             () if is("macaddr") || is("nodst") => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
-            () if is("help") => return Err(Fail { text: MACVLAN_USAGE.into(), status: 1 }),
+            () if is("help") => return Err(Fail::as_is(1, MACVLAN_USAGE)),
             () => {
                 let text = format!("macvlan: unknown option \"{word}\"?\n{MACVLAN_USAGE}");
-                return Err(Fail { text, status: 1 });
+                return Err(Fail::as_is(1, text));
             }
         }
     }
     if words.nopromisc && words.mode != Some(Mode::Passthru) {
         let text = format!("macvlan: nopromisc flag only valid in passthru mode\n{MACVLAN_USAGE}");
-        return Err(Fail { text, status: 1 });
+        return Err(Fail::as_is(1, text));
     }
     Ok(words)
 }
@@ -171,10 +171,10 @@ pub(super) fn ipvlan(args: &mut Args) -> Done<IpvlanWords> {
             () if is("private") && reach.is_none() => reach = Some(Reach::Private),
             () if is("vepa") && reach.is_none() => reach = Some(Reach::Vepa),
             () if is("bridge") && reach.is_none() => reach = Some(Reach::Bridge),
-            () if is("help") => return Err(Fail { text: IPVLAN_USAGE.into(), status: 1 }),
+            () if is("help") => return Err(Fail::as_is(1, IPVLAN_USAGE)),
             () => {
                 let text = format!("ipvlan: unknown option \"{word}\"?\n{IPVLAN_USAGE}");
-                return Err(Fail { text, status: 1 });
+                return Err(Fail::as_is(1, text));
             }
         }
     }

@@ -105,8 +105,8 @@ impl Words {
                 self.unsupported = true;
                 Ok(())
             }
-            _ if args::matches(word, "help") => Err(Fail { text: USAGE.into(), status: 1 }),
-            _ => Err(Fail { text: format!("vxlan: unknown command \"{word}\"?\n{USAGE}"), status: 1 }),
+            _ if args::matches(word, "help") => Err(Fail::as_is(1, USAGE)),
+            _ => Err(Fail::as_is(1, format!("vxlan: unknown command \"{word}\"?\n{USAGE}"))),
         }
     }
 

@@ -40,7 +40,7 @@ pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let Some(word) = args.next() else { return list::show(ip, args) };
     match COMMANDS.iter().find(|row| matches(&word, row.0)) {
         Some(row) => (row.1)(ip, args),
-        None => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"ip route help\"."))),
+        None => Err(Fail::last_word(format!("Command \"{word}\" is unknown, try \"ip route help\"."))),
     }
 }
 
