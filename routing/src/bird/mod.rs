@@ -4,7 +4,9 @@
 //! `bird` of `userland` feeds the daemon with what happens and carries out what it wants.
 
 pub mod config;
+pub mod daemon;
 pub mod filter;
 pub mod log;
 pub mod pattern;
 pub mod route;
+pub mod table;
