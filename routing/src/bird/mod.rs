@@ -3,6 +3,7 @@
 //! [`config`] reads the language, [`filter`] runs filters on a [`route::Route`]. What moves packets is elsewhere: the program
 //! `bird` of `userland` feeds the daemon with what happens and carries out what it wants.
 
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod filter;

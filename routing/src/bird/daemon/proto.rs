@@ -61,6 +61,8 @@ pub struct ChannelState {
     pub export: [Counts; 2],
     /// How many routes are imported, and how many of them were filtered.
     pub imported: u32,
+    /// How many of them are the best of their network.
+    pub preferred: u32,
     /// What was exported, as it left the filter.
     pub exported: BTreeMap<Ipv4Net, Route>,
     /// Which limits were hit.

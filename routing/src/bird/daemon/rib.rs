@@ -114,6 +114,7 @@ impl Daemon {
     /// The best route to a network may have changed: all channels of the table hear of it.
     pub(super) fn announce(&mut self, table: usize, net: Ipv4Net, old_best: Option<&Route>) {
         let changed = self.tables[table].best(net) != old_best;
+        self.count_preferred(table, net, old_best);
         let name = self.tables[table].name.clone();
         for index in 0..self.protos.len() {
             let proto = &self.protos[index];
@@ -122,6 +123,17 @@ impl Daemon {
             if attached && (changed || merges) {
                 self.export(index, table, net, false);
             }
+        }
+    }
+
+    /// Who has the best route, and who had it.
+    fn count_preferred(&mut self, table: usize, net: Ipv4Net, old_best: Option<&Route>) {
+        if let Some(old) = old_best {
+            let channel = &mut self.protos[old.proto].channel;
+            channel.preferred = channel.preferred.saturating_sub(1);
+        }
+        if let Some(proto) = self.tables[table].best(net).map(|route| route.proto) {
+            self.protos[proto].channel.preferred += 1;
         }
     }
 
