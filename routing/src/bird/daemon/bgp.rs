@@ -136,6 +136,7 @@ impl Daemon {
             Action::Withdrawn(nets) => nets.into_iter().for_each(|net| self.update(index, net, None)),
             Action::Routes(nets, attrs) => nets.into_iter().for_each(|net| self.learned(index, net, &attrs)),
             Action::EndOfRib => {}
+            Action::Restarting => self.mark_stale(index),
             Action::RefreshRequested => self.refeed(index),
             Action::RefreshBegun => self.mark_stale(index),
             Action::RefreshEnded => self.flush(index, |route| route.stale),
@@ -272,5 +273,17 @@ impl Daemon {
         }
         self.settle();
         done
+    }
+}
+
+impl Daemon {
+    /// The TTL of the packets of a session.
+    pub fn ttl(&self, index: usize) -> Option<u8> {
+        self.protos.get(index)?.session.as_ref().map(|session| session.config().ttl())
+    }
+
+    /// Whether anybody may connect.
+    pub fn listens(&self) -> bool {
+        self.protos.iter().any(|proto| !proto.gone && matches!(proto.conf.kind, Kind::Bgp(_)))
     }
 }

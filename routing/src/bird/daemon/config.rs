@@ -102,3 +102,10 @@ impl Daemon {
         true
     }
 }
+
+impl Daemon {
+    /// Takes another configuration, as SIGHUP orders.
+    pub fn reconfigure(&mut self, config: Config) {
+        self.configure(config, None);
+    }
+}

@@ -93,3 +93,10 @@ impl Daemon {
         }
     }
 }
+
+impl Daemon {
+    /// Whether a protocol wants to look at the kernel's table now.
+    pub fn scan_is_due(&self) -> bool {
+        self.protos.iter().any(|proto| proto.scan_at.is_some_and(|at| at <= self.now))
+    }
+}
