@@ -6,9 +6,9 @@
 #![warn(missing_docs)]
 
 pub mod arping;
+pub mod bird;
 pub mod brctl;
 pub mod bridge;
-pub mod bird;
 pub mod captures;
 pub mod curl;
 pub mod dns;

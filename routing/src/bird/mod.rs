@@ -11,3 +11,6 @@ pub mod log;
 pub mod pattern;
 pub mod route;
 pub mod table;
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,13 @@ mod tests {
 
     #[test]
     fn stars_and_question_marks() {
-        let cases = [("eth*", "eth0", true), ("*", "", true), ("e?h0", "eth0", true), ("*h*1", "eth01", true), ("a*b", "ac", false)];
+        let cases = [
+            ("eth*", "eth0", true),
+            ("*", "", true),
+            ("e?h0", "eth0", true),
+            ("*h*1", "eth01", true),
+            ("a*b", "ac", false),
+        ];
         for (pattern, name, fits) in cases {
             assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
         }

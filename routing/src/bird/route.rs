@@ -152,7 +152,8 @@ impl Route {
 
     /// Whether both say the same, apart from when.
     pub fn same(&self, other: &Route) -> bool {
-        let plain = |route: &Route| Route { modified: Time::ZERO, stale: false, fresh: (false, false), ..route.clone() };
+        let plain =
+            |route: &Route| Route { modified: Time::ZERO, stale: false, fresh: (false, false), ..route.clone() };
         plain(self) == plain(other)
     }
 
@@ -236,7 +237,9 @@ impl Route {
             (Attr::KrtMetric, Value::Void) => self.krt.metric = None,
             (Attr::IgpMetric, Value::Int(value)) => self.igp_metric = Some(value),
             (Attr::IgpMetric, Value::Void) => self.igp_metric = None,
-            (attr, value) if attr.name().starts_with("bgp_") => return self.set_bgp(attr, value).or_else(|v| wrong(&v)),
+            (attr, value) if attr.name().starts_with("bgp_") => {
+                return self.set_bgp(attr, value).or_else(|v| wrong(&v));
+            }
             (Attr::Gw | Attr::IfName, _) => return Err(format!("Setting {} is not supported here", attr.name())),
             (_, value) => return wrong(&value),
         }

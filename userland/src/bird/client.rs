@@ -16,11 +16,37 @@ const CLEARED: &str = "bird> \r\x1b[K";
 
 /// All commands that the daemon knows: `birdc` sends no others, and takes abbreviations.
 const COMMANDS: &[&str] = &[
-    "configure", "debug", "disable", "down", "dump", "echo", "enable", "eval", "exit", "graceful", "help", "quit", "reload",
-    "restart", "restrict", "show",
+    "configure",
+    "debug",
+    "disable",
+    "down",
+    "dump",
+    "echo",
+    "enable",
+    "eval",
+    "exit",
+    "graceful",
+    "help",
+    "quit",
+    "reload",
+    "restart",
+    "restrict",
+    "show",
 ];
 const SHOW: &[&str] = &[
-    "babel", "bfd", "interfaces", "memory", "mpls", "ospf", "protocols", "rip", "roa", "route", "static", "status", "symbols",
+    "babel",
+    "bfd",
+    "interfaces",
+    "memory",
+    "mpls",
+    "ospf",
+    "protocols",
+    "rip",
+    "roa",
+    "route",
+    "static",
+    "status",
+    "symbols",
 ];
 
 /// `birdc`

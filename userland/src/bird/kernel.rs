@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use hopwise_devices::LinkFlags;
 use hopwise_machine::Sys;
-use hopwise_protocols::fib::{
-    self, Insert, NextHop, NhFlags, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RouteSpec, RouteType,
-};
+use hopwise_protocols::fib::{self, Insert, NextHop, NhFlags, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RouteSpec, RouteType};
 use hopwise_routing::bird::daemon::{Iface, IfaceAddr, KernelRoute, RTPROT_BIRD};
 use hopwise_routing::bird::route::{self, Dest, Krt, Route, Source};
 use hopwise_sim_core::IfIndex;
@@ -51,8 +49,7 @@ pub(super) fn routes(sys: &Sys<'_, SimKernel>) -> Vec<KernelRoute> {
             let Some(dest) = destination(route.kind) else { continue };
             let mut learned = Route::new(route.dst, 0, kernel.clone(), Source::Inherit);
             learned.dest = dest;
-            learned.krt =
-                Krt { source: Some(route.proto.into()), metric: Some(route.metric), prefsrc: route.prefsrc };
+            learned.krt = Krt { source: Some(route.proto.into()), metric: Some(route.metric), prefsrc: route.prefsrc };
             learned.nexthops = route.nexthops.iter().map(|hop| next_hop(space, hop)).collect();
             found.push(KernelRoute { route: learned, table: table.id() });
         }

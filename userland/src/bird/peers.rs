@@ -14,6 +14,8 @@ use crate::stream::{self, From, Stream};
 
 /// How many connections may wait at the listener.
 const BACKLOG: u32 = 8;
+/// `IP_PREC_INTERNET_CONTROL`
+const INTERNET_CONTROL: u8 = 0xc0;
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
@@ -37,7 +39,9 @@ impl Peers {
     /// Listens for neighbours.
     pub(super) fn listen(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<(), Errno> {
         if self.listener.is_none() {
-            self.listener = Some(stream::listen(sys, (Ipv4Addr::UNSPECIFIED, 179), BACKLOG)?);
+            let listener = stream::listen(sys, (Ipv4Addr::UNSPECIFIED, 179), BACKLOG)?;
+            mark(sys, listener, 255)?;
+            self.listener = Some(listener);
         }
         Ok(())
     }
@@ -54,7 +58,7 @@ impl Peers {
     ) {
         let from = From { local: (local.unwrap_or(Ipv4Addr::UNSPECIFIED), 0), ..From::default() };
         let opened = Stream::open(sys, from).and_then(|stream| {
-            stream.0.get(sys)?.opts.ttl = Some(ttl);
+            mark(sys, stream.0, ttl)?;
             match stream.connect(sys, to) {
                 Ok(()) => Ok(stream),
                 Err(errno) => {
@@ -109,9 +113,8 @@ impl Peers {
                 Some(proto) => {
                     let link = Link { stream, open: true, out: Vec::new() };
                     if let Some(ttl) = daemon.ttl(proto) {
-                        if let Ok(socket) = stream.0.get(sys) {
-                            socket.opts.ttl = Some(ttl);
-                        }
+                        // A socket that is gone shows when it is read.
+                        let _ = mark(sys, stream.0, ttl);
                     }
                     self.links.insert((proto, Way::Incoming), link);
                 }
@@ -158,6 +161,14 @@ impl Peers {
             }
         }
     }
+}
+
+/// The TTL and the precedence of what goes out: network control, as routers send it.
+fn mark(sys: &mut Sys<'_, SimKernel>, sock: Sock, ttl: u8) -> Result<(), Errno> {
+    let socket = sock.get(sys)?;
+    socket.opts.ttl = Some(ttl);
+    socket.opts.tos = INTERNET_CONTROL;
+    Ok(())
 }
 
 impl Link {

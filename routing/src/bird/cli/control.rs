@@ -45,7 +45,11 @@ pub(super) fn configure(daemon: &mut Daemon, rest: &str, host: &mut Host<'_>) ->
     match words.peek() {
         Some(&"undo") => {
             let mut reply = Reply::of(21, "Undo requested");
-            if daemon.undo() { reply.line(3, "Reconfigured") } else { reply.line(19, "Nothing to do") }
+            if daemon.undo() {
+                reply.line(3, "Reconfigured")
+            } else {
+                reply.line(19, "Nothing to do")
+            }
             return reply;
         }
         Some(&"confirm") => {

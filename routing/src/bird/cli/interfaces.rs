@@ -70,7 +70,8 @@ fn scope(ip: Ipv4Addr) -> &'static str {
 }
 
 fn summary(daemon: &Daemon) -> Reply {
-    let mut reply = Reply::of(2005, format!("{:<10} {:<6} {:<18} {}", "Interface", "State", "IPv4 address", "IPv6 address"));
+    let mut reply =
+        Reply::of(2005, format!("{:<10} {:<6} {:<18} {}", "Interface", "State", "IPv4 address", "IPv6 address"));
     for iface in &daemon.ifaces {
         let addr = iface.addrs.first().map_or_else(String::new, |a| format!("{}/{}", a.ip, a.net.prefix_len()));
         let state = if is_up(iface) { "up" } else { "down" };

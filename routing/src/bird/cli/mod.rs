@@ -158,7 +158,8 @@ fn named(daemon: &Daemon, word: &str, none_is_all: bool) -> Result<Vec<usize>, R
     let expected = if none_is_all { "END or CF_SYM_KNOWN or TEXT or ALL" } else { "CF_SYM_KNOWN or TEXT or ALL" };
     if let Some(pattern) = word.strip_prefix('"') {
         let pattern = pattern.trim_end_matches('"');
-        let found: Vec<usize> = there.filter(|i| super::pattern::matches(pattern, &daemon.protos[*i].conf.name)).collect();
+        let found: Vec<usize> =
+            there.filter(|i| super::pattern::matches(pattern, &daemon.protos[*i].conf.name)).collect();
         return if found.is_empty() { Err(Reply::of(8003, "No protocols match")) } else { Ok(found) };
     }
     if word == "all" || (word.is_empty() && none_is_all) {
@@ -171,4 +172,3 @@ fn named(daemon: &Daemon, word: &str, none_is_all: bool) -> Result<Vec<usize>, R
         None => Err(syntax(format!("{}, expecting {expected}", unexpected(daemon, word)))),
     }
 }
-

@@ -33,9 +33,11 @@ fn row(daemon: &Daemon, proto: &Proto) -> String {
         (Kind::Kernel(_) | Kind::Static { .. }, Some(channel)) => channel.table.as_str(),
         _ => "---",
     };
-    let info = proto.session.as_ref().filter(|_| proto.state != State::Down).map_or_else(String::new, |session| {
-        format!("{:<14}{}", state(session), session.last_error())
-    });
+    let info = proto
+        .session
+        .as_ref()
+        .filter(|_| proto.state != State::Down)
+        .map_or_else(String::new, |session| format!("{:<14}{}", state(session), session.last_error()));
     let (name, kind) = (&proto.conf.name, proto.conf.kind.name());
     let since = format::short(proto.since, daemon.now);
     format!("{name:<10} {kind:<10} {table:<10} {:<6} {since:<12}  {info}", proto.state.name())
@@ -88,13 +90,18 @@ fn session_details(daemon: &Daemon, proto: &Proto, session: &Session, reply: &mu
     let (timers, now) = (session.timers(), daemon.now);
     if proto.state == State::Start {
         if session.phase() == Phase::Delayed {
-            line(format!("    Error wait:       {}/{}", format::remaining(timers.startup, now), session.startup_delay()));
+            line(format!(
+                "    Error wait:       {}/{}",
+                format::remaining(timers.startup, now),
+                session.startup_delay()
+            ));
         }
         if session.state().name() == "Active" && timers.connect.is_some() {
             let delay = session.config().times.connect_delay;
             line(format!("    Connect delay:    {}/{delay}", format::remaining(timers.connect, now)));
         }
-    } else if let (State::Up, Some(peer), Some((own, theirs, options))) = (proto.state, session.peer(), session.opens()) {
+    } else if let (State::Up, Some(peer), Some((own, theirs, options))) = (proto.state, session.peer(), session.opens())
+    {
         line(format!("    Neighbor ID:      {}", peer.remote_id));
         line("    Local capabilities".into());
         capabilities(own).into_iter().for_each(&mut line);
@@ -174,18 +181,27 @@ fn counters(proto: &Proto, channel: &Channel, reply: &mut Reply) {
     let filtered = if channel.keep_filtered { format!("{} filtered, ", state.filtered) } else { String::new() };
     let preferred = state.preferred;
     let exported = state.exported.len();
-    line(format!("    Routes:         {} imported, {filtered}{exported} exported, {preferred} preferred", state.imported));
+    line(format!(
+        "    Routes:         {} imported, {filtered}{exported} exported, {preferred} preferred",
+        state.imported
+    ));
     line("    Route change stats:     received   rejected   filtered    ignored   accepted".into());
     let n = |value: u32| format!("{value:>10}");
     let none = || format!("{:>10}", "---");
-    let mut counts = |name: &str, columns: [String; 5]| line(format!("      {name:<18}{}", columns.join(" ")));
+    let mut counts = |name: &str, columns: [String; 5]| line(format!("      {name:<20}{}", columns.join(" ")));
     let [updates, withdraws] = state.import;
     counts(
         "Import updates:",
         [n(updates.received), n(updates.rejected), n(updates.filtered), n(updates.ignored), n(updates.accepted)],
     );
-    counts("Import withdraws:", [n(withdraws.received), n(withdraws.rejected), none(), n(withdraws.ignored), n(withdraws.accepted)]);
+    counts(
+        "Import withdraws:",
+        [n(withdraws.received), n(withdraws.rejected), none(), n(withdraws.ignored), n(withdraws.accepted)],
+    );
     let [updates, withdraws] = state.export;
-    counts("Export updates:", [n(updates.received), n(updates.rejected), n(updates.filtered), none(), n(updates.accepted)]);
+    counts(
+        "Export updates:",
+        [n(updates.received), n(updates.rejected), n(updates.filtered), none(), n(updates.accepted)],
+    );
     counts("Export withdraws:", [n(withdraws.received), none(), none(), none(), n(withdraws.accepted)]);
 }

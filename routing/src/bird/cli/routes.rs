@@ -245,19 +245,24 @@ fn select(daemon: &Daemon, query: &Query, table: &Table, route: &Route, best: bo
 /// A route (`rt_show_rte`).
 fn print(daemon: &Daemon, name: &str, route: &Route, best: bool, all: bool, reply: &mut Reply) {
     let gateway = route.nexthops.first().and_then(|hop| hop.gateway);
-    let from = route.from.filter(|from| Some(*from) != gateway).map_or_else(String::new, |from| format!(" from {from}"));
+    let from =
+        route.from.filter(|from| Some(*from) != gateway).map_or_else(String::new, |from| format!(" from {from}"));
     let since = format::short(route.modified, daemon.now);
     let star = if best { " *" } else { "" };
     let dest = route.dest.name();
     reply.line(1007, format!("{name:<20} {dest} [{} {since}{from}]{star}{}", route.proto_name, info(route)));
     if route.dest == Dest::Unicast {
         for hop in &route.nexthops {
-            let weight = if route.nexthops.len() > 1 { format!(" weight {}", u32::from(hop.weight) + 1) } else { String::new() };
+            let weight =
+                if route.nexthops.len() > 1 { format!(" weight {}", u32::from(hop.weight) + 1) } else { String::new() };
             let onlink = if hop.onlink { " onlink" } else { "" };
-            reply.line(1007, match hop.gateway {
-                Some(gateway) => format!("\tvia {gateway} on {}{onlink}{weight}", hop.name),
-                None => format!("\tdev {}{weight}", hop.name),
-            });
+            reply.line(
+                1007,
+                match hop.gateway {
+                    Some(gateway) => format!("\tvia {gateway} on {}{onlink}{weight}", hop.name),
+                    None => format!("\tdev {}{weight}", hop.name),
+                },
+            );
         }
     }
     if all {

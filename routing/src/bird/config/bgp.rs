@@ -381,7 +381,9 @@ impl Parser {
                 channel.igp_table = Some(self.table()?);
             }
             Token::Key("add") => return self.error("ADD-PATH is not supported here"),
-            Token::Key("missing" | "secondary" | "validate" | "extended" | "graceful" | "long" | "cost" | "aggregate") => {
+            Token::Key(
+                "missing" | "secondary" | "validate" | "extended" | "graceful" | "long" | "cost" | "aggregate",
+            ) => {
                 return self.error("This option of a channel is not supported here");
             }
             Token::Symbol(word) if matches!(&**word, "mandatory" | "aigp" | "validate") => {

@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use super::Symbol;
 use super::lexer::Token;
 use super::parser::{Parser, Result};
-use super::Symbol;
 use crate::bird::filter::ast::{Method, Op};
 use crate::bird::filter::value::ENUMS;
 use crate::bird::filter::{self, Attr, Expr, Type, Value};

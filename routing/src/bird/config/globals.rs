@@ -44,7 +44,8 @@ impl Parser {
         self.key("id")?;
         if self.eat("from") {
             let patterns = self.interface_patterns()?;
-            let names = patterns.into_iter().filter_map(|p| p.name.map(|n| if p.negative { format!("-{n}") } else { n }));
+            let names =
+                patterns.into_iter().filter_map(|p| p.name.map(|n| if p.negative { format!("-{n}") } else { n }));
             self.config.router_id_from = Some(names.collect());
         } else {
             self.config.router_id = Some(self.quad()?);

@@ -148,10 +148,14 @@ impl Parser {
             }
             Token::Key("ipv6") => return self.error("There is no IPv6 here"),
             // BIRD 1 had no channels: the options of the only one stood in the protocol.
-            Token::Key("import" | "export" | "table" | "preference") if !matches!(protocol.kind, Kind::Device { .. }) => {
+            Token::Key("import" | "export" | "table" | "preference")
+                if !matches!(protocol.kind, Kind::Device { .. }) =>
+            {
                 let place = self.place();
                 let word = if let Token::Key(word) = self.peek() { *word } else { "import" };
-                let text = format!("`{word}' outside of a channel is BIRD 1's language, which BIRD 2 refuses; it is taken as ipv4's");
+                let text = format!(
+                    "`{word}' outside of a channel is BIRD 1's language, which BIRD 2 refuses; it is taken as ipv4's"
+                );
                 self.config.warnings.push(super::Error { place, text });
                 let mut channel = protocol.channel.take().unwrap_or_else(|| Channel::new(&protocol.kind));
                 self.channel_option(&mut channel, &mut protocol.kind)?;

@@ -120,7 +120,11 @@ impl Parser {
             (Some(subtype), [a, b]) => {
                 let wide = if a.0 > 0xffff { 0x0200u32 } else { 0 };
                 let at = |asn: u32, data: u32| {
-                    let value = if wide == 0 { u64::from(asn) << 32 | u64::from(data) } else { u64::from(asn) << 16 | u64::from(data & 0xffff) };
+                    let value = if wide == 0 {
+                        u64::from(asn) << 32 | u64::from(data)
+                    } else {
+                        u64::from(asn) << 16 | u64::from(data & 0xffff)
+                    };
                     let value = u64::from(wide | subtype) << 48 | value;
                     (4, (value >> 32) as u32, value as u32, 0)
                 };

@@ -1,8 +1,8 @@
 //! Statements and declarations of filters and functions.
 
+use super::Symbol;
 use super::lexer::Token;
 use super::parser::{Parser, Result};
-use super::Symbol;
 use crate::bird::filter::ast::{Method, StmtKind};
 use crate::bird::filter::{Attr, Expr, Stmt, Type, Value};
 

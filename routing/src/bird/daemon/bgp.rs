@@ -33,7 +33,11 @@ impl Daemon {
         self.with_session(index, |session, now| session.stop(now, why));
     }
 
-    pub(super) fn with_session<T>(&mut self, index: usize, act: impl FnOnce(&mut Session, hopwise_sim_core::Time) -> T) -> Option<T> {
+    pub(super) fn with_session<T>(
+        &mut self,
+        index: usize,
+        act: impl FnOnce(&mut Session, hopwise_sim_core::Time) -> T,
+    ) -> Option<T> {
         let now = self.now;
         let done = self.protos.get_mut(index)?.session.as_mut().map(|session| act(session, now))?;
         self.drain(index);
@@ -46,7 +50,8 @@ impl Daemon {
         if self.protos[index].session.is_none() || bgp.peer.multihop.is_some() {
             return;
         }
-        let found = self.link_towards(bgp.peer.neighbor, bgp.interface.as_deref()).map(|(i, own)| (i.index, own, i.link));
+        let found =
+            self.link_towards(bgp.peer.neighbor, bgp.interface.as_deref()).map(|(i, own)| (i.index, own, i.link));
         let down = bgp.check_link && found.is_some_and(|(.., link)| !link);
         match found {
             Some((iface, own, _)) if !down => {
@@ -192,7 +197,9 @@ impl Daemon {
     }
 
     fn mark_stale(&mut self, index: usize) {
-        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else { return };
+        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else {
+            return;
+        };
         let mark = |route: &mut Route| {
             route.stale |= route.proto == index;
             false
@@ -214,7 +221,8 @@ impl Daemon {
             route.dest = Dest::Unreachable;
             return self.update(index, net, Some(route));
         }
-        let link = self.link_towards(next_hop, bgp.interface.as_deref()).map(|(iface, _)| (iface.index, iface.name.clone()));
+        let link =
+            self.link_towards(next_hop, bgp.interface.as_deref()).map(|(iface, _)| (iface.index, iface.name.clone()));
         match link.filter(|_| !self.is_own(next_hop)) {
             Some((iface, name)) => {
                 route.nexthops = vec![Self::hop(iface, &name, Some(next_hop))];
@@ -243,7 +251,8 @@ impl Daemon {
             _ => None,
         };
         let (fresh_next_hop, fresh_med) = route.fresh;
-        let exported = Exported { attrs: &route.attrs, source: self.peer_of(&route), gateway, fresh_next_hop, fresh_med };
+        let exported =
+            Exported { attrs: &route.attrs, source: self.peer_of(&route), gateway, fresh_next_hop, fresh_med };
         match export::attributes(to, &exported) {
             Ok(attrs) => self.tell(index, |session| session.announce(net, Arc::new(attrs))),
             Err(refusal) => {

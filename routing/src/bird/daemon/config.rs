@@ -63,8 +63,11 @@ impl Daemon {
     /// A protocol with other options: static routes are compared, all others begin anew.
     fn reconfigure_proto(&mut self, index: usize, conf: crate::bird::config::Protocol) {
         let old = &self.protos[index].conf;
-        let soft = crate::bird::config::Protocol { description: old.description.clone(), debug: old.debug, ..conf.clone() } == *old;
-        let statics = matches!((&old.kind, &conf.kind), (Kind::Static { .. }, Kind::Static { .. })) && old.channel == conf.channel;
+        let soft =
+            crate::bird::config::Protocol { description: old.description.clone(), debug: old.debug, ..conf.clone() }
+                == *old;
+        let statics = matches!((&old.kind, &conf.kind), (Kind::Static { .. }, Kind::Static { .. }))
+            && old.channel == conf.channel;
         if soft || statics {
             self.protos[index].conf = conf;
             return self.refresh_local(index);

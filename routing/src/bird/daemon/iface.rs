@@ -58,7 +58,8 @@ pub(super) fn is_meant(patterns: &[InterfacePattern], iface: &Iface, addr: &Ifac
         return true;
     }
     let fits = |p: &&InterfacePattern| {
-        p.name.as_ref().is_none_or(|name| pattern::matches(name, &iface.name)) && p.net.is_none_or(|net| net.contains(&addr.ip))
+        p.name.as_ref().is_none_or(|name| pattern::matches(name, &iface.name))
+            && p.net.is_none_or(|net| net.contains(&addr.ip))
     };
     patterns.iter().find(fits).is_some_and(|p| !p.negative)
 }

@@ -15,7 +15,8 @@ impl Daemon {
     /// A route for the kernel, or none any more.
     pub(super) fn to_kernel(&mut self, index: usize, net: Ipv4Net, route: Option<Route>) {
         let Kind::Kernel(kernel) = self.protos[index].conf.kind.clone() else { return };
-        let metric = if kernel.metric == 0 { route.as_ref().and_then(|r| r.krt.metric).unwrap_or(0) } else { kernel.metric };
+        let metric =
+            if kernel.metric == 0 { route.as_ref().and_then(|r| r.krt.metric).unwrap_or(0) } else { kernel.metric };
         self.output(Output::Kernel { table: kernel.table, metric, net, route: route.map(Box::new) });
     }
 
@@ -70,10 +71,19 @@ impl Daemon {
                 continue;
             }
             seen.push(net);
-            let route = Route { proto: index, proto_name: std::sync::Arc::clone(&name), source: Source::Inherit, ..found.route.clone() };
-            self.update(index, net, Some(route));
+            let route = Route {
+                proto: index,
+                proto_name: std::sync::Arc::clone(&name),
+                source: Source::Inherit,
+                ..found.route.clone()
+            };
+            if !self.knows(index, &route) {
+                self.update(index, net, Some(route));
+            }
         }
-        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else { return };
+        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else {
+            return;
+        };
         let mine = self.tables[table].iter().filter(|(_, r)| r.iter().any(|r| r.proto == index)).map(|(net, _)| net);
         let gone: Vec<Ipv4Net> = mine.filter(|net| !seen.contains(net)).collect();
         for net in gone {
@@ -81,9 +91,19 @@ impl Daemon {
         }
     }
 
+    /// Whether a route was learned like this before.
+    fn knows(&self, index: usize, route: &Route) -> bool {
+        let Some(conf) = &self.protos[index].conf.channel else { return true };
+        let Some(table) = self.table_index(&conf.table) else { return true };
+        let new = Route { preference: conf.preference, ..route.clone() };
+        self.tables[table].routes(route.net).iter().any(|known| known.same(&new))
+    }
+
     fn restore(&mut self, index: usize, kernel: &Kernel, routes: &[KernelRoute]) {
         let there = |net: Ipv4Net| {
-            routes.iter().any(|r| r.table == kernel.table && r.route.net == net && r.route.krt.source == Some(RTPROT_BIRD))
+            routes
+                .iter()
+                .any(|r| r.table == kernel.table && r.route.net == net && r.route.krt.source == Some(RTPROT_BIRD))
         };
         let exported = &self.protos[index].channel.exported;
         let missing: Vec<(Ipv4Net, Route)> =

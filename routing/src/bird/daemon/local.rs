@@ -91,7 +91,9 @@ impl Daemon {
             }
             _ => return,
         };
-        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else { return };
+        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else {
+            return;
+        };
         let mine = self.tables[table].iter().filter(|(_, r)| r.iter().any(|r| r.proto == index)).map(|(net, _)| net);
         let gone: Vec<_> = mine.filter(|net| !routes.iter().any(|route| route.net == *net)).collect();
         for net in gone {
@@ -147,7 +149,8 @@ impl Daemon {
             }
         }
         if !conf.body.is_empty() {
-            let function = Function { name: String::new(), params: Vec::new(), vars: Vec::new(), body: conf.body.clone() };
+            let function =
+                Function { name: String::new(), params: Vec::new(), vars: Vec::new(), body: conf.body.clone() };
             let filter = Filter { name: None, body: Arc::new(function) };
             // It neither accepts nor rejects; what it has done counts.
             let _ = filter::run(&filter, &mut route);
@@ -177,7 +180,10 @@ impl Daemon {
     /// The link on which an address is, with our own address there.
     pub(super) fn link_towards(&self, to: Ipv4Addr, name: Option<&str>) -> Option<(&Iface, Ipv4Addr)> {
         let meant = self.ifaces.iter().filter(|i| i.up && name.is_none_or(|name| name == &*i.name));
-        meant.filter_map(|iface| Some((iface, iface.addr_towards(to)?))).max_by_key(|(_, addr)| addr.net.prefix_len()).map(|(i, a)| (i, a.ip))
+        meant
+            .filter_map(|iface| Some((iface, iface.addr_towards(to)?)))
+            .max_by_key(|(_, addr)| addr.net.prefix_len())
+            .map(|(i, a)| (i, a.ip))
     }
 
     /// Whether an address is our own.

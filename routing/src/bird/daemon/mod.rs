@@ -103,7 +103,8 @@ impl Daemon {
     /// # Errors
     /// If there is no router id.
     pub fn start(config: Config, ifaces: Vec<Iface>, hostname: &str, seed: u64, now: Time) -> Result<Daemon, String> {
-        let router_id = iface::router_id(&config, &ifaces).ok_or("Cannot determine router ID, please configure it manually")?;
+        let router_id =
+            iface::router_id(&config, &ifaces).ok_or("Cannot determine router ID, please configure it manually")?;
         let mut daemon = Daemon {
             config: Arc::new(Config::default()),
             previous: None,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::proto::State;
 use super::Daemon;
+use super::proto::State;
 use crate::bgp::config::Peer;
 use crate::bgp::decision::{self, Candidate};
 use crate::bird::config::{Kind, LimitAction, Policy};
@@ -319,7 +319,9 @@ impl Daemon {
 
     /// All routes again.
     pub(super) fn feed(&mut self, index: usize, refresh: bool) {
-        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else { return };
+        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else {
+            return;
+        };
         let nets: Vec<Ipv4Net> = self.tables[table].iter().map(|(net, _)| net).collect();
         for net in nets {
             self.export(index, table, net, refresh);
@@ -335,7 +337,9 @@ impl Daemon {
 
     /// Takes routes of a protocol out of its table.
     pub(super) fn flush(&mut self, index: usize, gone: impl Fn(&Route) -> bool) {
-        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else { return };
+        let Some(table) = self.protos[index].conf.channel.as_ref().and_then(|c| self.table_index(&c.table)) else {
+            return;
+        };
         let mine = |routes: &[Route]| routes.iter().any(|route| route.proto == index && gone(route));
         let nets: Vec<Ipv4Net> = self.tables[table].iter().filter(|(_, r)| mine(r)).map(|(net, _)| net).collect();
         for net in nets {

@@ -141,9 +141,7 @@ impl Machine<'_> {
                 let value = self.value(expr, frame, depth)?;
                 self.store(*attr, value)
             }
-            StmtKind::Unset(attr) => {
-                self.store(*attr, Value::Void)
-            }
+            StmtKind::Unset(attr) => self.store(*attr, Value::Void),
             StmtKind::Change(attr, method, argument) => {
                 let argument = argument.as_ref().map(|a| self.value(a, frame, depth)).transpose()?;
                 let old = self.attr(*attr)?;
