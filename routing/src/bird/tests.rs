@@ -46,11 +46,11 @@ fn errors_have_birds_words_and_place() {
             "filter f { bgp_path = 5; accept; }",
             "b.conf:1:24 Argument 1 of EA_SET must be of type bgppath, got type int",
         ),
-        ("define A = 5; define A = 6;", "b.conf:1:22 Symbol 'A' already defined"),
+        ("define A = 5; define A = 6;", "b.conf:1:27 Symbol 'A' already defined"),
         ("protocol static { route 10.0.0.0/8 via 1.2.3.4; }", "b.conf:1:49 Channel not specified"),
         (
             "include \"nonexist.conf\";",
-            "b.conf:1:9 Unable to open included file ./nonexist.conf: No such file or directory",
+            "b.conf:1:10 Unable to open included file ./nonexist.conf: No such file or directory",
         ),
         (
             "ipv4 table t2; protocol kernel { ipv4 { table t3; }; }",

@@ -100,6 +100,10 @@ impl Program<SimKernel> for Client {
 impl Session {
     fn open(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Session, String> {
         let (mut socket, mut verbose, mut restricted) = ("/run/bird/bird.ctl".to_owned(), false, false);
+        // It knows no long options.
+        if args.first().is_some_and(|arg| arg.starts_with("--") && arg.len() > 2) {
+            return Err(format!("birdc: invalid option -- '-'\n{USAGE}"));
+        }
         let parsed = getopt::parse(args, "+s:vrl", &[]);
         for option in parsed.options {
             let option = option.map_err(|error| format!("birdc: {error}\n{USAGE}"))?;

@@ -116,15 +116,15 @@ fn prepare(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Option<(Opti
         }
         Err(text) => return Err(text),
     };
+    if !options.check && unix::is_served(sys, &options.socket) {
+        return Err("bird: I found another BIRD running.\n".into());
+    }
     let config = read_config(sys, &options.config)?;
     for warning in &config.warnings {
         sys.err(&format!("bird: {warning}\n"));
     }
     if options.check {
         return Ok(None);
-    }
-    if unix::is_served(sys, &options.socket) {
-        return Err("bird: I found another BIRD running.\n".into());
     }
     Ok(Some((options, config)))
 }

@@ -10,6 +10,7 @@ mod statics;
 use super::config::{self, lexer::Read};
 use super::daemon::Daemon;
 use super::filter;
+use super::log::Class;
 
 pub use format::{date_time, log_line};
 
@@ -124,11 +125,14 @@ fn show(daemon: &Daemon, rest: &str) -> Reply {
     }
 }
 
-fn eval(daemon: &Daemon, text: &str) -> Reply {
+fn eval(daemon: &mut Daemon, text: &str) -> Reply {
     match config::parse_expression(daemon.config(), text) {
         Ok(expr) => match filter::evaluate(&expr, 1) {
             Ok(value) => Reply::of(23, value.to_string()),
-            Err(_) => Reply::of(8008, "runtime error"),
+            Err(error) => {
+                daemon.log(Class::Error, format!("filters, line {}: {}", error.line, error.text));
+                Reply::of(8008, "runtime error")
+            }
         },
         Err(error) => Reply::of(9001, error.text),
     }

@@ -123,9 +123,19 @@ impl Parser {
 
     fn define(&mut self) -> Result<()> {
         self.next();
-        let name = self.new_name()?;
+        // Whether the name is taken is found when the value is known.
+        let name = match self.peek().clone() {
+            Token::Symbol(name) if self.config.symbols.contains_key(&name) => {
+                self.next();
+                name
+            }
+            _ => self.new_name()?,
+        };
         self.mark("=")?;
         let value = self.constant()?;
+        if self.config.symbols.contains_key(&name) {
+            return self.error(format!("Symbol '{name}' already defined"));
+        }
         self.mark(";")?;
         self.config.symbols.insert(name, Symbol::Constant(value));
         Ok(())

@@ -258,7 +258,8 @@ fn include(
     words: &mut Vec<(Token, Place)>,
 ) -> Result<(), Error> {
     cursor.skip_blanks()?;
-    let place = cursor.place();
+    // The scanner is behind the quotation mark.
+    let place = Place { column: cursor.column + 1, ..cursor.place() };
     let fail = |text: String| Err(Error { place: place.clone(), text });
     let Token::Text(name) = cursor.word()? else { return fail("Include directive expects a file name".into()) };
     cursor.skip_blanks()?;
