@@ -16,7 +16,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 }
 
 fn split(at: Time) -> (u64, u64) {
-    let millis = u64::try_from(at.unix_nanos() / 1_000_000).unwrap_or(0);
+    let millis = at.unix_nanos() / 1_000_000;
     (millis / 86_400_000, millis % 86_400_000)
 }
 

@@ -124,6 +124,9 @@ fn session_details(daemon: &Daemon, proto: &Proto, session: &Session, reply: &mu
     }
 }
 
+/// Whether a capability is a certain one.
+type Test = fn(&Capability) -> bool;
+
 /// What an OPEN says its sender can do (`bgp_show_capabilities`).
 fn capabilities(open: &Open) -> Vec<String> {
     let mut lines = Vec::new();
@@ -132,7 +135,7 @@ fn capabilities(open: &Open) -> Vec<String> {
         lines.push("      Multiprotocol".into());
         lines.push("        AF announced: ipv4".into());
     }
-    let plain: [(fn(&Capability) -> bool, &str); 6] = [
+    let plain: [(Test, &str); 6] = [
         (|c| matches!(c, Capability::RouteRefresh), "Route refresh"),
         (|c| matches!(c, Capability::ExtendedMessage), "Extended message"),
         (|c| matches!(c, Capability::GracefulRestart { .. }), "Graceful restart"),

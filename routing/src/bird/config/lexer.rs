@@ -147,10 +147,10 @@ impl<'a> Cursor<'a> {
         if first == '"' {
             return self.string();
         }
-        if rest.starts_with("::") {
-            if let Some(address) = self.ip6() {
-                return Ok(address);
-            }
+        if rest.starts_with("::")
+            && let Some(address) = self.ip6()
+        {
+            return Ok(address);
         }
         match MARKS.iter().find(|mark| rest.starts_with(**mark)) {
             Some(mark) => {

@@ -243,7 +243,7 @@ impl Daemon {
     }
 
     /// A route for the neighbour, or none any more.
-    pub(super) fn to_bgp(&mut self, index: usize, net: Ipv4Net, route: Option<Route>) {
+    pub(super) fn tell_bgp(&mut self, index: usize, net: Ipv4Net, route: Option<Route>) {
         let Some(to) = self.protos[index].session.as_ref().and_then(|session| session.peer()) else { return };
         let Some(route) = route else { return self.tell(index, |session| session.withdraw(net)) };
         let gateway = match route.nexthops.as_slice() {

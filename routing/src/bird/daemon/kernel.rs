@@ -13,7 +13,7 @@ const BY_THE_KERNEL: [u32; 2] = [1, 2];
 
 impl Daemon {
     /// A route for the kernel, or none any more.
-    pub(super) fn to_kernel(&mut self, index: usize, net: Ipv4Net, route: Option<Route>) {
+    pub(super) fn tell_kernel(&mut self, index: usize, net: Ipv4Net, route: Option<Route>) {
         let Kind::Kernel(kernel) = self.protos[index].conf.kind.clone() else { return };
         let metric =
             if kernel.metric == 0 { route.as_ref().and_then(|r| r.krt.metric).unwrap_or(0) } else { kernel.metric };
@@ -25,7 +25,7 @@ impl Daemon {
         let nets: Vec<Ipv4Net> = self.protos[index].channel.exported.keys().copied().collect();
         if !kernel.persist {
             for net in nets {
-                self.to_kernel(index, net, None);
+                self.tell_kernel(index, net, None);
             }
         }
         self.protos[index].channel.exported.clear();
@@ -109,7 +109,7 @@ impl Daemon {
         let missing: Vec<(Ipv4Net, Route)> =
             exported.iter().filter(|(net, _)| !there(**net)).map(|(net, route)| (*net, route.clone())).collect();
         for (net, route) in missing {
-            self.to_kernel(index, net, Some(route));
+            self.tell_kernel(index, net, Some(route));
         }
     }
 }

@@ -162,8 +162,8 @@ impl Daemon {
             None => self.protos[index].channel.exported.remove(&net),
         };
         match self.protos[index].conf.kind {
-            Kind::Kernel(_) => self.to_kernel(index, net, new),
-            Kind::Bgp(_) => self.to_bgp(index, net, new),
+            Kind::Kernel(_) => self.tell_kernel(index, net, new),
+            Kind::Bgp(_) => self.tell_bgp(index, net, new),
             _ => {}
         }
     }
