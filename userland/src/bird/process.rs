@@ -37,11 +37,11 @@ impl Bird {
 
     /// Goes on.
     pub(super) fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
-        if let Some(config) = self.config.take() {
-            if let Err(text) = self.begin(sys, config) {
-                sys.err(&format!("bird: {text}\n"));
-                return Step::Exit(1);
-            }
+        if let Some(config) = self.config.take()
+            && let Err(text) = self.begin(sys, config)
+        {
+            sys.err(&format!("bird: {text}\n"));
+            return Step::Exit(1);
         }
         let Some(mut daemon) = self.daemon.take() else { return Step::Exit(1) };
         let ended = self.work(sys, &mut daemon);
@@ -87,11 +87,11 @@ impl Bird {
                 _ => daemon.shutdown(),
             }
         }
-        if daemon.listens() {
-            if let Err(errno) = self.peers.listen(sys) {
-                let text = format!("BGP: Cannot open listening socket: {errno}");
-                log::write(sys, &self.options, daemon.config(), Class::Error, &text);
-            }
+        if daemon.listens()
+            && let Err(errno) = self.peers.listen(sys)
+        {
+            let text = format!("BGP: Cannot open listening socket: {errno}");
+            log::write(sys, &self.options, daemon.config(), Class::Error, &text);
         }
         daemon.set_ifaces(kernel::links(sys));
         self.kernel_routes(sys, daemon);
