@@ -6,3 +6,4 @@
 
 pub mod attrs;
 pub mod bgp;
+pub mod bird;

@@ -127,6 +127,7 @@ fn settle(net: &mut Network, ns: NsId, link: IfIndex) {
         }
         net.carrier_changed(ns, link);
     }
+    net.tell_link_listeners(ns);
 }
 
 /// `rfc2863_policy` and `default_operstate`: a link without carrier is LOWERLAYERDOWN if the link below it has none

@@ -82,6 +82,8 @@ pub struct Network {
     /// Whether new links are captured from the start.
     pub capture_new_links: bool,
     pub(crate) wakeups: Vec<u64>,
+    /// Programs that are woken when the state of a link changes by itself (`RTMGRP_LINK`).
+    link_listeners: Vec<(NsId, u64)>,
     /// Where the tun is that each open file is attached to.
     pub(crate) tuns: Vec<Option<(NsId, IfIndex)>>,
     macs: Rng,
@@ -107,6 +109,7 @@ impl Network {
             captures: CaptureLog::default(),
             capture_new_links: false,
             wakeups: Vec::new(),
+            link_listeners: Vec::new(),
             tuns: Vec::new(),
             macs: Rng::stream(seed, "mac", 0),
             defaults: Defaults::default(),
@@ -425,6 +428,20 @@ impl Network {
             self.take_over(event.ns, packet, |_, cx, packet| cx.drop(packet, DropReason::TooDeep));
         }
         storm
+    }
+
+    /// A program is woken from now on when the link watcher finds that a link of a namespace has changed.
+    pub fn listen_to_links(&mut self, ns: NsId, owner: u64) {
+        self.link_listeners.push((ns, owner));
+    }
+
+    /// A program listens no longer.
+    pub fn unlisten_to_links(&mut self, owner: u64) {
+        self.link_listeners.retain(|(_, listener)| *listener != owner);
+    }
+
+    pub(crate) fn tell_link_listeners(&mut self, ns: NsId) {
+        self.wakeups.extend(self.link_listeners.iter().filter(|(n, _)| *n == ns).map(|(_, owner)| *owner));
     }
 
     /// The owners of sockets that got something since the last call.

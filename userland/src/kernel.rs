@@ -11,6 +11,8 @@ use hopwise_stack::socket::SocketId;
 use indexmap::IndexMap;
 
 use crate::kube::Kube;
+use crate::rtnetlink::Rtnetlink;
+use crate::unix::UnixSockets;
 
 /// The kernel of all machines: the network, the named namespaces of each machine, the sockets of each process.
 #[derive(Clone, Debug)]
@@ -29,6 +31,10 @@ pub struct SimKernel {
     pub modules: BTreeMap<MachineId, Vec<&'static str>>,
     /// The Kubernetes cluster, if there is one.
     pub kube: Kube,
+    /// The sockets of `AF_UNIX`.
+    pub unix: UnixSockets,
+    /// The processes that listen to changes of links, addresses and routes.
+    pub rtnetlink: Rtnetlink,
 }
 
 impl SimKernel {
@@ -42,6 +48,8 @@ impl SimKernel {
             listeners: Vec::new(),
             modules: BTreeMap::new(),
             kube: Kube::new(seed),
+            unix: UnixSockets::default(),
+            rtnetlink: Rtnetlink::default(),
         }
     }
 
@@ -148,6 +156,12 @@ impl Kernel for SimKernel {
             self.net.with_conntrack(ns, |table, _| table.events.unlisten(Self::owner(pid)));
         }
         self.kube.forget(pid);
+        for other in self.unix.forget(pid) {
+            self.kube.poke(other);
+        }
+        if self.rtnetlink.forget(pid) {
+            self.net.unlisten_to_links(Self::owner(pid));
+        }
     }
 
     /// A namespace that nobody lives in ends, unless a name keeps it (`put_net`).

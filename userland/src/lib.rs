@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod arping;
+pub mod bird;
 pub mod brctl;
 pub mod bridge;
 pub mod captures;
@@ -29,6 +30,7 @@ pub mod ping;
 pub mod procfs;
 pub mod programs;
 pub mod resolve;
+pub mod rtnetlink;
 pub mod sock;
 pub mod sockets;
 pub mod ss;
@@ -41,6 +43,7 @@ pub mod tcpdump;
 pub mod tracepath;
 pub mod traceroute;
 mod tun;
+pub mod unix;
 pub mod vm;
 pub mod wget;
 pub mod world;

@@ -11,6 +11,8 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
     vec![
         row("arp", Sbin, "net-tools", "show and change the neighbour table", net_tools::arp::start),
         row("arping", Bin, "iputils", "send ARP requests to a neighbour", arping::start),
+        row("bird", Sbin, "bird2", "a routing daemon: BGP, static routes, filters", crate::bird::start),
+        row("birdc", Sbin, "bird2", "ask and steer bird", crate::bird::client),
         row("brctl", Sbin, "bridge-utils", "bridges, as they were set up before iproute2", crate::brctl::start),
         row("bridge", Sbin, "iproute2", "ports and forwarding databases of bridges", crate::bridge::start),
         row("curl", Bin, "curl", "transfer a URL", crate::curl::start),

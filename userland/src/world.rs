@@ -195,6 +195,7 @@ impl World {
 
     /// Wakes who watches objects that have changed.
     fn wake_watchers(&mut self) {
+        self.kernel.tell_rtnetlink();
         for pid in self.kernel.kube.take_woken() {
             self.machines.wake(pid);
         }

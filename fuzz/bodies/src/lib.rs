@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod bgp;
+pub mod bird;
 pub mod conntrack;
 pub mod encap;
 pub mod filter;
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire", run: wire::run, text: false },
     Target { name: "encap", run: encap::run, text: false },
     Target { name: "bgp", run: bgp::run, text: false },
+    Target { name: "bird", run: bird::run, text: true },
     Target { name: "conntrack", run: conntrack::run, text: false },
     Target { name: "pcap_read", run: pcap_read::run, text: false },
     Target { name: "filter", run: filter::run, text: true },

@@ -1,0 +1,152 @@
+//! The configuration's language and filters. What is expected is what BIRD 2.0.12 answered to the same text.
+
+use proptest::prelude::*;
+
+use super::config::{self, Policy};
+use super::filter;
+use super::route::{Route, Source};
+
+fn check(text: &str) -> String {
+    match config::parse("b.conf", &format!("{text}\n"), &mut |_| Err("No such file or directory".into())) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn errors_have_birds_words_and_place() {
+    let cases = [
+        ("foo;", "b.conf:1:1 syntax error, unexpected CF_SYM_UNDEFINED"),
+        ("router id 1.2.3.4", "b.conf:1:0 syntax error, unexpected END, expecting ';'"),
+        ("router id 1.2.3;", "b.conf:1:12 syntax error, unexpected '.', expecting ';'"),
+        ("protocol bgp { local as 1 }", "b.conf:1:27 syntax error, unexpected '}', expecting PORT or ';' or AS"),
+        ("protocol bgp { local as 65000; neighbor 10.0.0.1 as 65001; }", ""),
+        ("protocol bgp { local as 65000; }", "b.conf:1:32 Neighbor must be configured"),
+        ("protocol bgp { neighbor 10.0.0.1 as 65001; }", "b.conf:1:44 Local AS number must be set"),
+        (
+            "protocol bgp { local as 65000; neighbor 10.0.0.1; }",
+            "b.conf:1:51 Remote AS number (or peer type) must be set",
+        ),
+        (
+            "protocol kernel { ipv4 { export all; }; } protocol kernel { ipv4 { export all; }; }",
+            "b.conf:1:83 Kernel syncer (kernel1) already attached to table master4",
+        ),
+        ("protocol xyz { }", "b.conf:1:10 syntax error, unexpected CF_SYM_UNDEFINED"),
+        (
+            "log \"x.log\" all; log syslog all; log stderr { error, info };",
+            "b.conf:1:0 No protocol is specified in the config file",
+        ),
+        ("filter f { accept; } filter f { accept; }", "b.conf:1:29 Symbol 'f' already defined"),
+        (
+            "filter f { int x; x = \"abc\"; accept; }",
+            "b.conf:1:28 Argument 1 of VAR_SET must be of type int, got type string",
+        ),
+        ("filter f { if foo then accept; }", "b.conf:1:15 syntax error, unexpected CF_SYM_UNDEFINED"),
+        (
+            "filter f { bgp_path = 5; accept; }",
+            "b.conf:1:24 Argument 1 of EA_SET must be of type bgppath, got type int",
+        ),
+        ("define A = 5; define A = 6;", "b.conf:1:27 Symbol 'A' already defined"),
+        ("protocol static { route 10.0.0.0/8 via 1.2.3.4; }", "b.conf:1:49 Channel not specified"),
+        (
+            "include \"nonexist.conf\";",
+            "b.conf:1:10 Unable to open included file ./nonexist.conf: No such file or directory",
+        ),
+        (
+            "ipv4 table t2; protocol kernel { ipv4 { table t3; }; }",
+            "b.conf:1:47 syntax error, unexpected CF_SYM_UNDEFINED, expecting CF_SYM_KNOWN",
+        ),
+        ("\"unterminated", "b.conf:1:14 Unterminated string"),
+        ("filter f { accept }", "b.conf:1:19 syntax error, unexpected '}'"),
+        ("router id 999.1.1.1;", "b.conf:1:11 Invalid IPv4 address 999.1.1.1"),
+        ("router id 1.1.1.1; @", "b.conf:1:20 Unknown character"),
+        (
+            "protocol bgp { local as 65000; neighbor 10.0.0.1 as 65001; hold time 2; }",
+            "b.conf:1:71 Hold time must be in range 3-65535 or zero",
+        ),
+        (
+            "protocol bgp { local as 65000; neighbor 10.0.0.1 as 65001; multihop; direct; ipv4 {}; }",
+            "b.conf:1:87 EBGP requires explicit import policy",
+        ),
+        (
+            "protocol bgp { local as 65000; neighbor 10.0.0.1 as 65001; rr client; ipv4 {}; }",
+            "b.conf:1:80 Only internal neighbor can be RR client",
+        ),
+        (
+            "protocol kernel { ipv4 { import filter nosuch; }; }",
+            "b.conf:1:40 syntax error, unexpected CF_SYM_UNDEFINED",
+        ),
+        ("protocol device { scan time 60; }", ""),
+        ("protocol direct { ipv4; interface \"br0\", \"-eth*\", \"*\"; }", ""),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(check(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_style_of_bird_1_is_read_with_a_warning() {
+    let text = "protocol bgp up { import all; export where source = RTS_DEVICE; local as 65002; source address 192.0.2.2; \
+                neighbor 192.0.2.254 as 65000; }";
+    let config = config::parse("bird.conf", text, &mut |_| Err(String::new())).unwrap();
+    assert_eq!(config.warnings.len(), 2);
+    let channel = config.protocols[0].channel.as_ref().unwrap();
+    assert_eq!((channel.import.shown(), channel.export.shown()), ("ACCEPT", "(unnamed)"));
+}
+
+/// What a filter makes of 10.1.0.0/16: whether it accepts, and what it prints.
+fn filtered(body: &str) -> (bool, Vec<String>, Route) {
+    let text = format!("filter t {{ {body} }}\nprotocol static {{ ipv4 {{ import filter t; }}; }}\n");
+    let config = config::parse("b.conf", &text, &mut |_| Err(String::new())).unwrap();
+    let Policy::Filter(filter) = &config.protocols[0].channel.as_ref().unwrap().import else { panic!() };
+    let mut route = Route::new("10.1.0.0/16".parse().unwrap(), 0, "p".into(), Source::Static);
+    let outcome = filter::run(filter, &mut route).unwrap();
+    (outcome.accepted, outcome.printed, route)
+}
+
+#[test]
+fn filters_decide_and_change() {
+    assert!(filtered("if net ~ [ 10.0.0.0/8{16,24}, 192.168.0.0/16+ ] then accept; reject;").0);
+    assert!(!filtered("if net ~ [ 10.0.0.0/8{17,24} ] then accept; reject;").0);
+    assert!(filtered("case net.len { 1..8: reject; 16: accept; else: reject; }").0);
+    assert!(filtered("if source = RTS_STATIC && ! defined(bgp_med) then accept; reject;").0);
+    let (_, printed, route) = filtered(
+        "bgp_path.prepend(65001); bgp_community.add((65000,100)); bgp_large_community.add((1,2,3)); bgp_med = 7; \
+         print net, \" \", bgp_path, \" \", bgp_community, \" \", bgp_path.len + 1; accept;",
+    );
+    assert_eq!(printed, ["10.1.0.0/16 (path 65001) (clist (65000,100)) 2"]);
+    assert_eq!(route.attrs.med, Some(7));
+    assert!(filtered("bgp_path.prepend(3); bgp_path.prepend(2); if bgp_path ~ [= 2 * =] then accept; reject;").0);
+    assert!(!filtered("bgp_path.prepend(3); bgp_path.prepend(2); if bgp_path ~ [= 3 * =] then accept; reject;").0);
+    assert!(filtered("bgp_community.add((65000,5)); if bgp_community ~ [ (65000,*) ] then accept; reject;").0);
+}
+
+/// Words of the language, so that a random text gets past the first one.
+fn word() -> impl Strategy<Value = String> {
+    let words = "protocol bgp kernel static device direct template filter function from { } ( ) [ ] [= =] ; , . .. = != ~ !~ < && || ! \
+                 + - * / ? if then else case accept reject return print net len ipv4 table import export all none where define \
+                 route via blackhole 10.0.0.0/8 10.0.0.1 65000 1 0 \"x\" int ip prefix set pair bgp_path bgp_community add delete \
+                 prepend empty local as neighbor x y RTS_BGP rt log include router id true defined unset";
+    prop_oneof![4 => proptest::sample::select(words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()), 1 => "\\PC{0,6}"]
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(words in proptest::collection::vec(word(), 0..60)) {
+        check(&words.join(" "));
+    }
+
+    #[test]
+    fn no_filter_panics(words in proptest::collection::vec(word(), 0..40)) {
+        let text = format!("filter t {{ {} ; accept; }}\nprotocol static {{ ipv4 {{ import filter t; }}; }}\n", words.join(" "));
+        if let Ok(config) = config::parse("b.conf", &text, &mut |_| Err(String::new())) {
+            for proto in &config.protocols {
+                if let Some(Policy::Filter(filter)) = proto.channel.as_ref().map(|c| &c.import) {
+                    let mut route = Route::new("10.1.0.0/16".parse().unwrap(), 0, "p".into(), Source::Bgp);
+                    // A filter may well fail.
+                    let _ = filter::run(filter, &mut route);
+                }
+            }
+        }
+    }
+}
