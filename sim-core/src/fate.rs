@@ -57,6 +57,8 @@ drop_reasons! {
     NeighDead = "NEIGH_DEAD": "the neighbour entry was deleted while the packet waited",
     TunnelEcn = "IP_TUNNEL_ECN": "the path was congested and the inner packet cannot say so",
     DevHdr = "DEV_HDR": "the link-layer header could not be made",
+    TcIngress = "TC_INGRESS": "a program of tc dropped it where it came in",
+    TcEgress = "TC_EGRESS": "a program of tc dropped it where it went out",
     DevReady = "DEV_READY": "the link is not up",
     FullRing = "FULL_RING": "the queue of the link is full",
     Qdisc = "QDISC_DROP": "the queueing discipline dropped it",
