@@ -11,6 +11,7 @@ use hopwise_stack::socket::SocketId;
 use indexmap::IndexMap;
 
 use crate::kube::Kube;
+use crate::kube::cilium::Node as CiliumNode;
 
 /// The kernel of all machines: the network, the named namespaces of each machine, the sockets of each process.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct SimKernel {
     pub modules: BTreeMap<MachineId, Vec<&'static str>>,
     /// The Kubernetes cluster, if there is one.
     pub kube: Kube,
+    /// What the Cilium agent of each machine keeps in its memory.
+    pub cilium: BTreeMap<MachineId, CiliumNode>,
 }
 
 impl SimKernel {
@@ -42,6 +45,7 @@ impl SimKernel {
             listeners: Vec::new(),
             modules: BTreeMap::new(),
             kube: Kube::new(seed),
+            cilium: BTreeMap::new(),
         }
     }
 
