@@ -215,7 +215,14 @@ mod tests {
 
     fn dev(index: u32) -> Box<Dev> {
         let link = Link { index: IfIndex(index), name: format!("l{index}").into(), ..Link::new(Kind::Dummy) };
-        Box::new(Dev { link, inet: InetDev::default(), neigh: NeighParms::default(), captured: false, watched: false, clsact: None })
+        Box::new(Dev {
+            link,
+            inet: InetDev::default(),
+            neigh: NeighParms::default(),
+            captured: false,
+            watched: false,
+            clsact: None,
+        })
     }
 
     proptest! {

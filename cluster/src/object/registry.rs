@@ -10,8 +10,8 @@ use super::calico::{
 };
 use super::decode::{Mistake, typed};
 use super::{
-    CiliumEndpoint, CiliumIdentity, CiliumNode, Deployment, EndpointSlice, Endpoints, Kind, Namespace, NetworkPolicy, Node, Object, Pod, ReplicaSet, Service,
-    TypeInfo,
+    CiliumEndpoint, CiliumIdentity, CiliumNode, Deployment, EndpointSlice, Endpoints, Kind, Namespace, NetworkPolicy,
+    Node, Object, Pod, ReplicaSet, Service, TypeInfo,
 };
 use crate::print::Column;
 

@@ -16,9 +16,7 @@ impl Network {
     pub fn clsact_modify(&mut self, ns: NsId, link: IfIndex, verb: Verb, ingress_only: bool) -> Result<(), NlError> {
         let dev = self.ns_mut(ns).and_then(|space| space.devs.get_mut(link)).ok_or(Errno::ENODEV)?;
         match &dev.clsact {
-            Some(_) if verb == Verb::Add => {
-                Err(NlError::with(Errno::EEXIST, "Exclusivity flag on, cannot modify"))
-            }
+            Some(_) if verb == Verb::Add => Err(NlError::with(Errno::EEXIST, "Exclusivity flag on, cannot modify")),
             Some(old) if old.ingress_only != ingress_only => {
                 Err(NlError::with(Errno::EINVAL, "Invalid qdisc name: must match existing qdisc"))
             }

@@ -11,7 +11,12 @@ use crate::path::neigh_out::neigh_out;
 use crate::path::route::{OutputFlow, RouteKind, route_output};
 
 /// Does what a program said with a frame, which begins with its Ethernet header.
-pub(super) fn carry_out(ns: &mut Namespace, cx: &mut Cx<'_>, (action, hook): (Action, Hook), mut packet: Packet) -> Fate {
+pub(super) fn carry_out(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    (action, hook): (Action, Hook),
+    mut packet: Packet,
+) -> Fate {
     packet.mac_len = 0;
     match action {
         Action::Shot if hook == Hook::Ingress => cx.drop(packet, DropReason::TcIngress),

@@ -69,7 +69,8 @@ impl CiliumAgent {
         node.host_endpoint = node.number(name);
         node.router = node.allocate(&format!("{name}/router"), "router")?;
         links::make(sys, &mut node)?;
-        let excluded = if self.settings.tunnel == Tunnel::Disabled { self.settings.native_cidr } else { Some(pod_cidr) };
+        let excluded =
+            if self.settings.tunnel == Tunnel::Disabled { self.settings.native_cidr } else { Some(pod_cidr) };
         let facts = rules::Facts {
             pod_cidr,
             excluded: excluded.filter(|_| self.settings.masquerade),

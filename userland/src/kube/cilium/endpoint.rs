@@ -7,8 +7,8 @@ use hopwise_cluster::object::{Kind, ObjectMeta};
 use hopwise_machine::Sys;
 use hopwise_sim_core::NsId;
 use hopwise_stack::path::tc::Hook;
-use hopwise_stack::path::tc::cilium::maps::{self, EndpointProgram, Local, PolicyMap, Remote};
 use hopwise_stack::path::tc::cilium::Program;
+use hopwise_stack::path::tc::cilium::maps::{self, EndpointProgram, Local, PolicyMap, Remote};
 use ipnet::Ipv4Net;
 use sha2::{Digest, Sha256};
 

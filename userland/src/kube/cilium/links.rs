@@ -29,8 +29,7 @@ pub(super) fn attach(
     program: Program,
 ) -> Result<(), String> {
     let name = format!("cil_{}-{name}", program.name().replace('-', "_"));
-    let filter =
-        Filter { tag: draw(&name), name: name.into(), program, pref: 1, handle: 1, id: node.program_id() };
+    let filter = Filter { tag: draw(&name), name: name.into(), program, pref: 1, handle: 1, id: node.program_id() };
     let net = &mut sys.kernel.net;
     net.clsact_modify(node.ns, link, Verb::Replace, false).map_err(|why| why.to_string())?;
     net.filter_replace(node.ns, link, hook, filter).map_err(|why| why.to_string())

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use hopwise_cluster::object::NetworkPolicy;
 use hopwise_cluster::object::meta::Labels;
 use hopwise_cluster::object::network_policy::{Peer, PolicyPort};
 use hopwise_cluster::object::pod::{PortRef, Protocol};
-use hopwise_cluster::object::NetworkPolicy;
 use hopwise_cluster::selector::LabelSelector;
 use hopwise_stack::path::tc::cilium::maps::{Direction, PolicyKey, PolicyMap, identity};
 use ipnet::Ipv4Net;
@@ -57,7 +57,8 @@ pub(super) fn map_of(facts: &Facts<'_>, endpoint: &Endpoint) -> PolicyMap {
     map.egress_enforced = facts.always || selected.iter().any(|policy| policy.is_for_egress());
     // What the node itself sends reaches its pods in any case (`allow-localhost`).
     map.allow(key(Direction::Ingress, identity::HOST, (0, 0)));
-    for (direction, enforced) in [(Direction::Ingress, map.ingress_enforced), (Direction::Egress, map.egress_enforced)] {
+    for (direction, enforced) in [(Direction::Ingress, map.ingress_enforced), (Direction::Egress, map.egress_enforced)]
+    {
         if !enforced {
             map.allow(key(direction, 0, (0, 0)));
         }
@@ -100,9 +101,8 @@ fn allow(
 /// The identities that a peer stands for.
 fn identities_of(facts: &Facts<'_>, peer: &Peer, namespace: &str) -> Vec<u32> {
     if let Some(block) = &peer.ip_block {
-        let inside = |range: &Ipv4Net| {
-            block.cidr.contains(range) && !block.except.iter().any(|except| except.contains(range))
-        };
+        let inside =
+            |range: &Ipv4Net| block.cidr.contains(range) && !block.except.iter().any(|except| except.contains(range));
         let ranges = facts.ranges.iter().filter(|(range, _)| inside(range)).map(|(_, number)| *number);
         // The range of all addresses is the world.
         let world = (block.cidr.prefix_len() == 0).then_some(identity::WORLD);

@@ -1,7 +1,7 @@
 //! The rules that an agent writes for netfilter. With eBPF host routing packets of pods do not meet them.
 
-use core::net::Ipv4Addr;
 use core::fmt::Write;
+use core::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
@@ -93,7 +93,8 @@ fn filter() -> Vec<Rule> {
         accept("CILIUM_INPUT -m mark --mark 0x200/0xf00", "cilium: ACCEPT for proxy traffic"),
         accept("CILIUM_OUTPUT -m mark --mark 0xa00/0xfffffeff", "cilium: ACCEPT for proxy return traffic"),
         (
-            "CILIUM_OUTPUT -m mark ! --mark 0xe00/0xf00 -m mark ! --mark 0xd00/0xf00 -m mark ! --mark 0xa00/0xe00".to_owned(),
+            "CILIUM_OUTPUT -m mark ! --mark 0xe00/0xf00 -m mark ! --mark 0xd00/0xf00 -m mark ! --mark 0xa00/0xe00"
+                .to_owned(),
             "cilium: host->any mark as from host",
             "MARK --set-xmark 0xc00/0xf00".to_owned(),
         ),

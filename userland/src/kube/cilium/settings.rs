@@ -93,7 +93,8 @@ pub fn make(map: &Map) -> Result<Arc<dyn CniPlugin>, BadSetting> {
         return Err((String::new(), why.to_owned()));
     }
     if settings.tunnel == Tunnel::Vxlan && settings.direct_routes {
-        let why = "auto-direct-node-routes cannot be used with tunneling. Packets must be routed through the tunnel device.";
+        let why =
+            "auto-direct-node-routes cannot be used with tunneling. Packets must be routed through the tunnel device.";
         return Err((String::new(), why.to_owned()));
     }
     Ok(Arc::new(Cilium { settings: Arc::new(settings) }))

@@ -96,8 +96,10 @@ fn direct_route(sys: &mut Sys<'_, SimKernel>, node: &Node, range: Ipv4Net, via: 
     // Only a node on the same segment can be a gateway.
     let found = tools::ip(sys, node.ns, &format!("route get {via}"))?;
     if found.split_whitespace().any(|word| word == "via") {
-        return Err(format!("Unable to install direct node route: route to destination {via} contains gateway, must be \
-                            directly reachable"));
+        return Err(format!(
+            "Unable to install direct node route: route to destination {via} contains gateway, must be \
+                            directly reachable"
+        ));
     }
     let device = sys.kernel.net.ns(node.ns).map_or(String::new(), |space| space.name_of(node.address.1).to_owned());
     tools::ip(sys, node.ns, &format!("route replace {range} via {via} dev {device}")).map(|_| ())
@@ -111,8 +113,10 @@ pub(super) fn policies(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
         .list::<CiliumIdentity>(None)
         .map(|identity| (identity.number(), identities::plain(&identity.security_labels)))
         .collect();
-    let namespaces: Vec<_> =
-        store.list::<hopwise_cluster::object::Namespace>(None).map(|ns| (ns.metadata.name.clone(), ns.meta().labels.clone())).collect();
+    let namespaces: Vec<_> = store
+        .list::<hopwise_cluster::object::Namespace>(None)
+        .map(|ns| (ns.metadata.name.clone(), ns.meta().labels.clone()))
+        .collect();
     let before = node.cidr_identities.len();
     for range in policies.iter().flat_map(policy::ranges) {
         node.cidr_identity(range);
@@ -124,7 +128,8 @@ pub(super) fn policies(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
         ranges: &node.cidr_identities,
         always: node.settings.always_enforce,
     };
-    let maps: Vec<_> = node.endpoints.values().map(|endpoint| (endpoint.id, policy::map_of(&facts, endpoint))).collect();
+    let maps: Vec<_> =
+        node.endpoints.values().map(|endpoint| (endpoint.id, policy::map_of(&facts, endpoint))).collect();
     if node.cidr_identities.len() != before {
         addresses(sys, node);
     }

@@ -127,7 +127,11 @@ pub struct Entry {
 impl Entry {
     /// Its flags as `cilium bpf ct list` prints them: number and words.
     pub fn flags(&self) -> (u16, String) {
-        let all = [(self.rx_closing, 1, "RxClosing "), (self.tx_closing, 2, "TxClosing "), (self.seen_non_syn, 16, "SeenNonSyn ")];
+        let all = [
+            (self.rx_closing, 1, "RxClosing "),
+            (self.tx_closing, 2, "TxClosing "),
+            (self.seen_non_syn, 16, "SeenNonSyn "),
+        ];
         let set = all.iter().filter(|flag| flag.0);
         set.fold((0, String::new()), |(bits, words), (_, bit, word)| (bits | bit, words + word))
     }

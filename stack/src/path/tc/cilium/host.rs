@@ -12,7 +12,7 @@ use crate::path::tc::Action;
 
 impl Run<'_, '_> {
     /// `cil_from_netdev`.
-    pub(super) fn from_netdev(&mut self) -> Action {
+    pub(super) fn cil_from_netdev(&mut self) -> Action {
         self.trace(Trace { ifindex: self.kernel.link, ..Trace::at(Point::FromNetwork) });
         if !self.is_ipv4() {
             return Action::Ok;
@@ -49,13 +49,13 @@ impl Run<'_, '_> {
     }
 
     /// `cil_to_netdev`.
-    pub(super) fn to_netdev(&mut self) -> Action {
+    pub(super) fn cil_to_netdev(&mut self) -> Action {
         self.trace(Trace::at(Point::ToNetwork));
         Action::Ok
     }
 
     /// `cil_from_host`, at the egress of `cilium_host`: what the stack routed to a pod of this node.
-    pub(super) fn from_host(&mut self) -> Action {
+    pub(super) fn cil_from_host(&mut self) -> Action {
         // inherit_identity_from_host.
         let mark = self.packet.mark;
         let from = match mark & MARK_MAGIC_MASK {
@@ -96,7 +96,7 @@ impl Run<'_, '_> {
     }
 
     /// `cil_to_host`.
-    pub(super) fn to_host(&mut self) -> Action {
+    pub(super) fn cil_to_host(&mut self) -> Action {
         let mark = self.packet.mark;
         let from = if mark & MARK_MAGIC_MASK == MARK_MAGIC_IDENTITY { identity_of(mark) } else { identity::UNKNOWN };
         self.identity = (from, identity::HOST);
@@ -105,7 +105,7 @@ impl Run<'_, '_> {
     }
 
     /// `cil_from_overlay`: the tunnel's number of the network is the sender's identity.
-    pub(super) fn from_overlay(&mut self) -> Action {
+    pub(super) fn cil_from_overlay(&mut self) -> Action {
         if !self.is_ipv4() {
             return Action::Ok;
         }

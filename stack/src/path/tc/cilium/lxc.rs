@@ -27,7 +27,7 @@ pub(super) const fn identity_of(mark: u32) -> u32 {
 
 impl Run<'_, '_> {
     /// `cil_from_container`.
-    pub(super) fn from_container(&mut self, id: u16) -> Action {
+    pub(super) fn cil_from_container(&mut self, id: u16) -> Action {
         let Some(own) = self.maps.programs.get(&id) else { return self.drop(Reason::MissedTailCall, 0) };
         let (own_ip, node_mac, identity) = (own.ip, own.node_mac, own.identity);
         self.identity.0 = identity;
@@ -58,7 +58,8 @@ impl Run<'_, '_> {
         if found.status == Status::New {
             self.ct_create((tuple, segment), Direction::Egress, self.identity.0)?;
         }
-        let seen = Trace { status: found.status, identities: self.identity, tell: found.tell, ..Trace::at(Point::ToStack) };
+        let seen =
+            Trace { status: found.status, identities: self.identity, tell: found.tell, ..Trace::at(Point::ToStack) };
         match self.maps.endpoints.get(&tuple.dst).copied() {
             Some(Local::Pod(to)) => return self.local_delivery(to, self.identity.0, false),
             Some(Local::Host) => return self.pass_to_stack(seen),

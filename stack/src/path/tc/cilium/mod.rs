@@ -162,12 +162,12 @@ pub fn run(maps: &mut Maps, kernel: &Kernel<'_>, program: Program, packet: &mut 
     let source = if let Program::FromContainer(id) = program { id } else { maps.config.host_endpoint };
     let mut run = Run { maps, kernel, packet, source, identity: (0, 0), why: "" };
     let action = match program {
-        Program::FromContainer(id) => run.from_container(id),
-        Program::FromNetdev => run.from_netdev(),
-        Program::ToNetdev => run.to_netdev(),
-        Program::FromHost => run.from_host(),
-        Program::ToHost => run.to_host(),
-        Program::FromOverlay => run.from_overlay(),
+        Program::FromContainer(id) => run.cil_from_container(id),
+        Program::FromNetdev => run.cil_from_netdev(),
+        Program::ToNetdev => run.cil_to_netdev(),
+        Program::FromHost => run.cil_from_host(),
+        Program::ToHost => run.cil_to_host(),
+        Program::FromOverlay => run.cil_from_overlay(),
         Program::ToOverlay => Action::Ok,
     };
     Ran { action, identity: run.identity, why: run.why }
@@ -211,8 +211,8 @@ impl Run<'_, '_> {
     /// A packet is seen (`send_trace_notify`); `tell`: of a known connection, worth telling.
     fn trace(&mut self, trace: Trace) {
         let level = self.maps.config.aggregation;
-        let left_out = (level >= Aggregation::Lowest && trace.point.is_receipt())
-            || (level >= Aggregation::Medium && !trace.tell);
+        let left_out =
+            (level >= Aggregation::Lowest && trace.point.is_receipt()) || (level >= Aggregation::Medium && !trace.tell);
         if !left_out {
             let Trace { point, status, ifindex, identities, original, to, .. } = trace;
             self.tell(Kind::Trace { point, status, ifindex, identities, original, to }, true);

@@ -1,0 +1,203 @@
+//! Cilium on two nodes: what the document on its native routing shows, and what host routing makes different.
+
+use std::sync::Arc;
+
+use hopwise_cluster::object::pod::Container;
+use hopwise_cluster::object::{ObjectMeta, Pod};
+use hopwise_machine::{Sys, once};
+use hopwise_sim_core::Duration;
+use hopwise_stack::control::link::WireSpec;
+use hopwise_userland::kube::{Agent, Cluster, CniPlugin, Member, Pod as CniPod, Sandbox, registry};
+use hopwise_userland::{SimKernel, World};
+use serde_json::{Value, json};
+
+/// The nodes and pods of the document.
+const PODS: [(&str, &str, &str); 2] =
+    [("node-1", "cni-test-777bbd57c8-2f986", "pod1"), ("node-2", "cni-test-777bbd57c8-7q4zh", "pod2")];
+
+const WIRE: WireSpec =
+    WireSpec { mtu: 1500, delay: Duration::ZERO, rate: 0, loss_ppm: 0, jitter: Duration::ZERO, number: 0 };
+
+fn settings(more: Value) -> Arc<dyn CniPlugin> {
+    let mut all = json!({
+        "tunnel": "disabled",
+        "native-routing-cidr": "10.0.0.0/16",
+        "auto-direct-node-routes": "true",
+        "debug": "true",
+        "drawn": {
+            "identities": [3352],
+            "endpoints": { "node-2": 385, PODS[0].1: 1445, PODS[1].1: 1580 },
+            "addresses": { "third": "10.0.0.86", PODS[0].1: "10.0.0.85", PODS[1].1: "10.0.1.124" },
+        },
+    });
+    let map = all.as_object_mut().unwrap();
+    map.extend(more.as_object().unwrap().clone());
+    (registry::find("cilium").unwrap().make)(map).unwrap()
+}
+
+/// Two nodes on a segment, each with a pod.
+fn world(more: Value) -> World {
+    let mut world = World::new(1);
+    let (first, second) = (world.add_machine("node-1"), world.add_machine("node-2"));
+    world.connect((first, "ens33"), (second, "ens33"), WIRE).unwrap();
+    run(&mut world, "node-1", "ip addr add 192.168.0.120/24 dev ens33");
+    run(&mut world, "node-2", "ip addr add 192.168.0.130/24 dev ens33");
+    let plugin = settings(more);
+    let cluster = Cluster {
+        cni: Some(plugin.clone()),
+        pod_cidr: "10.0.0.0/16".parse().unwrap(),
+        nodes: vec![Member::named("node-1"), Member::named("node-2")],
+        ..Cluster::default()
+    };
+    world.start_cluster(cluster).unwrap();
+    run(&mut world, "node-1", "sleep 1");
+    for (node, name, netns) in PODS {
+        pod(&mut world, &plugin, node, name, netns);
+    }
+    run(&mut world, "node-1", "sleep 1");
+    world
+}
+
+/// What the kubelet does: a pod's sandbox is made and the plugin called.
+fn pod(world: &mut World, plugin: &Arc<dyn CniPlugin>, node: &str, name: &str, netns: &str) {
+    let mut metadata = ObjectMeta::named("default", name);
+    metadata.labels.insert("app".into(), "cni-test".into());
+    let mut object = Pod { metadata, ..Pod::default() };
+    object.spec.containers.push(Container { name: "test".into(), image: "alpine".into(), ..Container::default() });
+    world.kernel.store().apply(Box::new(object)).unwrap();
+    run(world, node, &format!("ip netns add {netns}; ip netns exec {netns} ip link set lo up"));
+    let machine = world.machine(node).unwrap();
+    let (plugin, node, name, netns) = (plugin.clone(), node.to_owned(), name.to_owned(), netns.to_owned());
+    let program = once(move |sys: &mut Sys<'_, SimKernel>| {
+        let inside = sys.kernel.named(sys.machine(), &netns).unwrap();
+        let host = sys.root_ns();
+        let mut sandbox = Sandbox {
+            sys,
+            node: node.clone(),
+            pod: CniPod { namespace: "default".into(), name: name.clone(), uid: String::new() },
+            container_id: format!("{name}-sandbox"),
+            ifname: "eth0".into(),
+            netns: netns.clone(),
+            inside,
+            host,
+        };
+        plugin.add(&mut sandbox).unwrap();
+        0
+    });
+    world.start_agent(machine, Agent::new("kubelet", program)).unwrap();
+    run(world, "node-1", "sleep 0.1");
+}
+
+fn run(world: &mut World, machine: &str, command: &str) -> String {
+    let machine = world.machine(machine).unwrap();
+    world.run(machine, command).text
+}
+
+/// Asserts that a text has these lines, in this order; `[..]` stands for anything within a line.
+#[track_caller]
+fn assert_lines(text: &str, expected: &str) {
+    let mut lines = text.lines();
+    for wanted in expected.lines() {
+        assert!(lines.any(|line| matches(line, wanted)), "no line\n{wanted}\nin\n{text}");
+    }
+}
+
+fn matches(line: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split("[..]");
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let mut last = None;
+    for part in parts {
+        last = Some(part);
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.is_empty() || last == Some("")
+}
+
+/// What the document prints, its random numbers aside: `ping -c 1` from pod1 to pod2, seen by `cilium monitor -vv` on node-2.
+const REQUEST: &str = "\
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: Conntrack lookup 1/2: src=10.0.0.85:[..] dst=10.0.1.124:0
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: Conntrack lookup 2/2: nexthdr=1 flags=0
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: CT verdict: New, revnat=0
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: Conntrack create: proxy-port=0 revnat=0 src-identity=3352 lb=0.0.0.0
+Ethernet {Contents=[..14..] Payload=[..86..] SrcMAC=[..] DstMAC=[..] EthernetType=IPv4 Length=0}
+IPv4 {Contents=[..20..] Payload=[..64..] Version=4 IHL=5 TOS=0 Length=84 Id=[..] Flags=DF FragOffset=0 TTL=62 Protocol=ICMPv4 Checksum=[..] SrcIP=10.0.0.85 DstIP=10.0.1.124 Options=[] Padding=[]}
+ICMPv4 {Contents=[..8..] Payload=[..56..] TypeCode=EchoRequest Checksum=[..] Id=[..] Seq=[..]}
+  Failed to decode layer: No decoder for layer type Payload
+CPU [..]: MARK 0x0 FROM 1580 to-endpoint: 98 bytes (98 captured), state new, interface lxc[..], , identity 3352->3352, orig-ip 10.0.0.85, to endpoint 1580
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: Conntrack lookup 1/2: src=10.0.1.124:0 dst=10.0.0.85:[..]
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: Conntrack lookup 2/2: nexthdr=1 flags=1
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: CT entry found lifetime=[..], revnat=0
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: CT verdict: Reply, revnat=0
+CPU [..]: MARK 0x0 FROM 1580 DEBUG: Successfully mapped addr=10.0.0.85 to identity=3352
+------------------------------------------------------------------------------
+Ethernet {Contents=[..14..] Payload=[..86..] SrcMAC=[..] DstMAC=[..] EthernetType=IPv4 Length=0}
+IPv4 {Contents=[..20..] Payload=[..64..] Version=4 IHL=5 TOS=0 Length=84 Id=[..] Flags= FragOffset=0 TTL=63 Protocol=ICMPv4 Checksum=[..] SrcIP=10.0.1.124 DstIP=10.0.0.85 Options=[] Padding=[]}
+ICMPv4 {Contents=[..8..] Payload=[..56..] TypeCode=EchoReply Checksum=[..] Id=[..] Seq=[..]}
+  Failed to decode layer: No decoder for layer type Payload
+CPU [..]: MARK 0x0 FROM 385 to-network: 98 bytes (98 captured), state new, orig-ip 0.0.0.0
+";
+
+#[test]
+fn the_pods_of_the_document_talk() {
+    let mut world = world(json!({ "enable-host-legacy-routing": "false" }));
+    let list = run(&mut world, "node-1", "cilium bpf endpoint list | grep 10.0.0.85");
+    assert_lines(&list, "10.0.0.85:0       id=1445  flags=0x0000 ifindex=[..] mac=[..] nodemac=[..]");
+    let routes = run(&mut world, "node-1", "route -n | grep 192.168.0.130");
+    assert_lines(&routes, "10.0.1.0        192.168.0.130   255.255.255.0   UG    0      0        0 ens33");
+    let routes = run(&mut world, "node-2", "route -n | grep 192.168.0.120");
+    assert_lines(&routes, "10.0.0.0        192.168.0.120   255.255.255.0   UG    0      0        0 ens33");
+    run(&mut world, "node-2", "(cilium monitor -vv > m.txt) & sleep 0.1");
+    let ping = run(&mut world, "node-1", "ip netns exec pod1 ping -c 1 10.0.1.124");
+    assert_lines(&ping, "64 bytes from 10.0.1.124: icmp_seq=1 ttl=62 time=[..] ms");
+    assert_lines(&run(&mut world, "node-2", "cat m.txt"), REQUEST);
+    let rules = run(&mut world, "node-2", "iptables-save -c");
+    assert_lines(&rules, "[0:0] -A FORWARD -m comment --comment \"cilium-feeder: CILIUM_FORWARD\" -j CILIUM_FORWARD");
+    let connections = run(&mut world, "node-1", "cilium bpf ct list global");
+    assert_lines(
+        &connections,
+        "ICMP OUT 10.0.0.85:[..] -> 10.0.1.124:0 expires=[..] RxPackets=1 RxBytes=98 [..] TxPackets=1 TxBytes=98 [..]",
+    );
+}
+
+#[test]
+fn legacy_routing_costs_two_hops_more_and_moves_the_counters_of_netfilter() {
+    let mut world = world(json!({}));
+    let ping = run(&mut world, "node-1", "ip netns exec pod1 ping -c 1 10.0.1.124");
+    assert_lines(&ping, "64 bytes from 10.0.1.124: icmp_seq=1 ttl=60 time=[..] ms");
+    for node in ["node-1", "node-2"] {
+        let rules = run(&mut world, node, "iptables-save -c");
+        assert_lines(
+            &rules,
+            "[2:168] -A FORWARD -m comment --comment \"cilium-feeder: CILIUM_FORWARD\" -j CILIUM_FORWARD",
+        );
+    }
+}
+
+#[test]
+fn pods_and_nodes_reach_each_other() {
+    for legacy in ["true", "false"] {
+        let mut world = world(json!({ "enable-host-legacy-routing": legacy }));
+        pod_of(&mut world, "node-1", "third");
+        for (node, command) in [
+            ("node-1", "ip netns exec pod1 ping -c 1 10.0.1.124"),
+            ("node-1", "ip netns exec pod1 ping -c 1 10.0.0.86"),
+            ("node-1", "ip netns exec pod1 ping -c 1 192.168.0.120"),
+            ("node-1", "ip netns exec pod1 ping -c 1 192.168.0.130"),
+            ("node-1", "ping -c 1 10.0.0.85"),
+            ("node-1", "ping -c 1 10.0.1.124"),
+            ("node-2", "ping -c 1 10.0.0.85"),
+            ("node-2", "ip netns exec cilium-health ping -c 1 10.0.0.85"),
+        ] {
+            let text = run(&mut world, node, command);
+            assert!(text.contains(" 0% packet loss"), "legacy {legacy}: {command}\n{text}");
+        }
+    }
+}
+
+/// One more pod.
+fn pod_of(world: &mut World, node: &str, name: &str) {
+    let plugin = world.kernel.kube.cluster.as_ref().and_then(|cluster| cluster.cni.clone()).unwrap();
+    pod(world, &plugin, node, name, name);
+}
