@@ -198,7 +198,7 @@ impl<'w> Journeys<'w> {
             Detail::Miss { link: l, what: Miss::Ip(addr) } => {
                 ("miss", format!("{} does not know the MAC address of {addr}", link(*l)))
             }
-            Detail::Program(note) => ("tc", program(&link(note.link), note)),
+            Detail::Program(note) => ("tc", program(link(note.link), note)),
             Detail::Dropped { reason } => ("DROP", format!("{}: {}", reason.name(), reason.text())),
             _ => ("?", format!("{:?}", record.detail)),
         }
