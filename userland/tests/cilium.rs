@@ -201,3 +201,70 @@ fn pod_of(world: &mut World, node: &str, name: &str) {
     let plugin = world.kernel.kube.cluster.as_ref().and_then(|cluster| cluster.cni.clone()).unwrap();
     pod(world, &plugin, node, name, name);
 }
+
+/// The world is an address of the other node that is no node's address.
+#[test]
+fn pods_reach_the_world_with_the_address_of_their_node() {
+    for legacy in ["true", "false"] {
+        let mut world = world(json!({ "enable-host-legacy-routing": legacy }));
+        run(&mut world, "node-2", "ip addr add 8.8.8.8/32 dev lo");
+        run(&mut world, "node-1", "ip route add 8.8.8.8 via 192.168.0.130");
+        run(&mut world, "node-2", "(tcpdump -nc 2 -i ens33 host 8.8.8.8 > seen.txt 2>/dev/null) & sleep 0.1");
+        let ping = run(&mut world, "node-1", "ip netns exec pod1 ping -c 1 8.8.8.8");
+        assert_lines(&ping, "64 bytes from 8.8.8.8: icmp_seq=1 ttl=[..] time=[..] ms");
+        let seen = run(&mut world, "node-2", "sleep 0.1; cat seen.txt");
+        assert_lines(&seen, "[..] IP 192.168.0.120 > 8.8.8.8: ICMP echo request, [..]");
+        assert_lines(&seen, "[..] IP 8.8.8.8 > 192.168.0.120: ICMP echo reply, [..]");
+        run(&mut world, "node-2", "(echo hello | nc -l -p 8080 -s 8.8.8.8 -q 0 > in.txt) & sleep 0.1");
+        let answer = run(&mut world, "node-1", "echo hi | ip netns exec pod1 nc -q 1 -w 2 8.8.8.8 8080");
+        assert!(answer.contains("hello"), "legacy {legacy}: {answer}");
+    }
+}
+
+#[test]
+fn large_packets_go_in_fragments() {
+    for legacy in ["true", "false"] {
+        let mut world = world(json!({ "enable-host-legacy-routing": legacy }));
+        let ping = run(&mut world, "node-1", "ip netns exec pod1 ping -c 2 -s 4000 10.0.1.124");
+        assert!(ping.contains(" 0% packet loss"), "legacy {legacy}: {ping}");
+    }
+}
+
+const POLICY: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: only-friends, namespace: default}
+spec:
+  podSelector: {matchLabels: {app: cni-test}}
+  policyTypes: [Ingress]
+  ingress:
+    - from: [{podSelector: {matchLabels: {role: friend}}}]
+      ports: [{port: 8080, protocol: TCP}]
+    - from: [{ipBlock: {cidr: 172.16.0.0/16, except: [172.16.9.0/24]}}]
+";
+
+#[test]
+fn a_network_policy_lets_identities_pass() {
+    let mut world = world(json!({}));
+    for manifest in hopwise_cluster::object::decode::manifests(POLICY).unwrap() {
+        world.kernel.store().apply(manifest.object).unwrap();
+    }
+    run(&mut world, "node-1", "sleep 0.1");
+    run(&mut world, "node-2", "(cilium monitor > m.txt) & sleep 0.1");
+    let ping = run(&mut world, "node-1", "ip netns exec pod1 ping -c 1 -W 1 10.0.1.124");
+    assert!(ping.contains("100% packet loss"), "{ping}");
+    let told = run(&mut world, "node-2", "cat m.txt");
+    assert_lines(
+        &told,
+        "Policy verdict log: flow 0x0 local EP ID 1580, remote ID 3352, proto 1, ingress, action deny, match none, \
+         10.0.0.85 -> 10.0.1.124 EchoRequest
+xx drop (Policy denied) flow 0x0 to endpoint 1580, , identity 3352->3352: 10.0.0.85 -> 10.0.1.124 EchoRequest",
+    );
+    let list = run(&mut world, "node-2", "cilium endpoint list | grep ^1580");
+    assert_lines(&list, "1580       Enabled            Disabled          3352       [..]");
+    // The node itself may talk to its pods, whatever the policy says.
+    assert!(run(&mut world, "node-2", "ping -c 1 10.0.1.124").contains(" 0% packet loss"));
+    let map = run(&mut world, "node-2", "cilium bpf policy get 1580");
+    assert_lines(&map, "Allow    Ingress     reserved:host [..]\nAllow    Ingress     cidr:172.16.0.0/16 [..]");
+    assert!(!map.contains("cidr:172.16.9.0/24"), "{map}");
+}

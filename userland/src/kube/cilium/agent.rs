@@ -64,6 +64,7 @@ impl CiliumAgent {
             cidr_identities: BTreeMap::new(),
             next_program: 0,
             routes: BTreeSet::new(),
+            nodes: BTreeSet::new(),
             cached: BTreeSet::new(),
         };
         node.host_endpoint = node.number(name);
@@ -73,10 +74,11 @@ impl CiliumAgent {
             if self.settings.tunnel == Tunnel::Disabled { self.settings.native_cidr } else { Some(pod_cidr) };
         let facts = rules::Facts {
             pod_cidr,
-            excluded: excluded.filter(|_| self.settings.masquerade),
+            excluded: excluded.filter(|_| self.settings.masquerade && self.settings.legacy_routing),
             router: node.router,
             tunnel: self.settings.tunnel != Tunnel::Disabled,
         };
+        tools::ipset_restore(sys, ns, &format!("create {} hash:ip\n", rules::NODES))?;
         tools::iptables_restore(sys, ns, &rules::text(&facts))?;
         if let Some(maps) = sys.kernel.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut()) {
             maps.endpoints.insert(address.0, Local::Host);
@@ -124,6 +126,7 @@ impl Program<SimKernel> for CiliumAgent {
             let seconds = (now.as_nanos() / 1_000_000_000) as u32;
             if let Some(maps) = sys.kernel.net.ns_mut(node.ns).and_then(|space| space.cilium.as_deref_mut()) {
                 maps.ct.collect(seconds);
+                maps.nat.collect(&maps.ct);
             }
         }
         sys.kernel.cilium.insert(machine, node);

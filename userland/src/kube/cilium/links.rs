@@ -75,6 +75,7 @@ pub(super) fn make(sys: &mut Sys<'_, SimKernel>, node: &mut Node) -> Result<(), 
         host_endpoint: node.host_endpoint,
         cilium_host: host,
         cilium_net_mac: net.1,
+        masquerade: node.masquerade(),
         debug: settings.debug,
         aggregation: settings.aggregation,
     };

@@ -6,6 +6,7 @@
 
 mod agent;
 pub(crate) mod cli;
+pub(crate) mod cni;
 mod endpoint;
 mod identity;
 mod links;

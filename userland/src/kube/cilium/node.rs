@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hopwise_machine::Pid;
 use hopwise_protocols::wire::MacAddr;
 use hopwise_sim_core::{IfIndex, NsId};
+use hopwise_stack::path::tc::cilium::nat::Masquerade;
 use ipnet::Ipv4Net;
 
 use super::settings::Settings;
@@ -41,6 +42,8 @@ pub struct Node {
     pub next_program: u32,
     /// The routes to other nodes' pods that the agent has made.
     pub(super) routes: BTreeSet<(Ipv4Net, Ipv4Addr)>,
+    /// The nodes in the set of all nodes' addresses.
+    pub(super) nodes: BTreeSet<Ipv4Addr>,
     /// What the agent has put into the map of addresses.
     pub(super) cached: BTreeSet<(Ipv4Addr, u8)>,
 }
@@ -96,6 +99,13 @@ impl Node {
         let start = draw(name) % 4095;
         let numbers = (0..4095).map(|n| 1 + ((start + n) % 4095) as u16);
         drawn.into_iter().chain(numbers).find(|id| !taken(id)).unwrap_or(4095)
+    }
+
+    /// What the programs masquerade: netfilter does it with legacy host routing.
+    pub fn masquerade(&self) -> Option<Masquerade> {
+        let settings = &self.settings;
+        let range = settings.native_cidr.filter(|_| settings.masquerade && !settings.legacy_routing)?;
+        Some(Masquerade { address: self.address.0, excluded: (range.network(), range.prefix_len()) })
     }
 
     /// The number of the next program.

@@ -17,6 +17,9 @@ pub(super) struct Facts {
     pub tunnel: bool,
 }
 
+/// The set of the addresses of all nodes.
+pub(super) const NODES: &str = "cilium_node_set_v4";
+
 /// The chains, by table, and the chain of Linux that leads to each.
 const CHAINS: &[(&str, &[(&str, &str)])] = &[
     ("nat", &[("CILIUM_OUTPUT_nat", "OUTPUT"), ("CILIUM_POST_nat", "POSTROUTING"), ("CILIUM_PRE_nat", "PREROUTING")]),
@@ -50,6 +53,13 @@ fn nat(facts: &Facts) -> Vec<Rule> {
     let mut rules = Vec::new();
     let Facts { pod_cidr, router, .. } = facts;
     if let Some(excluded) = facts.excluded {
+        if !facts.tunnel {
+            rules.push((
+                format!("CILIUM_POST_nat -m set --match-set {NODES} dst"),
+                "exclude traffic to cluster nodes from masquerade",
+                "ACCEPT".to_owned(),
+            ));
+        }
         rules.push((
             format!("CILIUM_POST_nat -s {pod_cidr} ! -d {excluded} ! -o cilium_+"),
             "cilium masquerade non-cluster",
@@ -60,11 +70,9 @@ fn nat(facts: &Facts) -> Vec<Rule> {
             "exclude proxy return traffic from masquerade",
             "ACCEPT".to_owned(),
         ));
-        // What the node sends over cilium_host gets an address that the answer finds its way back to.
-        let outside = if facts.tunnel { "! -s" } else { "-s 127.0.0.1/32 ! -d" };
         if facts.tunnel {
             rules.push((
-                format!("CILIUM_POST_nat {outside} {pod_cidr} ! -d {pod_cidr} -o cilium_host"),
+                format!("CILIUM_POST_nat ! -s {pod_cidr} ! -d {pod_cidr} -o cilium_host"),
                 "cilium host->cluster masquerade",
                 format!("SNAT --to-source {router}"),
             ));

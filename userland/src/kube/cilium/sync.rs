@@ -11,7 +11,7 @@ use hopwise_stack::path::tc::cilium::maps::{Remote, identity};
 use ipnet::Ipv4Net;
 
 use super::node::Node;
-use super::{identity as identities, policy};
+use super::{identity as identities, policy, rules};
 use crate::kernel::SimKernel;
 use crate::kube::tools;
 
@@ -19,7 +19,24 @@ use crate::kube::tools;
 pub(super) fn all(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     addresses(sys, node);
     routes(sys, node);
+    node_set(sys, node);
     policies(sys, node);
+}
+
+/// The set of the nodes' addresses: what pods send to a node keeps its source.
+fn node_set(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
+    let all = sys.kernel.kube.store.list::<CiliumNode>(None).filter_map(|other| other.address(INTERNAL_IP));
+    let wanted: BTreeSet<Ipv4Addr> = all.collect();
+    if wanted == node.nodes {
+        return;
+    }
+    let gone = node.nodes.difference(&wanted).map(|ip| format!("del {} {ip}\n", rules::NODES));
+    let new = wanted.difference(&node.nodes).map(|ip| format!("add {} {ip}\n", rules::NODES));
+    let text: String = gone.chain(new).collect();
+    if let Err(why) = tools::ipset_restore(sys, node.ns, &text) {
+        tools::log(sys, "cilium-agent", &format!("level=warning msg={why:?} subsys=ipset"));
+    }
+    node.nodes = wanted;
 }
 
 /// Who is where.

@@ -307,6 +307,11 @@ impl CtMap {
         self.entries.iter()
     }
 
+    /// Whether there is an entry of that key.
+    pub fn contains(&self, key: &Key) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()

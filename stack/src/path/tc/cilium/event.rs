@@ -86,6 +86,8 @@ pub enum Reason {
     FragmentNotFound,
     /// The kernel has no route.
     NoFib,
+    /// No port is free for masquerading.
+    NatNoMapping,
     /// The tunnel's far end is not known.
     NoTunnelEndpoint,
 }
@@ -105,6 +107,7 @@ impl Reason {
             Reason::CtCreateFailed => 155,
             Reason::FragmentNotFound => 173,
             Reason::NoTunnelEndpoint => 160,
+            Reason::NatNoMapping => 161,
             Reason::NoFib => 169,
             Reason::PolicyDeny => 181,
         }
@@ -124,6 +127,7 @@ impl Reason {
             Reason::CtCreateFailed => "CT: Map insertion failed",
             Reason::FragmentNotFound => "First logical datagram fragment not found",
             Reason::NoTunnelEndpoint => "No tunnel/encapsulation endpoint (datapath BUG!)",
+            Reason::NatNoMapping => "Failed to insert into proxymap",
             Reason::NoFib => "FIB lookup failed",
             Reason::PolicyDeny => "Policy denied by denylist",
         }

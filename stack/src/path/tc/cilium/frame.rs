@@ -12,6 +12,7 @@ use hopwise_protocols::wire::{ArpPacket, FromBytes, IntoBytes, MacAddr};
 
 use super::ct::{Segment, Tuple};
 use super::event::Reason;
+use super::frag::{Datagram, FragMap};
 
 /// The destination of a frame.
 pub fn destination(frame: &[u8]) -> Option<MacAddr> {
@@ -75,20 +76,33 @@ pub fn answer_arp(frame: &mut [u8], mac: MacAddr, own: Ipv4Addr) -> bool {
     true
 }
 
-/// What conntrack wants to know of a frame: who talks with whom, and what the segment says (`ct_lookup4`).
+/// What conntrack wants to know of a frame: who talks with whom, and what the segment says (`ct_lookup4`). A later fragment
+/// has the ports that the first one had.
 ///
 /// # Errors
-/// Truncated headers and protocols that it does not know.
-pub fn tuple(frame: &[u8]) -> Result<(Tuple, Segment), Reason> {
+/// Truncated headers, protocols that it does not know, fragments whose first one was not seen.
+pub fn tuple(frame: &[u8], fragments: &mut FragMap) -> Result<(Tuple, Segment), Reason> {
     let header = ip_of(frame).ok_or(Reason::Invalid)?;
+    if !header.is_fragment() {
+        return whole(header, frame);
+    }
+    let datagram = Datagram { src: header.src(), dst: header.dst(), id: header.id.get(), protocol: header.protocol };
+    if header.fragment_offset() == 0 {
+        let (tuple, segment) = whole(header, frame)?;
+        fragments.first(datagram, (tuple.sport, tuple.dport));
+        return Ok((tuple, segment));
+    }
+    let (sport, dport) = fragments.later(&datagram).ok_or(Reason::FragmentNotFound)?;
+    let Datagram { src, dst, protocol, .. } = datagram;
+    Ok((Tuple { src, dst, protocol, sport, dport, related: false }, Segment::default()))
+}
+
+/// The same for a packet that has its header behind the IP header.
+fn whole(header: &ipv4::Header, frame: &[u8]) -> Result<(Tuple, Segment), Reason> {
     let l4 = frame.get(ETH_HLEN + header.header_len()..).ok_or(Reason::CtInvalidHeader)?;
     let mut tuple =
         Tuple { src: header.src(), dst: header.dst(), protocol: header.protocol, sport: 0, dport: 0, related: false };
     let mut segment = Segment::default();
-    // Later fragments have no ports; the programs keep those of the first one, this one does not know them.
-    if header.fragment_offset() != 0 {
-        return Err(Reason::FragmentNotFound);
-    }
     let word = |at: usize| Some(u16::from_be_bytes(l4.get(at..at + 2)?.try_into().ok()?));
     match header.protocol {
         IPPROTO_ICMP => {

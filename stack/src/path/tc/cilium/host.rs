@@ -4,9 +4,11 @@ use core::net::Ipv4Addr;
 
 use hopwise_sim_core::IfIndex;
 
+use super::ct::{Key, Made};
 use super::event::{Debug, Point, Reason};
 use super::lxc::{MARK_MAGIC_HOST, MARK_MAGIC_IDENTITY, MARK_MAGIC_MASK, identity_of};
 use super::maps::{Local, identity};
+use super::nat::{self, Side};
 use super::{Run, Step, Trace, frame};
 use crate::path::tc::Action;
 
@@ -21,6 +23,7 @@ impl Run<'_, '_> {
     }
 
     fn handle_from_netdev(&mut self) -> Step<Action> {
+        self.unmasquerade();
         let (src, dst) = self.addresses()?;
         let from = self.source_identity(src, identity::WORLD);
         // Without host routing the stack has it: a redirect would pass by netfilter's connections, and the answer would
@@ -51,7 +54,48 @@ impl Run<'_, '_> {
     /// `cil_to_netdev`.
     pub(super) fn cil_to_netdev(&mut self) -> Action {
         self.trace(Trace::at(Point::ToNetwork));
-        Action::Ok
+        match self.masquerade() {
+            Ok(()) => Action::Ok,
+            Err(reason) => self.drop(reason, 0),
+        }
+    }
+
+    /// What a pod of this node sends to the world gets the node's address (`snat_v4_needed`, `snat_v4_nat`).
+    fn masquerade(&mut self) -> Step<()> {
+        let Some(rule) = self.maps.config.masquerade else { return Ok(()) };
+        if !self.is_ipv4() {
+            return Ok(());
+        }
+        let (src, dst) = self.addresses()?;
+        let from_pod = matches!(self.maps.endpoints.get(&src), Some(Local::Pod(_)));
+        let to_node = self.maps.ipcache.lookup(dst).is_some_and(|remote| remote.identity == identity::REMOTE_NODE);
+        if !from_pod || to_node || rule.excludes(dst) {
+            return Ok(());
+        }
+        let Ok((tuple, _)) = frame::tuple(self.packet.data(), &mut self.maps.fragments) else { return Ok(()) };
+        // What answers somebody who knows the pod by its own address keeps it.
+        let answers = self.maps.ct.contains(&Key { tuple: tuple.reversed(), made: Made::In });
+        if answers || tuple.related || !nat::can_translate(tuple.protocol) {
+            return Ok(());
+        }
+        let port = self.maps.nat.leave(tuple, rule.address).ok_or(Reason::NatNoMapping)?;
+        nat::rewrite(self.packet.data_mut(), Side::Source, (rule.address, port)).ok_or(Reason::Invalid)?;
+        self.why = "masqueraded";
+        Ok(())
+    }
+
+    /// An answer to such a packet gets the pod's address back (`snat_v4_rev_nat`).
+    fn unmasquerade(&mut self) {
+        if self.maps.config.masquerade.is_none() || self.maps.nat.is_empty() {
+            return;
+        }
+        let Ok((tuple, _)) = frame::tuple(self.packet.data(), &mut self.maps.fragments) else { return };
+        // An echo reply has its identifier on the other side.
+        if let Some(to) = self.maps.nat.back(tuple)
+            && nat::rewrite(self.packet.data_mut(), Side::Destination, to).is_some()
+        {
+            self.why = "masquerading undone";
+        }
     }
 
     /// `cil_from_host`, at the egress of `cilium_host`: what the stack routed to a pod of this node.

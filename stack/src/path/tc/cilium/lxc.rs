@@ -50,7 +50,7 @@ impl Run<'_, '_> {
 
     /// `handle_ipv4_from_lxc`.
     fn handle_from_lxc(&mut self, id: u16) -> Step<Action> {
-        let (tuple, segment) = frame::tuple(self.packet.data())?;
+        let (tuple, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
         let found = self.ct_lookup(tuple, Direction::Egress, segment);
         let remote = self.identify(tuple.dst);
         self.identity.1 = remote.identity;
@@ -113,7 +113,7 @@ impl Run<'_, '_> {
         self.packet.mark = 0;
         let own = self.maps.programs.get(&to.id).map_or(0, |own| own.identity);
         self.identity.1 = own;
-        let (tuple, segment) = frame::tuple(self.packet.data())?;
+        let (tuple, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
         let found = self.ct_lookup(tuple, Direction::Ingress, segment);
         self.policy(to.id, Direction::Ingress, (tuple, segment), &found, from)?;
         if found.status == Status::New {

@@ -15,10 +15,12 @@
 
 pub mod ct;
 pub mod event;
+pub mod frag;
 pub mod frame;
 mod host;
 mod lxc;
 pub mod maps;
+pub mod nat;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +37,9 @@ use crate::path::tc::Action;
 
 use ct::{CtMap, Status};
 use event::{Aggregation, CAPTURED, Debug, Event, Events, Kind, Point, Reason};
+use frag::FragMap;
 use maps::{EndpointProgram, IpCache, Local, Remote, identity};
+use nat::{Masquerade, NatMap};
 
 /// One of the programs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +88,8 @@ pub struct Config {
     pub cilium_host: (IfIndex, MacAddr),
     /// The MAC address of `cilium_net`.
     pub cilium_net_mac: MacAddr,
+    /// What pods send to the world leaves with another source.
+    pub masquerade: Option<Masquerade>,
     /// Debug messages are told.
     pub debug: bool,
     /// Which packets are told of.
@@ -103,6 +109,10 @@ pub struct Maps {
     pub ipcache: IpCache,
     /// Connections (`cilium_ct4_global`, `cilium_ct_any4_global`).
     pub ct: CtMap,
+    /// The ports of packets that come in fragments.
+    pub fragments: FragMap,
+    /// Connections of pods with the world (`cilium_snat_v4_external`).
+    pub nat: NatMap,
     /// What was told.
     pub events: Events,
 }

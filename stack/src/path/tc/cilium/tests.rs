@@ -132,7 +132,7 @@ proptest! {
     #[test]
     fn any_frame_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         let mut frame = bytes.clone();
-        let _ = super::frame::tuple(&bytes);
+        let _ = super::frame::tuple(&bytes, &mut super::frag::FragMap::default());
         let _ = super::frame::l3(&mut frame, None, None);
         let _ = super::frame::answer_arp(&mut frame, hopwise_protocols::wire::MacAddr([2; 6]), POD);
     }

@@ -148,7 +148,14 @@ pub(super) fn status(sys: &Sys<'_, SimKernel>, words: &[&str]) -> Answer {
     let settings = &node.settings;
     let reachable = sys.kernel.kube.store.list::<CiliumNode>(None).filter(|n| n.address(CILIUM_INTERNAL_IP).is_some());
     let reachable = reachable.count();
-    let masquerade = if settings.masquerade && settings.legacy_routing { "IPTables" } else { "Disabled" };
+    let masquerade = match (settings.masquerade, node.masquerade()) {
+        (false, _) => "Disabled".to_owned(),
+        (true, Some(rule)) => {
+            let device = sys.kernel.net.ns(node.ns).map_or(String::new(), |ns| ns.name_of(node.address.1).to_owned());
+            format!("BPF   [{device}]   {}/{} [IPv4: Enabled, IPv6: Disabled]", rule.excluded.0, rule.excluded.1)
+        }
+        (true, None) => "IPTables [IPv4: Enabled, IPv6: Disabled]".to_owned(),
+    };
     let mut lines = vec![
         ("Kubernetes:", "Ok         1.23 (v1.23.0) [linux/amd64]".to_owned()),
         ("KubeProxyReplacement:", "Disabled".to_owned()),
@@ -167,7 +174,7 @@ pub(super) fn status(sys: &Sys<'_, SimKernel>, words: &[&str]) -> Answer {
     lines.extend([
         ("BandwidthManager:", "Disabled".to_owned()),
         ("Host Routing:", if settings.legacy_routing { "Legacy" } else { "BPF" }.to_owned()),
-        ("Masquerading:", format!("{masquerade} [IPv4: {}, IPv6: Disabled]", enabled(settings.masquerade))),
+        ("Masquerading:", masquerade),
         ("Hubble:", "Disabled".to_owned()),
         ("Encryption:", "Disabled".to_owned()),
         ("Cluster health:", format!("{reachable}/{reachable} reachable")),
