@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use hopwise_cluster::object::pod::Container;
 use hopwise_cluster::object::{ObjectMeta, Pod};
-use hopwise_machine::{Sys, once};
 use hopwise_sim_core::Duration;
 use hopwise_stack::control::link::WireSpec;
-use hopwise_userland::kube::{Agent, Cluster, CniPlugin, Member, Pod as CniPod, Sandbox, registry};
-use hopwise_userland::{SimKernel, World};
+use hopwise_userland::World;
+use hopwise_userland::kube::{Cluster, CniPlugin, Member, registry};
 use serde_json::{Value, json};
 
-/// The nodes and pods of the document.
+/// The pods of the document: the node, the name, and how commands here call it.
 const PODS: [(&str, &str, &str); 2] =
     [("node-1", "cni-test-777bbd57c8-2f986", "pod1"), ("node-2", "cni-test-777bbd57c8-7q4zh", "pod2")];
 
@@ -42,55 +41,42 @@ fn world(more: Value) -> World {
     world.connect((first, "ens33"), (second, "ens33"), WIRE).unwrap();
     run(&mut world, "node-1", "ip addr add 192.168.0.120/24 dev ens33");
     run(&mut world, "node-2", "ip addr add 192.168.0.130/24 dev ens33");
-    let plugin = settings(more);
     let cluster = Cluster {
-        cni: Some(plugin.clone()),
+        cni: Some(settings(more)),
         pod_cidr: "10.0.0.0/16".parse().unwrap(),
         nodes: vec![Member::named("node-1"), Member::named("node-2")],
         ..Cluster::default()
     };
     world.start_cluster(cluster).unwrap();
-    run(&mut world, "node-1", "sleep 1");
-    for (node, name, netns) in PODS {
-        pod(&mut world, &plugin, node, name, netns);
+    assert!(world.wait_for_nodes(Duration::from_secs(60)), "{}", world.why_not_ready());
+    for (node, name, _) in PODS {
+        pod(&mut world, node, name);
     }
-    run(&mut world, "node-1", "sleep 1");
     world
 }
 
-/// What the kubelet does: a pod's sandbox is made and the plugin called.
-fn pod(world: &mut World, plugin: &Arc<dyn CniPlugin>, node: &str, name: &str, netns: &str) {
+/// Makes a pod on a node and waits until it runs.
+fn pod(world: &mut World, node: &str, name: &str) {
     let mut metadata = ObjectMeta::named("default", name);
     metadata.labels.insert("app".into(), "cni-test".into());
     let mut object = Pod { metadata, ..Pod::default() };
-    object.spec.containers.push(Container { name: "test".into(), image: "alpine".into(), ..Container::default() });
+    object.spec.node_name = node.to_owned();
+    let command = ["sleep", "36000"].map(str::to_owned).to_vec();
+    let container = Container { name: "test".into(), image: "netshoot".into(), command, ..Container::default() };
+    object.spec.containers.push(container);
     world.kernel.store().apply(Box::new(object)).unwrap();
-    run(world, node, &format!("ip netns add {netns}; ip netns exec {netns} ip link set lo up"));
-    let machine = world.machine(node).unwrap();
-    let (plugin, node, name, netns) = (plugin.clone(), node.to_owned(), name.to_owned(), netns.to_owned());
-    let program = once(move |sys: &mut Sys<'_, SimKernel>| {
-        let inside = sys.kernel.named(sys.machine(), &netns).unwrap();
-        let host = sys.root_ns();
-        let mut sandbox = Sandbox {
-            sys,
-            node: node.clone(),
-            pod: CniPod { namespace: "default".into(), name: name.clone(), uid: String::new() },
-            container_id: format!("{name}-sandbox"),
-            ifname: "eth0".into(),
-            netns: netns.clone(),
-            inside,
-            host,
-        };
-        plugin.add(&mut sandbox).unwrap();
-        0
-    });
-    world.start_agent(machine, Agent::new("kubelet", program)).unwrap();
-    run(world, "node-1", "sleep 0.1");
+    // Watchers are woken when something happens on a machine.
+    run(world, node, "true");
+    let ready = world.wait_for_pods(Duration::from_secs(60));
+    assert!(ready, "{}", run(world, node, &format!("kubectl describe pod {name}")));
 }
 
 fn run(world: &mut World, machine: &str, command: &str) -> String {
     let machine = world.machine(machine).unwrap();
-    world.run(machine, command).text
+    let command = PODS.iter().fold(command.to_owned(), |text, (_, name, short)| {
+        text.replace(&format!("ip netns exec {short} "), &format!("kubectl exec -i {name} -- "))
+    });
+    world.run(machine, &command).text
 }
 
 /// Asserts that a text has these lines, in this order; `[..]` stands for anything within a line.
@@ -179,7 +165,7 @@ fn legacy_routing_costs_two_hops_more_and_moves_the_counters_of_netfilter() {
 fn pods_and_nodes_reach_each_other() {
     for legacy in ["true", "false"] {
         let mut world = world(json!({ "enable-host-legacy-routing": legacy }));
-        pod_of(&mut world, "node-1", "third");
+        pod(&mut world, "node-1", "third");
         for (node, command) in [
             ("node-1", "ip netns exec pod1 ping -c 1 10.0.1.124"),
             ("node-1", "ip netns exec pod1 ping -c 1 10.0.0.86"),
@@ -196,12 +182,6 @@ fn pods_and_nodes_reach_each_other() {
     }
 }
 
-/// One more pod.
-fn pod_of(world: &mut World, node: &str, name: &str) {
-    let plugin = world.kernel.kube.cluster.as_ref().and_then(|cluster| cluster.cni.clone()).unwrap();
-    pod(world, &plugin, node, name, name);
-}
-
 /// The world is an address of the other node that is no node's address.
 #[test]
 fn pods_reach_the_world_with_the_address_of_their_node() {
@@ -209,10 +189,10 @@ fn pods_reach_the_world_with_the_address_of_their_node() {
         let mut world = world(json!({ "enable-host-legacy-routing": legacy }));
         run(&mut world, "node-2", "ip addr add 8.8.8.8/32 dev lo");
         run(&mut world, "node-1", "ip route add 8.8.8.8 via 192.168.0.130");
-        run(&mut world, "node-2", "(tcpdump -nc 2 -i ens33 host 8.8.8.8 > seen.txt 2>/dev/null) & sleep 0.1");
+        run(&mut world, "node-2", "(tcpdump -lnc 2 -i ens33 host 8.8.8.8 > seen.txt 2>/dev/null) & sleep 0.1");
         let ping = run(&mut world, "node-1", "ip netns exec pod1 ping -c 1 8.8.8.8");
         assert_lines(&ping, "64 bytes from 8.8.8.8: icmp_seq=1 ttl=[..] time=[..] ms");
-        let seen = run(&mut world, "node-2", "sleep 0.1; cat seen.txt");
+        let seen = run(&mut world, "node-2", "sleep 2; cat seen.txt");
         assert_lines(&seen, "[..] IP 192.168.0.120 > 8.8.8.8: ICMP echo request, [..]");
         assert_lines(&seen, "[..] IP 8.8.8.8 > 192.168.0.120: ICMP echo reply, [..]");
         run(&mut world, "node-2", "(echo hello | nc -l -p 8080 -s 8.8.8.8 -q 0 > in.txt) & sleep 0.1");
@@ -267,4 +247,60 @@ xx drop (Policy denied) flow 0x0 to endpoint 1580, , identity 3352->3352: 10.0.0
     let map = run(&mut world, "node-2", "cilium bpf policy get 1580");
     assert_lines(&map, "Allow    Ingress     reserved:host [..]\nAllow    Ingress     cidr:172.16.0.0/16 [..]");
     assert!(!map.contains("cidr:172.16.9.0/24"), "{map}");
+}
+
+#[test]
+fn through_a_tunnel_the_identity_travels_as_the_number_of_the_network() {
+    for legacy in ["true", "false"] {
+        let mut world = world(json!({
+            "tunnel": "vxlan", "auto-direct-node-routes": "false", "enable-host-legacy-routing": legacy,
+        }));
+        run(
+            &mut world,
+            "node-2",
+            "(tcpdump -lnvc 1 -i ens33 udp > t.txt 2>/dev/null) & (cilium monitor > m.txt) & sleep 0.1",
+        );
+        let ping = run(&mut world, "node-1", "ip netns exec pod1 ping -c 1 10.0.1.124");
+        assert_lines(&ping, "64 bytes from 10.0.1.124: icmp_seq=1 ttl=63 time=[..] ms");
+        let seen = run(&mut world, "node-2", "sleep 2; cat t.txt");
+        assert_lines(
+            &seen,
+            "    192.168.0.120.[..] > 192.168.0.130.8472: OTV, flags [I] (0x08), overlay 0, instance 3352",
+        );
+        let told = run(&mut world, "node-2", "cat m.txt");
+        assert_lines(
+            &told,
+            "<- overlay flow 0x0 , identity 3352->unknown state new ifindex cilium_vxlan [..]\n-> endpoint 1580 [..]",
+        );
+        for (node, command) in [
+            ("node-1", "ping -c 1 10.0.1.124"),
+            ("node-2", "ip netns exec pod2 ping -c 1 192.168.0.120"),
+            ("node-1", "ip netns exec pod1 ping -c 1 -M do -s 1422 10.0.1.124"),
+        ] {
+            let text = run(&mut world, node, command);
+            assert!(text.contains(" 0% packet loss"), "legacy {legacy}: {command}\n{text}");
+        }
+    }
+}
+
+/// Who has no kubelet calls the plugin by hand.
+#[test]
+fn the_plugin_as_a_program() {
+    let mut world = world(json!({}));
+    let call = |command: &str| {
+        format!(
+            "echo '{{\"cniVersion\": \"0.3.1\", \"name\": \"cilium\", \"type\": \"cilium-cni\"}}' | CNI_COMMAND={command} CNI_CONTAINERID=9c1e \
+             CNI_NETNS=/var/run/netns/hand CNI_IFNAME=eth0 CNI_ARGS='K8S_POD_NAMESPACE=default;K8S_POD_NAME=third' cilium-cni"
+        )
+    };
+    let refused = run(&mut world, "node-1", &call("ADD"));
+    assert!(refused.contains("failed to Statfs"), "{refused}");
+    run(&mut world, "node-1", "ip netns add hand");
+    let made = run(&mut world, "node-1", &call("ADD"));
+    assert!(made.contains("\"address\": \"10.0.0.86/32\""), "{made}");
+    let ping = run(&mut world, "node-1", "sleep 0.1; ip netns exec hand ping -c 1 10.0.1.124");
+    assert!(ping.contains(" 0% packet loss"), "{ping}");
+    run(&mut world, "node-1", &call("DEL"));
+    let left = run(&mut world, "node-1", "cilium bpf endpoint list; ip route; cilium bpf ipcache list");
+    assert!(!left.contains("10.0.0.86"), "{left}");
 }

@@ -42,9 +42,6 @@ impl CiliumAgent {
 
     /// Sets the node up. `None`: it has no address yet.
     fn begin(&self, sys: &mut Sys<'_, SimKernel>) -> Result<Option<Node>, String> {
-        if self.settings.tunnel == Tunnel::Vxlan {
-            return Err("tunnel mode is not there yet".into());
-        }
         let (ns, name) = (sys.root_ns(), &self.node);
         let Some(address) = links::address(sys, ns, self.address) else { return Ok(None) };
         let object = sys.kernel.store().get::<CiliumNode>("", name);
@@ -70,8 +67,7 @@ impl CiliumAgent {
         node.host_endpoint = node.number(name);
         node.router = node.allocate(&format!("{name}/router"), "router")?;
         links::make(sys, &mut node)?;
-        let excluded =
-            if self.settings.tunnel == Tunnel::Disabled { self.settings.native_cidr } else { Some(pod_cidr) };
+        let excluded = self.settings.native_cidr.or(Some(pod_cidr));
         let facts = rules::Facts {
             pod_cidr,
             excluded: excluded.filter(|_| self.settings.masquerade && self.settings.legacy_routing),

@@ -137,7 +137,7 @@ fn connect(
             &format!("link set {ifname} up"),
             &format!("addr add {ip}/32 dev {ifname}"),
             &format!("route add {router} dev {ifname} scope link"),
-            &format!("route add default via {router} dev {ifname}"),
+            &format!("route add default via {router} dev {ifname} mtu {}", node.route_mtu()),
         ],
     )?;
     tools::sysctl(sys, node.ns, &format!("net.ipv4.conf.{link}.rp_filter"), "0")?;

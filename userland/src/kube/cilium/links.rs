@@ -11,6 +11,7 @@ use hopwise_stack::path::tc::{Filter, Hook};
 
 use super::draw;
 use super::node::Node;
+use super::settings::Tunnel;
 use crate::kernel::SimKernel;
 use crate::kube::tools;
 
@@ -84,10 +85,32 @@ pub(super) fn make(sys: &mut Sys<'_, SimKernel>, node: &mut Node) -> Result<(), 
     attach(sys, node, (host.0, "cilium_host"), Hook::Ingress, Program::ToHost)?;
     attach(sys, node, (host.0, "cilium_host"), Hook::Egress, Program::FromHost)?;
     attach(sys, node, (net.0, "cilium_net"), Hook::Ingress, Program::ToHost)?;
+    if settings.tunnel == Tunnel::Vxlan {
+        overlay(sys, node)?;
+        // With the stack's routing nothing is left to do at the node's link.
+        if settings.legacy_routing {
+            return Ok(());
+        }
+    }
     let device = node.address.1;
     let name = sys.kernel.net.ns(ns).map_or(String::new(), |space| space.name_of(device).to_owned());
     attach(sys, node, (device, &name), Hook::Ingress, Program::FromNetdev)?;
     attach(sys, node, (device, &name), Hook::Egress, Program::ToNetdev)
+}
+
+/// The tunnel to the other nodes: the programs say where each packet goes.
+fn overlay(sys: &mut Sys<'_, SimKernel>, node: &mut Node) -> Result<(), String> {
+    const NAME: &str = "cilium_vxlan";
+    let ns = node.ns;
+    tools::ip(sys, ns, &format!("link add name {NAME} type vxlan external dstport 8472"))?;
+    tools::ip(sys, ns, &format!("link set {NAME} up"))?;
+    tools::sysctl(sys, ns, &format!("net.ipv4.conf.{NAME}.rp_filter"), "0")?;
+    let link = find(sys, ns, NAME)?.0;
+    if let Some(maps) = sys.kernel.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut()) {
+        maps.config.tunnel = Some(link);
+    }
+    attach(sys, node, (link, NAME), Hook::Ingress, Program::FromOverlay)?;
+    attach(sys, node, (link, NAME), Hook::Egress, Program::ToOverlay)
 }
 
 /// The address that the other nodes know a node by, and its link: the one that was said, or the first global one.

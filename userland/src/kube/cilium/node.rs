@@ -10,7 +10,7 @@ use hopwise_sim_core::{IfIndex, NsId};
 use hopwise_stack::path::tc::cilium::nat::Masquerade;
 use ipnet::Ipv4Net;
 
-use super::settings::Settings;
+use super::settings::{Settings, Tunnel};
 use super::{address_at, draw, usable};
 
 /// A node with a running agent.
@@ -101,10 +101,18 @@ impl Node {
         drawn.into_iter().chain(numbers).find(|id| !taken(id)).unwrap_or(4095)
     }
 
+    /// The largest packet to a pod of another node: a tunnel needs 50 bytes.
+    pub fn route_mtu(&self) -> u32 {
+        if self.settings.tunnel == Tunnel::Vxlan { 1450 } else { 1500 }
+    }
+
     /// What the programs masquerade: netfilter does it with legacy host routing.
     pub fn masquerade(&self) -> Option<Masquerade> {
         let settings = &self.settings;
-        let range = settings.native_cidr.filter(|_| settings.masquerade && !settings.legacy_routing)?;
+        if !settings.masquerade || settings.legacy_routing {
+            return None;
+        }
+        let range = settings.native_cidr.unwrap_or(self.pod_cidr);
         Some(Masquerade { address: self.address.0, excluded: (range.network(), range.prefix_len()) })
     }
 

@@ -11,6 +11,7 @@ use hopwise_stack::path::tc::cilium::maps::{Remote, identity};
 use ipnet::Ipv4Net;
 
 use super::node::Node;
+use super::settings::Tunnel;
 use super::{identity as identities, policy, rules};
 use crate::kernel::SimKernel;
 use crate::kube::tools;
@@ -87,10 +88,13 @@ fn addresses(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
 /// A route to the pods of each other node, over that node (`auto-direct-node-routes`).
 fn routes(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     let mut wanted: BTreeSet<(Ipv4Net, Ipv4Addr)> = BTreeSet::new();
-    if node.settings.direct_routes {
+    let tunnel = node.settings.tunnel == Tunnel::Vxlan;
+    if node.settings.direct_routes || tunnel {
         for other in sys.kernel.kube.store.list::<CiliumNode>(None).filter(|other| other.metadata.name != node.name) {
             let Some(ip) = other.address(INTERNAL_IP) else { continue };
-            wanted.extend(other.spec.ipam.pod_cidrs.iter().map(|range| (*range, ip)));
+            // Through a tunnel the way is over cilium_host, whose program knows the node.
+            let via = if tunnel { node.router } else { ip };
+            wanted.extend(other.spec.ipam.pod_cidrs.iter().map(|range| (*range, via)));
         }
     }
     for (range, via) in node.routes.difference(&wanted) {
@@ -110,6 +114,10 @@ fn routes(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
 }
 
 fn direct_route(sys: &mut Sys<'_, SimKernel>, node: &Node, range: Ipv4Net, via: Ipv4Addr) -> Result<(), String> {
+    if node.settings.tunnel == Tunnel::Vxlan {
+        let words = format!("route replace {range} via {via} dev cilium_host src {via} mtu {}", node.route_mtu());
+        return tools::ip(sys, node.ns, &words).map(|_| ());
+    }
     // Only a node on the same segment can be a gateway.
     let found = tools::ip(sys, node.ns, &format!("route get {via}"))?;
     if found.split_whitespace().any(|word| word == "via") {

@@ -84,6 +84,8 @@ pub enum Reason {
     CtCreateFailed,
     /// A later fragment: its first one is not known.
     FragmentNotFound,
+    /// What came out of a tunnel claims to be this node.
+    InvalidIdentity,
     /// The kernel has no route.
     NoFib,
     /// No port is free for masquerading.
@@ -108,6 +110,7 @@ impl Reason {
             Reason::FragmentNotFound => 173,
             Reason::NoTunnelEndpoint => 160,
             Reason::NatNoMapping => 161,
+            Reason::InvalidIdentity => 171,
             Reason::NoFib => 169,
             Reason::PolicyDeny => 181,
         }
@@ -127,6 +130,7 @@ impl Reason {
             Reason::CtCreateFailed => "CT: Map insertion failed",
             Reason::FragmentNotFound => "First logical datagram fragment not found",
             Reason::NoTunnelEndpoint => "No tunnel/encapsulation endpoint (datapath BUG!)",
+            Reason::InvalidIdentity => "Invalid identity",
             Reason::NatNoMapping => "Failed to insert into proxymap",
             Reason::NoFib => "FIB lookup failed",
             Reason::PolicyDeny => "Policy denied by denylist",

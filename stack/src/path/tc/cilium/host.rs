@@ -153,7 +153,7 @@ impl Run<'_, '_> {
         if !self.is_ipv4() {
             return Action::Ok;
         }
-        let from = self.packet.tunnel_id;
+        let from = core::mem::take(&mut self.packet.tunnel_id);
         self.identity.0 = from;
         self.debug(Debug::Decap(from));
         self.trace(Trace { identities: (from, 0), ifindex: self.kernel.link, ..Trace::at(Point::FromOverlay) });
@@ -161,6 +161,10 @@ impl Run<'_, '_> {
     }
 
     fn handle_from_overlay(&mut self, from: u32) -> Step<Action> {
+        // Nobody else is this node.
+        if from == identity::HOST {
+            return Err(Reason::InvalidIdentity);
+        }
         let (_, dst) = self.addresses()?;
         match self.maps.endpoints.get(&dst).copied() {
             Some(Local::Pod(to)) => self.local_delivery(to, from, false),
@@ -176,7 +180,9 @@ impl Run<'_, '_> {
 
     /// `__encap_and_redirect_with_nodeid`: the far end and the identity go beside the packet.
     pub(super) fn encapsulate(&mut self, link: IfIndex, node: Ipv4Addr, seen: Trace) -> Action {
-        let identity = self.identity.0;
+        // The others know this node as a remote one.
+        let own = self.identity.0 == identity::HOST;
+        let identity = if own { identity::REMOTE_NODE } else { self.identity.0 };
         self.debug(Debug::Encap(node, identity));
         self.packet.next_hop = node.octets();
         self.packet.tunnel_id = identity;
