@@ -91,6 +91,7 @@ drop_reasons! {
     WireDown = "HOPWISE_WIRE_DOWN": "the wire or its far end is down",
     DummySink = "HOPWISE_DUMMY": "a dummy link swallows what is sent",
     NoPeer = "HOPWISE_NO_PEER": "the peer of the veth is gone or down",
+    TunnelTxinfo = "TUNNEL_TXINFO": "nobody said where in the tunnel the frame goes",
     NoTunnel = "HOPWISE_NO_TUNNEL": "no tunnel that is up has these ends",
     TunnelLoop = "HOPWISE_TUNNEL_LOOP": "the route to the tunnel's far end leads into the tunnel itself",
     TooDeep = "HOPWISE_TOO_DEEP": "too many virtual links handed the packet on: a loop of links",

@@ -105,7 +105,8 @@ fn external(ns: &mut Namespace, cx: &mut Cx<'_>, sender: &Sender, mut packet: Pa
     let ip = Ipv4Addr::from(core::mem::take(&mut packet.next_hop));
     let vni = core::mem::take(&mut packet.tunnel_id);
     if ip.is_unspecified() {
-        return dropped(ns, cx, sender.link, packet, DropReason::NoTxTarget);
+        // Linux counts it nowhere.
+        return cx.drop(packet, DropReason::TunnelTxinfo);
     }
     let sender = Sender { config: Config { udp_csum: false, ..sender.config }, ..*sender };
     let remote = Remote { ip, port: sender.config.port, vni: vni & 0x00ff_ffff, via: IfIndex::NONE };
