@@ -78,7 +78,8 @@ fn carry_out(sys: &mut Sys<'_, SimKernel>, config: &Value, version: &str) -> Res
     let args = sys.env("CNI_ARGS").unwrap_or_default();
     let arg = |name: &str| {
         let pairs = args.split(';').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).last().unwrap_or_default()
+        // Of two values the later one counts.
+        pairs.rev().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).unwrap_or_default()
     };
     let pod = Pod { namespace: arg("K8S_POD_NAMESPACE"), name: arg("K8S_POD_NAME"), uid: arg("K8S_POD_UID") };
     let host = sys.root_ns();

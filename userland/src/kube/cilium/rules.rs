@@ -34,8 +34,9 @@ pub(super) fn text(facts: &Facts) -> String {
         for (chain, _) in *chains {
             let _ = writeln!(text, ":{chain} - [0:0]");
         }
+        // In front of kube-proxy's (`prepend-iptables-chains`).
         for (chain, from) in *chains {
-            let _ = writeln!(text, "-A {from} -m comment --comment \"cilium-feeder: {chain}\" -j {chain}");
+            let _ = writeln!(text, "-I {from} 1 -m comment --comment \"cilium-feeder: {chain}\" -j {chain}");
         }
         let rules = if *table == "nat" { nat(facts) } else { filter() };
         for (rule, comment, target) in rules {

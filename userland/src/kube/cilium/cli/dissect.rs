@@ -273,3 +273,68 @@ fn icmp_type(kind: u8, code: u8) -> String {
     };
     format!("{named}({code})")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame between the hosts of the document, with this protocol and what follows the IPv4 header.
+    fn frame(protocol: u8, l4: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x42, 0xef, 0xf8, 0x7a, 0x9e, 0xf7, 0xca, 0x0e, 0xfa, 0x6c, 0x0f, 0x30, 8, 0];
+        let length = (20 + l4.len()) as u16;
+        bytes.extend([0x45, 0]);
+        bytes.extend(length.to_be_bytes());
+        bytes.extend([0xb2, 0x94, 0x40, 0, 62, protocol, 0x74, 0x44, 10, 0, 0, 85, 10, 0, 1, 124]);
+        bytes.extend(l4);
+        bytes
+    }
+
+    /// The packet that the document prints, with the two bytes that its sample is padded with.
+    #[test]
+    fn the_echo_request_of_the_document() {
+        let mut echo = vec![8, 0, 0x51, 0x7d, 0x0c, 0, 0, 0];
+        echo.extend([0; 56]);
+        let mut bytes = frame(1, &echo);
+        assert_eq!(summary(&bytes), "10.0.0.85 -> 10.0.1.124 EchoRequest");
+        bytes.extend([0; 2]);
+        assert_eq!(
+            layers(&bytes),
+            "Ethernet {Contents=[..14..] Payload=[..86..] SrcMAC=ca:0e:fa:6c:0f:30 DstMAC=42:ef:f8:7a:9e:f7 EthernetType=IPv4 Length=0}\n\
+             IPv4 {Contents=[..20..] Payload=[..64..] Version=4 IHL=5 TOS=0 Length=84 Id=45716 Flags=DF FragOffset=0 TTL=62 \
+             Protocol=ICMPv4 Checksum=29764 SrcIP=10.0.0.85 DstIP=10.0.1.124 Options=[] Padding=[]}\n\
+             ICMPv4 {Contents=[..8..] Payload=[..56..] TypeCode=EchoRequest Checksum=20861 Id=3072 Seq=0}\n  \
+             Failed to decode layer: No decoder for layer type Payload\n"
+        );
+    }
+
+    #[test]
+    fn segments_and_datagrams() {
+        let mut syn = vec![0x9c, 0x40, 0, 80, 0, 0, 0, 7, 0, 0, 0, 0, 0x60, 2, 0xfa, 0xf0, 0x12, 0x34, 0, 0];
+        syn.extend([2, 4, 5, 0xb4]);
+        let bytes = frame(6, &syn);
+        assert_eq!(summary(&bytes), "10.0.0.85:40000 -> 10.0.1.124:80 tcp SYN");
+        let text = layers(&bytes);
+        assert_eq!(
+            text.lines().last(),
+            Some(
+                "TCP {Contents=[..24..] Payload=[] SrcPort=40000 DstPort=80(http) Seq=7 Ack=0 DataOffset=6 FIN=false SYN=true \
+                 RST=false PSH=false ACK=false URG=false ECE=false CWR=false NS=false Window=64240 Checksum=4660 Urgent=0 \
+                 Options=[TCPOption(MSS:1460 0x05b4)] Padding=[]}"
+            )
+        );
+        let bytes = frame(17, &[0x9c, 0x40, 0, 53, 0, 9, 0, 0, 1]);
+        assert_eq!(summary(&bytes), "10.0.0.85:40000 -> 10.0.1.124:53 udp");
+        assert!(layers(&bytes).ends_with("Failed to decode layer: No decoder for layer type DNS\n"));
+    }
+
+    #[test]
+    fn broken_frames_do_no_harm() {
+        let mut syn = vec![0; 20];
+        syn[12] = 0xf0;
+        let whole = frame(6, &syn);
+        for len in 0..whole.len() {
+            layers(&whole[..len]);
+            summary(&whole[..len]);
+        }
+    }
+}
