@@ -1,7 +1,7 @@
 //! Encapsulation by itself: headers on and off, and the hash that chooses a flow's path.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use hopwise_benches::{Carrier, Tunnel, frames};
+use hopwise_benches::{Carrier, Pods, Tunnel, Way, frames};
 use hopwise_protocols::encap::{Outer, flow, ipip, vxlan};
 use hopwise_protocols::fib::Flow;
 use hopwise_protocols::fib::multipath::{self, HashPolicy};
@@ -42,6 +42,19 @@ pub(crate) fn tunnels(c: &mut Criterion) {
             });
         });
         pool.consumed(packet);
+    }
+    group.finish();
+}
+
+/// A packet's way from pod to pod over two nodes: by the stack, by the stack with Cilium's programs, by the programs.
+pub(crate) fn pods(c: &mut Criterion) {
+    const BURST: u32 = 64;
+    let mut group = c.benchmark_group("cilium");
+    group.throughput(Throughput::Elements(u64::from(BURST)));
+    for (name, way) in [("plain", Way::Plain), ("legacy", Way::Legacy), ("host-routing", Way::HostRouting)] {
+        let mut pods = Pods::new(way, 1400).unwrap();
+        assert_eq!(pods.send(BURST), u64::from(BURST));
+        group.bench_function(BenchmarkId::new(name, 1400), |b| b.iter(|| pods.send(BURST)));
     }
     group.finish();
 }

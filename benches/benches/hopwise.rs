@@ -29,6 +29,7 @@ criterion_group!(
     conntrack::conntrack,
     encap::tunnels,
     encap::way,
+    encap::pods,
     encap::hashes,
     tcp::bulk,
     tcp::exchange,

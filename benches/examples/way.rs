@@ -6,6 +6,8 @@
 //! valgrind --tool=callgrind target/release/examples/way vxlan 100
 //! ```
 
+#![expect(clippy::disallowed_types, reason = "what it takes is what it tells")]
+
 use std::time::Instant;
 
 use hopwise_benches::{Carrier, Chain, ChainOptions, Switch, Tunnel};

@@ -3,7 +3,7 @@
 
 use allocation_counter::measure;
 use hopwise_benches::hop::{Hop, datagram};
-use hopwise_benches::{Bulk, Carrier, Chain, ChainOptions, Crowd, Switch, Tunnel, address, frames, join};
+use hopwise_benches::{Bulk, Carrier, Chain, ChainOptions, Crowd, Pods, Switch, Tunnel, Way, address, frames, join};
 use hopwise_protocols::fib::{Insert, RT_TABLE_MAIN, Route, RouteType};
 use hopwise_protocols::wire::MacAddr;
 use hopwise_sim_core::{Duration, IfIndex, NsId};
@@ -99,6 +99,16 @@ fn a_packet_of_a_vrf_allocates_nothing() {
     arrive(&mut net, (router, link), &frame, 512);
     let counted = measure(|| assert_eq!(arrive(&mut net, (router, link), &frame, 500), 500));
     assert_eq!(counted.count_total, 0, "500 packets made {} allocations", counted.count_total);
+}
+
+#[test]
+fn a_packet_through_programs_allocates_nothing() {
+    for way in [Way::Legacy, Way::HostRouting] {
+        let mut pods = Pods::new(way, 1400).unwrap();
+        pods.send(512);
+        let counted = measure(|| assert_eq!(pods.send(500), 500));
+        assert_eq!(counted.count_total, 0, "{way:?}: 500 packets made {} allocations", counted.count_total);
+    }
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub const AGEING: u32 = 300;
 /// What a person sets (`struct vxlan_config`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Config {
+    /// Who gives it a packet says where it goes and in which network (`external`); there is no forwarding.
+    pub external: bool,
     /// The network number.
     pub vni: u32,
     /// Where frames go whose destination is not known: a host, a group, or 0.0.0.0 for nowhere.
@@ -94,6 +96,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
+            external: false,
             vni: 0,
             remote: Ipv4Addr::UNSPECIFIED,
             local: Ipv4Addr::UNSPECIFIED,
@@ -159,6 +162,9 @@ pub struct Vxlan {
 fn describe(link: &Link, d: &mut Describe) {
     let Some(vxlan) = link.kind.vxlan() else { return };
     let config = &vxlan.config;
+    if config.external {
+        d.push("external", Value::Bool(true), "external ".into());
+    }
     d.number("id", "id", config.vni.into());
     if !config.remote.is_unspecified() {
         let word = if config.remote.is_multicast() { "group" } else { "remote" };

@@ -134,6 +134,8 @@ pub enum Detail {
         /// What it was asked for.
         what: Miss,
     },
+    /// A program of tc looked at the frame.
+    Program(Box<ProgramNote>),
     /// It died.
     Dropped {
         /// Why.
@@ -156,6 +158,23 @@ pub struct RuleNote {
     pub text: String,
     /// What came of it: `ACCEPT`, `jump KUBE-SVC-X`, `continue`...
     pub verdict: String,
+}
+
+/// What a program of tc did with a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramNote {
+    /// The link.
+    pub link: IfIndex,
+    /// `ingress` or `egress`.
+    pub hook: &'static str,
+    /// The name of the program.
+    pub program: &'static str,
+    /// What it said.
+    pub verdict: String,
+    /// Who talks with whom, by their identities; 0: not known.
+    pub identity: (u32, u32),
+    /// Why it dropped the frame, or how the frame stands to its connection; may be empty.
+    pub why: &'static str,
 }
 
 /// A packet in another one.

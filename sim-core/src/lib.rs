@@ -18,7 +18,7 @@ pub use agenda::{Agenda, Key, MAX_LANES};
 pub use errno::Errno;
 pub use fate::{DropReason, Fate};
 pub use id::{HostId, IfIndex, NsId, PacketId};
-pub use journey::{BridgeVerdict, Detail, Journey, Miss, Record, Rewrite, RuleNote, TunnelNote};
+pub use journey::{BridgeVerdict, Detail, Journey, Miss, ProgramNote, Record, Rewrite, RuleNote, TunnelNote};
 pub use packet::{ConnInfo, ConnTag, Fields, HEADROOM, Packet, PacketType, Pool, PoolStats, VlanTag};
 pub use rng::Rng;
 pub use time::{Duration, EPOCH_UNIX_NS, Time};

@@ -132,6 +132,9 @@ pub struct Fields {
     /// The next hop, on the way through a link without link-layer addresses: a tunnel without a far end of its own asks
     /// for it (`rt_nexthop`). On the way in through a tunnel that learns: the host it came from.
     pub next_hop: [u8; 4],
+    /// The network's number that a program of tc gave it on the way into a tunnel, or that it had on the way out of one
+    /// (`struct ip_tunnel_key`).
+    pub tunnel_id: u32,
     /// How many virtual devices handed it on without a queue in between; bounds recursion (`XMIT_RECURSION_LIMIT`).
     pub depth: u8,
 }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use hopwise_capture::print::{PrintOptions, Printer};
 use hopwise_capture::{Frame, LinkType, Meta};
-use hopwise_sim_core::{BridgeVerdict, Detail, IfIndex, Miss, NsId, PacketId, Record, Time};
+use hopwise_sim_core::{BridgeVerdict, Detail, IfIndex, Miss, NsId, PacketId, ProgramNote, Record, Time};
 use hopwise_userland::World;
 use hopwise_userland::captures::link_type;
 use serde_json::{Value, json};
@@ -198,6 +198,7 @@ impl<'w> Journeys<'w> {
             Detail::Miss { link: l, what: Miss::Ip(addr) } => {
                 ("miss", format!("{} does not know the MAC address of {addr}", link(*l)))
             }
+            Detail::Program(note) => ("tc", program(link(note.link), note)),
             Detail::Dropped { reason } => ("DROP", format!("{}: {}", reason.name(), reason.text())),
             _ => ("?", format!("{:?}", record.detail)),
         }
@@ -234,5 +235,18 @@ fn protocol_name(protocol: u8) -> String {
         6 => "tcp".into(),
         17 => "udp".into(),
         n => n.to_string(),
+    }
+}
+
+/// What a program of tc did, in words.
+fn program(link: &str, note: &ProgramNote) -> String {
+    let mut text = format!("{} at {} of {link}: {}", note.program, note.hook, note.verdict);
+    if !note.why.is_empty() {
+        text += &format!(", {}", note.why);
+    }
+    match note.identity {
+        (0, 0) => text,
+        (from, 0) => text + &format!(", from identity {from}"),
+        (from, to) => text + &format!(", identity {from} to {to}"),
     }
 }

@@ -6,6 +6,7 @@ use hopwise_sim_core::IfIndex;
 use rustc_hash::FxHashMap;
 
 use crate::inet::InetDev;
+use crate::path::tc::Clsact;
 
 /// A link with what the network layers keep for it.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Dev {
     pub captured: bool,
     /// Its carrier changed and the link watcher has not looked yet (`__LINK_STATE_LINKWATCH_PENDING`).
     pub watched: bool,
+    /// The programs at its hooks (`tc qdisc add dev LINK clsact`).
+    pub clsact: Option<Box<Clsact>>,
 }
 
 impl core::ops::Deref for Dev {
@@ -212,7 +215,14 @@ mod tests {
 
     fn dev(index: u32) -> Box<Dev> {
         let link = Link { index: IfIndex(index), name: format!("l{index}").into(), ..Link::new(Kind::Dummy) };
-        Box::new(Dev { link, inet: InetDev::default(), neigh: NeighParms::default(), captured: false, watched: false })
+        Box::new(Dev {
+            link,
+            inet: InetDev::default(),
+            neigh: NeighParms::default(),
+            captured: false,
+            watched: false,
+            clsact: None,
+        })
     }
 
     proptest! {

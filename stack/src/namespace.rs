@@ -16,6 +16,7 @@ use crate::dev::{Dev, DevTable};
 use crate::nsid::NsIdTable;
 use crate::path::arp::ProxyQueue;
 use crate::path::route::RouteMemo;
+use crate::path::tc::cilium;
 use crate::snmp::LazySnmp;
 use crate::socket::SocketTable;
 use crate::sysctl::Sysctl;
@@ -103,6 +104,8 @@ pub struct Namespace {
     pub vrfs: u32,
     /// It has, or had, a VRF: the rule of VRFs was added.
     pub had_vrf: bool,
+    /// The maps of Cilium's programs, if it was ever started here.
+    pub cilium: Option<Box<cilium::Maps>>,
     /// When the timer for garbage collection was set; `None`: not running.
     pub neigh_gc_at: Option<Time>,
 }
@@ -143,6 +146,7 @@ impl Namespace {
             conntrack: None,
             tunnels: None,
             vxlan: None,
+            cilium: None,
             neigh_gc_at: None,
         }
     }

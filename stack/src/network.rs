@@ -198,8 +198,14 @@ impl Network {
         }
         let mut neigh = space.neigh_default.clone();
         neigh.draw_reachable_time(&mut space.rng);
-        let dev =
-            Dev { link, inet: InetDev { addrs: smallvec::SmallVec::new(), conf }, neigh, captured, watched: false };
+        let dev = Dev {
+            link,
+            inet: InetDev { addrs: smallvec::SmallVec::new(), conf },
+            neigh,
+            captured,
+            watched: false,
+            clsact: None,
+        };
         space.devs.insert(Box::new(dev));
         index
     }

@@ -8,6 +8,9 @@ use rustc_hash::FxHashMap;
 
 use crate::socket::SocketId;
 
+/// In place of a network's number: the link takes those of all networks, whose number stays beside the frame.
+pub const ANY_NETWORK: u32 = u32::MAX;
+
 /// Where a link is.
 pub type Place = (NsId, IfIndex);
 
@@ -18,6 +21,8 @@ pub struct Sock {
     pub port: u16,
     /// Whether it takes IPv6 datagrams without checksum (the one receive flag there is here).
     pub zero_csum6: bool,
+    /// Whether its link takes the frames of all networks.
+    pub external: bool,
     /// The socket.
     pub id: SocketId,
     /// How many links use it.
@@ -41,7 +46,7 @@ impl VxlanNet {
     /// The link that gets the frames of a network (`vxlan_vs_find_vni`).
     #[inline]
     pub fn find(&self, port: u16, vni: u32) -> Option<Place> {
-        self.up.get(&(port, vni)).copied()
+        self.up.get(&(port, vni)).or_else(|| self.up.get(&(port, ANY_NETWORK))).copied()
     }
 
     /// Whether a packet to a group that came in through `link` is for one of the links here (`ip_check_mc_rcu`).

@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use crate::kube::Kube;
 use crate::rtnetlink::Rtnetlink;
 use crate::unix::UnixSockets;
+use crate::kube::cilium::Node as CiliumNode;
 
 /// The kernel of all machines: the network, the named namespaces of each machine, the sockets of each process.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct SimKernel {
     tuns: Vec<(Pid, TunFile)>,
     /// The processes that listen to the connections of a namespace.
     listeners: Vec<(Pid, NsId)>,
+    /// The processes that listen to Cilium's programs of a namespace.
+    monitors: Vec<(Pid, NsId)>,
     /// The modules that `modprobe` was asked for on each machine, the last one first.
     pub modules: BTreeMap<MachineId, Vec<&'static str>>,
     /// The Kubernetes cluster, if there is one.
@@ -35,6 +38,8 @@ pub struct SimKernel {
     pub unix: UnixSockets,
     /// The processes that listen to changes of links, addresses and routes.
     pub rtnetlink: Rtnetlink,
+    /// What the Cilium agent of each machine keeps in its memory.
+    pub cilium: BTreeMap<MachineId, CiliumNode>,
 }
 
 impl SimKernel {
@@ -46,10 +51,12 @@ impl SimKernel {
             sockets: Vec::new(),
             tuns: Vec::new(),
             listeners: Vec::new(),
+            monitors: Vec::new(),
             modules: BTreeMap::new(),
             kube: Kube::new(seed),
             unix: UnixSockets::default(),
             rtnetlink: Rtnetlink::default(),
+            cilium: BTreeMap::new(),
         }
     }
 
@@ -91,6 +98,13 @@ impl SimKernel {
     pub fn listen_to_conntrack(&mut self, pid: Pid, ns: NsId) -> u64 {
         self.listeners.push((pid, ns));
         self.net.with_conntrack(ns, |table, _| table.events.listen(Self::owner(pid))).unwrap_or(0)
+    }
+
+    /// A process listens to what Cilium's programs of a namespace tell, and is woken for it. Gives the number of the next event.
+    pub fn listen_to_cilium(&mut self, pid: Pid, ns: NsId) -> u64 {
+        self.monitors.push((pid, ns));
+        let maps = self.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut());
+        maps.map_or(0, |maps| maps.events.listen(Self::owner(pid)))
     }
 
     /// The namespace of that name on a machine.
@@ -149,6 +163,13 @@ impl Kernel for SimKernel {
         self.tuns = kept;
         for (_, file) in gone {
             self.net.tun_close(file);
+        }
+        let (gone, kept): (Vec<_>, Vec<_>) = core::mem::take(&mut self.monitors).into_iter().partition(|l| l.0 == pid);
+        self.monitors = kept;
+        for (_, ns) in gone {
+            if let Some(maps) = self.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut()) {
+                maps.events.leave(Self::owner(pid));
+            }
         }
         let (gone, kept): (Vec<_>, Vec<_>) = core::mem::take(&mut self.listeners).into_iter().partition(|l| l.0 == pid);
         self.listeners = kept;

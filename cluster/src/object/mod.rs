@@ -1,6 +1,7 @@
 //! The objects of a cluster: one file per kind, one line per kind in [`registry`].
 
 pub mod calico;
+pub mod cilium;
 pub mod decode;
 pub mod deployment;
 pub mod endpoint_slice;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use cilium::{CiliumEndpoint, CiliumIdentity, CiliumNode};
 pub use deployment::Deployment;
 pub use endpoint_slice::EndpointSlice;
 pub use endpoints::Endpoints;

@@ -10,8 +10,8 @@ use super::calico::{
 };
 use super::decode::{Mistake, typed};
 use super::{
-    Deployment, EndpointSlice, Endpoints, Kind, Namespace, NetworkPolicy, Node, Object, Pod, ReplicaSet, Service,
-    TypeInfo,
+    CiliumEndpoint, CiliumIdentity, CiliumNode, Deployment, EndpointSlice, Endpoints, Kind, Namespace, NetworkPolicy,
+    Node, Object, Pod, ReplicaSet, Service, TypeInfo,
 };
 use crate::print::Column;
 
@@ -57,6 +57,9 @@ pub static KINDS: &[Row] = &[
     row::<IpamConfig>(),
     row::<CalicoNetworkPolicy>(),
     row::<GlobalNetworkPolicy>(),
+    row::<CiliumEndpoint>(),
+    row::<CiliumIdentity>(),
+    row::<CiliumNode>(),
 ];
 
 /// The kinds that `kubectl get all` means.

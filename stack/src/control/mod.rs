@@ -12,6 +12,7 @@ pub mod qdisc;
 pub mod route;
 pub mod rule;
 pub mod sysctl;
+pub mod tc;
 pub mod tun;
 pub mod tunnel;
 pub mod vxlan;

@@ -1,6 +1,8 @@
 //! A frame is given to a link: queued if somebody put a queue there, captured, counted, and handed on in the way of the
 //! link's kind. Models `__dev_queue_xmit` and each kind's `ndo_start_xmit`.
 
+use core::ops::ControlFlow;
+
 use hopwise_devices::veth::Sent;
 use hopwise_devices::{Kind, lo};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
@@ -11,7 +13,7 @@ use crate::cx::Cx;
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::{ipip, qdisc, stacked, vlan, vrf, vxlan};
+use crate::path::{ipip, qdisc, stacked, tc, vlan, vrf, vxlan};
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -28,6 +30,19 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
         dev.stats.tx_dropped += 1;
         return cx.drop(packet, DropReason::TooDeep);
     }
+    if dev.clsact.is_some() {
+        return match tc::egress(ns, cx, link, packet) {
+            ControlFlow::Continue(packet) => queue(ns, cx, link, packet),
+            ControlFlow::Break(fate) => fate,
+        };
+    }
+    queue(ns, cx, link, packet)
+}
+
+/// The frame goes into the queue of the link, or is sent at once if there is none.
+#[inline]
+fn queue(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Fate {
+    let Some(dev) = ns.devs.get_mut(link) else { return cx.drop(packet, DropReason::DevReady) };
     // A link that is down or has no carrier keeps the noop discipline, which drops.
     if !dev.active {
         dev.stats.tx_dropped += u64::from(dev.is_up());

@@ -11,7 +11,7 @@ use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
 use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
-use crate::path::{vlan, vxlan};
+use crate::path::{tc, vlan, vxlan};
 use crate::socket::packet;
 
 /// Takes a frame in at `link`. Afterwards the packet begins with its network header and knows its EtherType, for whom
@@ -84,6 +84,7 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     }
     cx.note(&packet, || Detail::LinkRx { link });
     let taps = if dev.kind.vrf().is_some() { 0 } else { dev.taps };
+    let programs = dev.clsact.is_some();
     if vlan::is_tag(protocol) && !vlan::untag(&mut packet) {
         return ControlFlow::Break(cx.drop(packet, DropReason::PktTooSmall));
     }
@@ -92,6 +93,9 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     }
     let pulled = packet.pull(ETH_HLEN);
     debug_assert!(pulled, "ethernet() saw a whole header");
+    if programs {
+        return tc::ingress(ns, cx, link, packet);
+    }
     ControlFlow::Continue(packet)
 }
 

@@ -30,6 +30,7 @@ pub mod qdisc;
 pub mod redirect;
 pub mod route;
 pub mod stacked;
+pub mod tc;
 pub mod tcp;
 pub mod tunnel;
 pub mod udp;

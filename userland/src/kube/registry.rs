@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::cilium;
 use super::cni::CniPlugin;
 
 /// Settings of a plugin, as the front matter has them.
@@ -31,6 +32,7 @@ pub static PLUGINS: &[Row] = &[
         make: super::bridge::make,
     },
     Row { name: "flannel", about: "bridge, and VXLAN or routes between nodes", make: super::flannel::make },
+    Row { name: "cilium", about: "programs at the hooks of links, identities, policies", make: cilium::make },
 ];
 
 /// The plugin of a name.

@@ -1,8 +1,9 @@
-//! `tc` of iproute2 6.1: queueing disciplines. There are no filters and no actions, and no classes that can be made:
-//! what asks for them is refused as by a kernel without them.
+//! `tc` of iproute2 6.1: queueing disciplines, and the programs at a link's hooks. There are no actions, and no classes that
+//! can be made: what asks for them is refused as by a kernel without them.
 
 mod class;
 mod fifo;
+mod filter;
 mod kinds;
 mod netem;
 mod prio;
@@ -31,27 +32,10 @@ fn command(ip: &mut Ip<'_, '_>, args: &mut Args, (): &()) -> Done {
     match () {
         () if is("qdisc") => qdisc::run(ip, args),
         () if is("class") => class::run(ip, args),
-        () if is("filter") => filter(ip, args),
-        () if is("chain") => filter(ip, args),
+        () if is("filter") => filter::run(ip, args),
+        () if is("chain") => filter::run(ip, args),
         () if is("help") => Err(Fail::as_is(0, USAGE.to_owned())),
         () => Err(Fail::new(255, format!("Object \"{word}\" is unknown, try \"tc help\"."))),
-    }
-}
-
-/// `tc filter`: there are none. Adding one is refused as by a kernel that was built without classifiers.
-fn filter(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let word = args.next().unwrap_or_else(|| "show".into());
-    let is = |full| args::matches(&word, full);
-    let device = device(args);
-    match () {
-        () if is("show") || is("list") || is("lst") => device.map_or(Ok(()), |name| ip.need_link(&name).map(|_| ())),
-        () if is("add") || is("change") || is("replace") || is("delete") || is("get") => {
-            if let Some(name) = device {
-                ip.need_link(&name)?;
-            }
-            Err(Fail::new(2, "Error: TC classifier not found.\nWe have an error talking to the kernel"))
-        }
-        () => Err(Fail::new(255, format!("Command \"{word}\" is unknown, try \"tc filter help\"."))),
     }
 }
 

@@ -79,6 +79,12 @@ fn words(args: &mut Args) -> Done<Words> {
             "ingress" | "clsact" if words.parent.is_some() => {
                 return Err(Fail::new(255, format!("Error: \"{word}\" is a duplicate parent ID")));
             }
+            "ingress" | "clsact" => {
+                if let Some(more) = args.next() {
+                    return Err(Fail::as_is(1, format!("What is \"{more}\"?\nUsage: ... {word}\n")));
+                }
+                words.kind = Some(word);
+            }
             "help" => return Err(Fail::as_is(0, USAGE.to_owned())),
             _ => {
                 words.spec = kinds::parse(&word, args)?;
@@ -137,8 +143,9 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, verb: Verb) -> Done {
     let link = device(ip, &words)?;
     let ns = ip.ns;
     let Words { handle, parent, kind, spec, .. } = words;
-    // Disciplines for what comes in are not of this kernel.
-    let parent = parent.or(kind.as_deref().filter(|kind| matches!(*kind, "ingress" | "clsact")).map(|_| Parent::Root));
+    if let Some(ingress_only) = hooks(kind.as_deref()) {
+        return Ok(ip.net().clsact_modify(ns, link, verb, ingress_only)?);
+    }
     if spec.is_none() && kind.is_some() {
         return Err(NlError::with(Errno::ENOENT, "Specified qdisc kind is unknown").into());
     }
@@ -150,8 +157,23 @@ fn delete(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let words = words(args)?;
     let link = device(ip, &words)?;
     let ns = ip.ns;
+    if let Some(ingress_only) = hooks(words.kind.as_deref()) {
+        return Ok(ip.net().clsact_del(ns, link, ingress_only)?);
+    }
     Ok(ip.net().qdisc_del(ns, link, words.parent, words.handle, words.kind.as_deref())?)
 }
+
+/// Whether a kind is one of those that stand for the hooks of a link; true: the one without a hook for what goes out.
+fn hooks(kind: Option<&str>) -> Option<bool> {
+    match kind {
+        Some("ingress") => Some(true),
+        Some("clsact") => Some(false),
+        _ => None,
+    }
+}
+
+/// The handle of that kind, the disciplines' own minor numbers aside (`TC_H_INGRESS`).
+const HOOKS: u16 = 0xffff;
 
 /// Which disciplines are shown.
 #[derive(Default)]
@@ -159,6 +181,7 @@ struct Filter {
     link: Option<IfIndex>,
     handle: u16,
     parent: Option<Parent>,
+    hooks_only: bool,
 }
 
 fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
@@ -180,7 +203,7 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             }
             // Disciplines that the kernel made itself are not kept apart here.
             "invisible" => {}
-            "ingress" | "clsact" => return Ok(()),
+            "ingress" | "clsact" => filter.hooks_only = true,
             "help" => return Err(Fail::as_is(0, USAGE.to_owned())),
             _ => return Err(Fail::new(255, format!("What is \"{word}\"? Try \"tc qdisc help\"."))),
         }
@@ -192,7 +215,10 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let Some(space) = sys.kernel.net.ns(*ns) else { return Ok(()) };
     out.open();
     for dev in space.devs.iter().filter(|dev| filter.link.is_none_or(|link| link == dev.index)) {
-        show_link(out, opt, dev, &filter);
+        if !filter.hooks_only {
+            show_link(out, opt, dev, &filter);
+        }
+        show_hooks(out, opt, dev, &filter);
     }
     out.close();
     Ok(())
@@ -209,6 +235,23 @@ fn show_link(out: &mut Out, opt: &Options, dev: &Dev, filter: &Filter) {
         return;
     };
     show_tree(out, opt, dev, &queue.qdisc, filter);
+}
+
+/// `clsact` or `ingress`, which stand beside the root.
+fn show_hooks(out: &mut Out, opt: &Options, dev: &Dev, filter: &Filter) {
+    let Some(clsact) = &dev.clsact else { return };
+    let parent = Parent::Class(HOOKS, 0xfff1);
+    if (filter.handle != 0 && filter.handle != HOOKS) || filter.parent.is_some_and(|wanted| wanted != parent) {
+        return;
+    }
+    out.open_object(None);
+    head(out, dev, (clsact.kind(), HOOKS), parent, 1, filter);
+    out.object(Some("options"), |out| {
+        if clsact.ingress_only {
+            out.text("---------------- ");
+        }
+    });
+    tail(out, opt, QdiscStats::default(), (0, 0));
 }
 
 /// The root, then all inside in the order of the kernel's hash table (`qdisc_hash`, 16 buckets).

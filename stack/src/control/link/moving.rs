@@ -65,6 +65,7 @@ impl Network {
         dev.link.qdisc = Qdisc::Noop;
         let lower = dev.link.kind.lower();
         dev.link.queue = None;
+        dev.clsact = None;
         dev.inet = InetDev { conf: space.conf_default.clone(), ..InetDev::default() };
         dev.neigh = space.neigh_default.clone();
         let watched = core::mem::take(&mut dev.watched);

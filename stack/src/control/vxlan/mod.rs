@@ -14,7 +14,7 @@ use hopwise_sim_core::{IfIndex, NsId};
 use crate::error::{Errno, NlError};
 use crate::network::Network;
 use crate::socket::{SocketId, SocketKind, udp};
-use crate::vxlan::{Place, Sock, VxlanNet};
+use crate::vxlan::{ANY_NETWORK, Place, Sock, VxlanNet};
 
 pub(super) use fdb::rows;
 pub use fdb::{FdbTunnel, TunnelRow};
@@ -22,6 +22,8 @@ pub use fdb::{FdbTunnel, TunnelRow};
 /// What is asked for after `type vxlan`; what is left out stays, or gets its default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct VxlanChange {
+    /// `[no]external`.
+    pub external: Option<bool>,
     /// `id`.
     pub vni: Option<u32>,
     /// `remote` or `group`.
@@ -99,6 +101,7 @@ impl VxlanChange {
     fn may_change(&self, old: &Config) -> Result<(), NlError> {
         let flag = |asked: bool, text: &str| if asked { say(Errno::EOPNOTSUPP, text) } else { Ok(()) };
         flag(self.vni.is_some_and(|vni| vni != old.vni), "Cannot change VNI")?;
+        flag(self.external.is_some(), "vxlan: cannot change COLLECT_METADATA flag")?;
         flag(self.ttl_inherit, "vxlan: cannot change TTL_INHERIT flag")?;
         flag(self.proxy.is_some(), "vxlan: cannot change PROXY flag")?;
         flag(self.rsc.is_some(), "vxlan: cannot change RSC flag")?;
@@ -114,6 +117,7 @@ impl VxlanChange {
 
     fn apply(&self, old: Config) -> Config {
         Config {
+            external: self.external.unwrap_or(old.external),
             vni: self.vni.unwrap_or(old.vni),
             remote: self.remote.unwrap_or(old.remote),
             local: self.local.unwrap_or(old.local),
@@ -124,7 +128,8 @@ impl VxlanChange {
             ttl_inherit: self.ttl_inherit || old.ttl_inherit,
             tos: self.tos.unwrap_or(old.tos),
             df: self.df.unwrap_or(old.df),
-            learning: self.learning.unwrap_or(old.learning),
+            // iproute2 asks for learning unless something else decides where frames go.
+            learning: self.learning.unwrap_or(old.learning && self.external != Some(true)),
             proxy: self.proxy.unwrap_or(old.proxy),
             rsc: self.rsc.unwrap_or(old.rsc),
             l2miss: self.l2miss.unwrap_or(old.l2miss),
@@ -192,7 +197,7 @@ impl Network {
         let others = space.vxlan.iter().flat_map(|v| v.links.iter()).filter(|place| Some(**place) != own);
         for &(ns, link) in others {
             let Some(other) = self.ns(ns).and_then(|n| n.devs.get(link)?.kind.vxlan()) else { continue };
-            let same = |c: &Config| (c.vni, c.port, c.udp6_zero_csum_rx);
+            let same = |c: &Config| (c.vni, c.port, c.udp6_zero_csum_rx, c.external);
             if same(&other.config) == same(config) {
                 return say(Errno::EEXIST, "A VXLAN device with the specified VNI already exists");
             }
@@ -268,7 +273,8 @@ impl Network {
         self.share_socket(home, &config)?;
         let group = config.remote.is_multicast().then_some((config.remote, config.dev));
         if let Some(net) = self.vxlan_net(home) {
-            net.join((ns, link), (config.port, config.vni), group);
+            let network = if config.external { ANY_NETWORK } else { config.vni };
+            net.join((ns, link), (config.port, network), group);
         }
         Ok(())
     }
@@ -277,7 +283,9 @@ impl Network {
     fn share_socket(&mut self, home: NsId, config: &Config) -> Result<(), NlError> {
         let (port, zero_csum6) = (config.port, config.udp6_zero_csum_rx);
         let net = self.vxlan_net(home).ok_or(Errno::ENODEV)?;
-        if let Some(sock) = net.socks.iter_mut().find(|s| s.port == port && s.zero_csum6 == zero_csum6) {
+        if let Some(sock) =
+            net.socks.iter_mut().find(|s| s.port == port && (s.zero_csum6, s.external) == (zero_csum6, config.external))
+        {
             sock.users += 1;
             return Ok(());
         }
@@ -291,7 +299,7 @@ impl Network {
             socket.tunnel = true;
         }
         if let Some(net) = self.vxlan_net(home) {
-            net.socks.push(Sock { port, zero_csum6, id, users: 1 });
+            net.socks.push(Sock { port, zero_csum6, external: config.external, id, users: 1 });
         }
         Ok(())
     }

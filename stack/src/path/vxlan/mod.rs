@@ -12,6 +12,8 @@ mod proxy;
 mod rcv;
 mod remote;
 
+use core::net::Ipv4Addr;
+
 use hopwise_devices::vxlan::fdb::Remote;
 use hopwise_devices::vxlan::{Config, Vxlan};
 use hopwise_protocols::wire::MacAddr;
@@ -61,6 +63,9 @@ pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pack
         return dropped(ns, cx, link, packet, DropReason::PktTooSmall);
     };
     let (mut dst, ethertype) = (header.dst, header.ethertype.get());
+    if sender.config.external {
+        return external(ns, cx, &sender, packet);
+    }
     if sender.config.proxy && ethertype == ETH_P_ARP {
         return proxy::arp_reduce(ns, cx, &sender, packet);
     }
@@ -92,6 +97,20 @@ pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pack
         Some(remote) => remote::xmit(ns, cx, &sender, &remote, shortened, packet),
         None => dropped(ns, cx, link, packet, DropReason::NoTxTarget),
     }
+}
+
+/// Where a frame goes and in which network says who gave it to the link: a program of tc (`struct ip_tunnel_key`). Without that
+/// it goes nowhere. `udp_csum` counts as off, as such a program asks for it (`BPF_F_ZERO_CSUM_TX`).
+fn external(ns: &mut Namespace, cx: &mut Cx<'_>, sender: &Sender, mut packet: Packet) -> Fate {
+    let ip = Ipv4Addr::from(core::mem::take(&mut packet.next_hop));
+    let vni = core::mem::take(&mut packet.tunnel_id);
+    if ip.is_unspecified() {
+        // Linux counts it nowhere.
+        return cx.drop(packet, DropReason::TunnelTxinfo);
+    }
+    let sender = Sender { config: Config { udp_csum: false, ..sender.config }, ..*sender };
+    let remote = Remote { ip, port: sender.config.port, vni: vni & 0x00ff_ffff, via: IfIndex::NONE };
+    remote::xmit(ns, cx, &sender, &remote, false, packet)
 }
 
 fn nth(ns: &mut Namespace, cx: &Cx<'_>, sender: &Sender, dst: MacAddr, i: usize) -> Option<Remote> {

@@ -56,6 +56,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, port: u16, len: usize, mut packe
     }
     tunnel::scrub(&mut packet, place.0 != cx.ns);
     packet.next_hop = outer.saddr;
+    packet.tunnel_id = header.vni();
     hand_over(cx, Duration::ZERO, place, packet)
 }
 

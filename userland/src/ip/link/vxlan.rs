@@ -45,7 +45,7 @@ struct Words {
     given: Vec<&'static str>,
     external: bool,
     group: bool,
-    /// Something was asked for that does not exist here: metadata mode, GBP, GPE, remote checksum offload.
+    /// Something was asked for that does not exist here: GBP, GPE, remote checksum offload.
     unsupported: bool,
 }
 
@@ -196,8 +196,11 @@ impl Words {
             "vnifilter" if on && !self.external => {
                 return Err(Fail::new(1, "vxlan: vnifilter is valid only when 'external' is set"));
             }
+            "external" => {
+                self.external |= on;
+                change.external = Some(on);
+            }
             _ => {
-                self.external |= name == "external" && on;
                 self.unsupported |= on;
             }
         }

@@ -1,0 +1,153 @@
+//! The maps by themselves: who is where, who may talk, what is known of connections.
+
+use core::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::ct::{CtMap, Key, Made, Segment, Status, Tuple};
+use super::maps::{Direction, IpCache, Match, Permit, PolicyKey, PolicyMap, Remote};
+
+const POD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 85);
+const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 124);
+
+const fn tcp(sport: u16, dport: u16) -> Tuple {
+    Tuple { protocol: 6, src: POD, sport, dst: OTHER, dport, related: false }
+}
+
+fn remote(identity: u32) -> Remote {
+    Remote { identity, tunnel: Ipv4Addr::UNSPECIFIED }
+}
+
+#[test]
+fn the_longest_prefix_says_who_it_is() {
+    let mut cache = IpCache::default();
+    cache.set(Ipv4Addr::UNSPECIFIED, 0, remote(2));
+    cache.set(Ipv4Addr::new(10, 0, 0, 99), 16, remote(300));
+    cache.set(POD, 32, remote(3352));
+    let who = |cache: &IpCache, addr| cache.lookup(addr).map(|found| found.identity);
+    assert_eq!(who(&cache, POD), Some(3352));
+    assert_eq!(who(&cache, OTHER), Some(300));
+    assert_eq!(who(&cache, Ipv4Addr::new(8, 8, 8, 8)), Some(2));
+    cache.remove(POD, 32);
+    assert_eq!(who(&cache, POD), Some(300));
+    cache.remove(Ipv4Addr::new(10, 0, 0, 0), 16);
+    cache.remove(Ipv4Addr::UNSPECIFIED, 0);
+    assert_eq!(who(&cache, POD), None);
+}
+
+#[test]
+fn a_policy_is_asked_from_the_narrowest_entry_on() {
+    let key = |identity, protocol, port| PolicyKey { direction: Direction::Ingress, identity, protocol, port };
+    let mut map = PolicyMap::default();
+    map.allow(key(3352, 6, 80));
+    map.allow(key(0, 6, 443));
+    map.allow(key(300, 0, 0));
+    map.deny(key(300, 6, 22));
+    let mut ask = |identity, protocol, port| {
+        let decision = map.decide(Direction::Ingress, identity, (protocol, port), 60);
+        (decision.verdict, decision.matched)
+    };
+    assert_eq!(ask(3352, 6, 80), (Permit::Allow, Match::L3L4));
+    assert_eq!(ask(3352, 6, 443), (Permit::Allow, Match::L4));
+    assert_eq!(ask(3352, 6, 81), (Permit::Missing, Match::None));
+    assert_eq!(ask(300, 17, 53), (Permit::Allow, Match::L3));
+    assert_eq!(ask(300, 6, 22), (Permit::Deny, Match::L3L4));
+    let counted =
+        map.iter().find(|(entry, _)| **entry == key(3352, 6, 80)).map(|(_, entry)| (entry.packets, entry.bytes));
+    assert_eq!(counted, Some((1, 60)));
+    let other_way = map.decide(Direction::Egress, 3352, (6, 80), 60);
+    assert_eq!(other_way.verdict, Permit::Missing);
+}
+
+#[test]
+fn a_pod_without_policy_is_open() {
+    let mut map = PolicyMap::open();
+    for direction in [Direction::Ingress, Direction::Egress] {
+        assert_eq!(map.decide(direction, 2, (6, 80), 1).verdict, Permit::Allow);
+        assert!(!map.enforces(direction));
+    }
+}
+
+/// `SYN`, `SYN ACK`, `ACK`, both `FIN`s, seen from the program of the pod that opens.
+#[test]
+fn the_life_of_a_tcp_connection() {
+    let mut map = CtMap::default();
+    let (tuple, back) = (tcp(40000, 80), tcp(40000, 80).reversed());
+    let syn = Segment::tcp(0x02);
+    assert_eq!(map.lookup(tuple, Direction::Egress, syn, 74, 100).status, Status::New);
+    assert!(map.create(tuple, Direction::Egress, syn, (74, 3352), 100));
+    let entry = |map: &CtMap| *map.iter().find(|(key, _)| **key == Key { tuple, made: Made::Out }).unwrap().1;
+    assert_eq!((entry(&map).lifetime, entry(&map).tx_packets, entry(&map).tx_flags_seen), (160, 1, 2));
+
+    let found = map.lookup(back, Direction::Ingress, Segment::tcp(0x12), 74, 101);
+    assert_eq!((found.status, found.flags, found.lifetime, found.tell), (Status::Reply, 0, Some(160), true));
+    assert_eq!((entry(&map).lifetime, entry(&map).seen_non_syn), (161, false), "the answer has a SYN, too");
+
+    let ack = map.lookup(tuple, Direction::Egress, Segment::tcp(0x10), 66, 101);
+    assert_eq!((ack.status, ack.tell), (Status::Established, true));
+    assert_eq!((entry(&map).lifetime, entry(&map).seen_non_syn), (101 + 21_600, true));
+    let again = map.lookup(tuple, Direction::Egress, Segment::tcp(0x10), 66, 102);
+    assert!(!again.tell, "nothing new within five seconds");
+
+    map.lookup(tuple, Direction::Egress, Segment::tcp(0x11), 66, 103);
+    assert_eq!(entry(&map).flags(), (0x12, "TxClosing SeenNonSyn ".to_owned()));
+    map.lookup(back, Direction::Ingress, Segment::tcp(0x11), 66, 104);
+    assert_eq!(entry(&map).lifetime, 114, "ten seconds after both have closed");
+    let reopened = map.lookup(tuple, Direction::Egress, syn, 74, 105);
+    assert_eq!(reopened.status, Status::Reopened);
+    assert_eq!(map.collect(50_000), 2, "the connection and its entry for errors");
+    assert!(map.is_empty());
+}
+
+#[test]
+fn an_entry_lives_until_it_is_collected() {
+    let mut map = CtMap::default();
+    let echo = Tuple { protocol: 1, dport: 0, ..tcp(3072, 0) };
+    let segment = Segment { creates: true, ..Segment::default() };
+    assert!(map.create(echo, Direction::Ingress, segment, (98, 3352), 10));
+    // The answer of the pod is looked up with flags=1, long after the lifetime is over.
+    let found = map.lookup(echo.reversed(), Direction::Egress, Segment::default(), 98, 5000);
+    assert_eq!((found.status, found.flags, found.lifetime), (Status::Reply, 1, Some(70)));
+    assert_eq!(map.collect(100), 1, "only the entry for errors, which nobody has used");
+    assert_eq!(map.len(), 1);
+}
+
+#[test]
+fn errors_are_related_in_both_directions() {
+    let mut map = CtMap::default();
+    assert!(map.create(tcp(40000, 80), Direction::Egress, Segment::tcp(0x02), (74, 3352), 1));
+    let error = Tuple { protocol: 1, sport: 0, dport: 0, related: true, ..tcp(0, 0) };
+    for tuple in [error, error.reversed()] {
+        for direction in [Direction::Egress, Direction::Ingress] {
+            let status = map.lookup(tuple, direction, Segment::default(), 90, 2).status;
+            let way_of_opening = tuple == error;
+            let fits = way_of_opening == (direction == Direction::Egress);
+            assert_eq!(status, if fits { Status::Related } else { Status::New });
+        }
+    }
+}
+
+proptest! {
+    /// Whatever comes, no tuple of bytes panics, and what is found was put there.
+    #[test]
+    fn any_frame_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let mut frame = bytes.clone();
+        let _ = super::frame::tuple(&bytes, &mut super::frag::FragMap::default());
+        let _ = super::frame::l3(&mut frame, None, None);
+        let _ = super::frame::answer_arp(&mut frame, hopwise_protocols::wire::MacAddr([2; 6]), POD);
+    }
+
+    /// The number of entries is what was made and not collected.
+    #[test]
+    fn collecting_leaves_what_lives(lives in prop::collection::vec((1u16..2000, 0u32..1000), 0..40), now in 0u32..2000) {
+        let mut map = CtMap::default();
+        for (port, at) in &lives {
+            prop_assert!(map.create(tcp(*port, 80), Direction::Egress, Segment::tcp(2), (60, 1), *at));
+        }
+        let before = map.len();
+        let gone = map.collect(now);
+        prop_assert_eq!(map.len() + gone, before);
+        prop_assert!(map.iter().all(|(_, entry)| entry.lifetime >= now));
+        prop_assert_eq!(map.collect(now), 0);
+    }
+}
