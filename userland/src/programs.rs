@@ -15,6 +15,13 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("birdc", Sbin, "bird2", "ask and steer bird", crate::bird::client),
         row("brctl", Sbin, "bridge-utils", "bridges, as they were set up before iproute2", crate::brctl::start),
         row("bridge", Sbin, "iproute2", "ports and forwarding databases of bridges", crate::bridge::start),
+        row(
+            "calicoctl",
+            Bin,
+            "calicoctl",
+            "Calico's objects, addresses and sessions",
+            crate::kube::calico::calicoctl::start,
+        ),
         row("curl", Bin, "curl", "transfer a URL", crate::curl::start),
         row(
             "conntrack",

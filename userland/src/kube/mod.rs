@@ -6,6 +6,7 @@
 
 mod agents;
 mod bridge;
+pub mod calico;
 pub mod cluster;
 pub mod cni;
 mod container;
