@@ -38,7 +38,7 @@ impl Program<SimKernel> for Confd {
             kube.watch::<BgpPeer>(pid, None);
         }
         if let Err(why) = self.sync(sys) {
-            tools::log(sys, "calico/confd", why.trim_end());
+            tools::log(sys, "calico-confd", why.trim_end());
         }
         Step::Block(Wait::event())
     }

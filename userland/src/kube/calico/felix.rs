@@ -53,7 +53,7 @@ impl Program<SimKernel> for Felix {
         match self.sync(sys) {
             Ok(()) => Step::Block(Wait::event()),
             Err(why) => {
-                tools::log(sys, "calico/felix", why.trim_end());
+                tools::log(sys, "calico-felix", why.trim_end());
                 Step::Block(Wait::until(sys.now() + RETRY))
             }
         }
@@ -86,7 +86,7 @@ impl Felix {
     fn sync_rules(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<(), String> {
         let (view, refused) = from::rules(sys.kernel.store(), &self.node);
         for why in refused {
-            tools::log(sys, "calico/felix", &why);
+            tools::log(sys, "calico-felix", &why);
         }
         let (rules, sets) = render(&view);
         let root = sys.root_ns();
