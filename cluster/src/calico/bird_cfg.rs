@@ -110,7 +110,6 @@ template bgp bgp_template {{
   gateway recursive;
   import all;
   export filter calico_export_to_bgp_peers;
-  add paths on;
   graceful restart;
   connect delay time 2;
   connect retry time 5;

@@ -63,6 +63,9 @@ pub(crate) fn make(settings: &Settings) -> Result<Arc<dyn CniPlugin>, BadSetting
             _ => return Err(bad("the settings are ipipMode, vxlanMode, blockSize, natOutgoing and bgp")),
         }
     }
+    if calico.bgp && !crate::programs::network_programs().iter().any(|program| program.name == "bird") {
+        return Err(("bgp".into(), "there is no BIRD: say `bgp: false`, and Felix sets all routes".into()));
+    }
     Ok(Arc::new(calico))
 }
 
