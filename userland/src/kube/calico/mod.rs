@@ -13,7 +13,7 @@ use hopwise_cluster::calico::bird_cfg::Mode;
 use hopwise_cluster::object::ObjectMeta;
 use hopwise_cluster::object::calico::{FelixConfiguration, IpPool, IpamConfig};
 use hopwise_cluster::{Object, Store};
-use hopwise_machine::Sys;
+use hopwise_machine::{Program, Step, Sys, Wait};
 
 use super::cluster::Cluster;
 use super::cni::{Agent, Attached, CniError, CniPlugin, Sandbox};
@@ -94,6 +94,8 @@ impl CniPlugin for Calico {
         let mut agents = vec![Agent::new("calico-node -felix", felix::start(node))];
         if self.bgp {
             agents.push(Agent::new("calico-node -confd", confd::start(node)));
+            let bird6 = "bird6 -s /var/run/calico/bird6.ctl -d -c /etc/calico/confd/config/bird6.cfg";
+            agents.push(Agent::new(bird6, Box::new(Bird6)));
         }
         agents
     }
@@ -109,6 +111,16 @@ impl CniPlugin for Calico {
 
     fn del(&self, sandbox: &mut Sandbox<'_, '_>) -> Result<(), CniError> {
         plugin::del(sandbox)
+    }
+}
+
+/// BIRD for IPv6. Without IPv6 it has no peers and nothing to do; it is there because calico-node always starts it.
+#[derive(Clone)]
+struct Bird6;
+
+impl Program<SimKernel> for Bird6 {
+    fn step(&mut self, _sys: &mut Sys<'_, SimKernel>) -> Step {
+        Step::Block(Wait::event())
     }
 }
 
