@@ -205,3 +205,37 @@ fn what_calicoctl_refuses() {
     );
     assert!(refused("calicoctl patch node n1 -p '{\"spec\":{\"foo\":1}}'").contains("unknown field \"spec.foo\""));
 }
+
+#[test]
+fn bird_carries_the_blocks_in_a_mesh_and_through_a_reflector() {
+    let mut lab = Lab::new("{}");
+    lab.world.run_for(Duration::from_secs(15));
+    let status = lab.on(0, "calicoctl node status");
+    assert_eq!(status.matches("| node-to-node mesh | up    |").count(), 2, "{status}");
+    assert_eq!((lab.ttl("here", "near"), lab.ttl("here", "far")), (Some(62), Some(62)));
+    assert!(lab.on(0, "ip route").contains("via 192.168.2.13 dev tunl0 proto bird onlink"));
+    lab.switch("CrossSubnet", "Never");
+    lab.world.run_for(Duration::from_secs(5));
+    let routes = lab.on(0, "ip route");
+    assert!(routes.contains("via 192.168.1.12 dev eth0 proto bird"), "{routes}");
+    assert!(routes.contains("via 192.168.2.13 dev tunl0 proto bird onlink"), "{routes}");
+    lab.on(0, "calicoctl patch node n1 -p '{\"spec\":{\"bgp\":{\"routeReflectorClusterID\":\"1.0.0.1\"}}}'");
+    lab.on(0, "kubectl label node n1 reflector=yes");
+    lab.apply(
+        "
+apiVersion: projectcalico.org/v3
+kind: BGPPeer
+metadata: {name: clients}
+spec: {nodeSelector: '!has(reflector)', peerSelector: has(reflector)}
+---
+apiVersion: projectcalico.org/v3
+kind: BGPConfiguration
+metadata: {name: default}
+spec: {nodeToNodeMeshEnabled: false}
+",
+    );
+    lab.world.run_for(Duration::from_secs(60));
+    let status = lab.on(1, "calicoctl node status");
+    assert_eq!((status.matches("node specific").count(), status.matches("mesh").count()), (1, 0), "{status}");
+    assert_eq!((lab.ttl("here", "near"), lab.ttl("near", "far")), (Some(62), Some(62)));
+}
