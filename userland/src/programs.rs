@@ -17,6 +17,13 @@ pub fn network_programs() -> Vec<ProgramEntry<SimKernel>> {
         row("bridge", Sbin, "iproute2", "ports and forwarding databases of bridges", crate::bridge::start),
         row("cilium", Bin, "cilium", "ask the Cilium agent of a node", crate::kube::cilium::cli::start),
         row("cilium-cni", Bin, "cilium", "the CNI plugin of Cilium", crate::kube::cilium::cni::start),
+        row(
+            "calicoctl",
+            Bin,
+            "calicoctl",
+            "Calico's objects, addresses and sessions",
+            crate::kube::calico::calicoctl::start,
+        ),
         row("curl", Bin, "curl", "transfer a URL", crate::curl::start),
         row(
             "conntrack",

@@ -1,5 +1,5 @@
 //! The configuration that confd writes for BIRD on a node: three files, `bird.cfg` and what it includes (`confd/etc/calico/confd/templates`
-//! of Calico 3.23). Which packets take the tunnel is decided in one filter there: a route whose `krt_tunnel` is set goes into the kernel
+//! of Calico 3.23), in the words of BIRD 2: channels, and no options that the BIRD here refuses. Which packets take the tunnel is decided in one filter there: a route whose `krt_tunnel` is set goes into the kernel
 //! through that link.
 
 use core::fmt::Write;
@@ -107,14 +107,15 @@ template bgp bgp_template {{
   description \"Connection to BGP peer\";
   local as {};
   multihop;
-  gateway recursive;
-  import all;
-  export filter calico_export_to_bgp_peers;
-  add paths on;
   graceful restart;
   connect delay time 2;
   connect retry time 5;
   error wait time 5,30;
+  ipv4 {{
+    gateway recursive;
+    import all;
+    export filter calico_export_to_bgp_peers;
+  }};
 }}
 ",
             self.as_number
@@ -198,7 +199,7 @@ template bgp bgp_template {{
         if self.blocks.is_empty() && via.is_empty() {
             text.push_str("# No IP blocks or static routes for this host.\n");
         } else {
-            text.push_str("protocol static {\n");
+            text.push_str("protocol static {\n   ipv4;\n");
             for block in self.blocks.iter().filter(|block| block.prefix_len() < 32) {
                 let _ = writeln!(text, "   route {block} blackhole;");
             }
@@ -227,7 +228,8 @@ template bgp bgp_template {{
                 let _ = write!(text, "  if ( net ~ {} ) then {{\n    accept;\n  }}\n", pool.cidr);
             }
         }
-        text.push_str("  reject;\n}\n\nfilter calico_kernel_programming {\n");
+        // The kernel's own routes to its links are not for BIRD to set; that of Calico knows without being told.
+        text.push_str("  reject;\n}\n\nfilter calico_kernel_programming {\n  if source = RTS_DEVICE then reject;\n");
         for pool in &self.pools {
             let _ = writeln!(text, "\n  if ( net ~ {} ) then {{", pool.cidr);
             text.push_str(&self.programming(pool));
@@ -259,10 +261,12 @@ protocol kernel {
   persist;
   scan time 2;
   metric 0;
-  import all;
-  export filter calico_kernel_programming;
   graceful restart;
   merge paths on;
+  ipv4 {
+    import all;
+    export filter calico_kernel_programming;
+  };
 }
 
 protocol device {
@@ -271,6 +275,7 @@ protocol device {
 
 protocol direct {
   debug { states };
+  ipv4;
   interface -\"cali*\", -\"kube-ipvs*\", \"*\";
 }
 ";
@@ -339,7 +344,7 @@ protocol bgp Mesh_192_168_0_8 from bgp_template {
 # No node-specific peers configured.
 ";
         assert_eq!(mesh, expected);
-        assert!(aggregation.contains("protocol static {\n   route 10.244.219.64/26 blackhole;\n}\n"));
+        assert!(aggregation.contains("protocol static {\n   ipv4;\n   route 10.244.219.64/26 blackhole;\n}\n"));
         assert!(aggregation.contains("if ( net ~ 10.244.219.64/26 ) then { reject; }"));
     }
 
@@ -347,7 +352,7 @@ protocol bgp Mesh_192_168_0_8 from bgp_template {
         let mut view = view();
         (view.pools[0].ipip, view.pools[0].vxlan) = (ipip, vxlan);
         let [.., (_, filters)] = view.files();
-        filters.split_once("calico_kernel_programming {\n").unwrap().1.to_owned()
+        filters.split_once("RTS_DEVICE then reject;\n").unwrap().1.to_owned()
     }
 
     #[test]

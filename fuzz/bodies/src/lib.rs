@@ -7,6 +7,7 @@
 
 pub mod bgp;
 pub mod bird;
+pub mod calico;
 pub mod conntrack;
 pub mod encap;
 pub mod filter;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "encap", run: encap::run, text: false },
     Target { name: "bgp", run: bgp::run, text: false },
     Target { name: "bird", run: bird::run, text: true },
+    Target { name: "calico", run: calico::run, text: true },
     Target { name: "conntrack", run: conntrack::run, text: false },
     Target { name: "pcap_read", run: pcap_read::run, text: false },
     Target { name: "filter", run: filter::run, text: true },

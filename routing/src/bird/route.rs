@@ -112,6 +112,8 @@ pub struct Route {
     pub attrs: Arc<Attrs>,
     /// The kernel's attributes.
     pub krt: Krt,
+    /// `krt_tunnel`, which only the BIRD of Calico has: the link through which the kernel shall send to the BGP next hop.
+    pub tunnel: Option<Arc<str>>,
     /// The address whose route tells the way: of recursive static routes and of BGP over several hops.
     pub recursive: Option<Ipv4Addr>,
     /// The metric of the way to that address; `None` if it is not known.
@@ -141,6 +143,7 @@ impl Route {
             preference: 0,
             attrs: Arc::default(),
             krt: Krt::default(),
+            tunnel: None,
             recursive: None,
             igp_metric: None,
             modified: Time::ZERO,
@@ -177,6 +180,7 @@ impl Route {
             Attr::KrtSource => opt(self.krt.source),
             Attr::KrtMetric => opt(self.krt.metric),
             Attr::KrtPrefsrc => self.krt.prefsrc.map_or(Value::Void, Value::Ip),
+            Attr::KrtTunnel => self.tunnel.clone().map_or(Value::Void, Value::Text),
             _ => self.get_bgp(attr),
         }
     }
@@ -235,6 +239,8 @@ impl Route {
             (Attr::KrtPrefsrc, Value::Void) => self.krt.prefsrc = None,
             (Attr::KrtMetric, Value::Int(value)) => self.krt.metric = Some(value),
             (Attr::KrtMetric, Value::Void) => self.krt.metric = None,
+            (Attr::KrtTunnel, Value::Text(value)) => self.tunnel = Some(value).filter(|name| !name.is_empty()),
+            (Attr::KrtTunnel, Value::Void) => self.tunnel = None,
             (Attr::IgpMetric, Value::Int(value)) => self.igp_metric = Some(value),
             (Attr::IgpMetric, Value::Void) => self.igp_metric = None,
             (attr, value) if attr.name().starts_with("bgp_") => {

@@ -88,7 +88,13 @@ pub(super) fn install(
         let _ = sys.kernel.net.route_del(ns, table, &spec);
         return Ok(());
     };
-    let made = build(route, metric, net);
+    let mut made = build(route, metric, net);
+    if let (Some(tunnel), Dest::Unicast) = (&route.tunnel, route.dest) {
+        let link = sys.kernel.net.ns(ns).and_then(|space| space.devs.index_of(tunnel));
+        let link = link.ok_or_else(|| format!("Netlink: {}", hopwise_sim_core::Errno::ENODEV))?;
+        made.nexthops = core::iter::once(through(link, route)).collect();
+        made.scope = RT_SCOPE_UNIVERSE;
+    }
     let failed = |error: hopwise_stack::NlError| format!("Netlink: {}", error.errno);
     sys.kernel.net.route_add(ns, table, made, Insert::REPLACE_ROUTE).map(|_| ()).map_err(failed)
 }
@@ -109,6 +115,14 @@ fn build(route: &Route, metric: u32, net: Ipv4Net) -> fib::Route {
         let on_link = route.nexthops.iter().all(|hop| hop.gateway.is_none());
         made.scope = if on_link { RT_SCOPE_LINK } else { RT_SCOPE_UNIVERSE };
     }
+    made
+}
+
+/// The way through a tunnel (`krt_tunnel` of Calico's BIRD): the gateway is the BGP next hop, wherever it is.
+fn through(tunnel: IfIndex, route: &Route) -> NextHop {
+    let gateway = route.attrs.next_hop.or_else(|| route.nexthops.first()?.gateway);
+    let mut made = NextHop::new(gateway, tunnel);
+    made.flags |= NhFlags::ONLINK;
     made
 }
 

@@ -7,6 +7,7 @@
 mod agents;
 mod bridge;
 pub mod cilium;
+pub mod calico;
 pub mod cluster;
 pub mod cni;
 mod container;

@@ -31,6 +31,11 @@ pub static PLUGINS: &[Row] = &[
         about: "pods of a node on a bridge; routes between nodes by hand",
         make: super::bridge::make,
     },
+    Row {
+        name: "calico",
+        about: "Calico: routes and BGP, IPIP or VXLAN between nodes, policies",
+        make: super::calico::make,
+    },
     Row { name: "flannel", about: "bridge, and VXLAN or routes between nodes", make: super::flannel::make },
     Row { name: "cilium", about: "programs at the hooks of links, identities, policies", make: cilium::make },
 ];

@@ -39,6 +39,7 @@ attributes! {
     BgpOriginatorId "bgp_originator_id" Quad true, BgpClusterList "bgp_cluster_list" Clist false,
     BgpExtCommunity "bgp_ext_community" Eclist true, BgpLargeCommunity "bgp_large_community" Lclist true,
     KrtSource "krt_source" Int false, KrtMetric "krt_metric" Int true, KrtPrefsrc "krt_prefsrc" Ip true,
+    KrtTunnel "krt_tunnel" String true,
 }
 
 /// An operator with two sides.
