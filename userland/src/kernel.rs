@@ -11,9 +11,9 @@ use hopwise_stack::socket::SocketId;
 use indexmap::IndexMap;
 
 use crate::kube::Kube;
+use crate::kube::cilium::Node as CiliumNode;
 use crate::rtnetlink::Rtnetlink;
 use crate::unix::UnixSockets;
-use crate::kube::cilium::Node as CiliumNode;
 
 /// The kernel of all machines: the network, the named namespaces of each machine, the sockets of each process.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@
 
 mod agents;
 mod bridge;
-pub mod cilium;
 pub mod calico;
+pub mod cilium;
 pub mod cluster;
 pub mod cni;
 mod container;
