@@ -17,6 +17,10 @@ pub(super) fn play<W: LabWorld>(lab: Option<&Lab>, fresh: bool, seed: u64) -> Re
             world.run(&machine.name, command);
         }
     }
+    if let Some(plan) = lab.and_then(|lab| lab.cluster.as_ref()) {
+        let failed = |error| Refusal::new(format!("the cluster cannot be started: {error}"));
+        world.start_cluster(plan).map_err(failed)?;
+    }
     for step in lab.iter().filter(|_| !fresh).flat_map(|lab| &lab.steps) {
         match &step.action {
             Action::Command(command) => world.run(&step.machine, command),

@@ -117,6 +117,14 @@ fn junit_goes_below_out() {
 }
 
 #[test]
+fn explain_starts_the_cluster_of_a_lab() {
+    let lab = include_str!("../../scenarios/labs/control-planes/cilium-native-routing.md");
+    let folder = Folder::with(&[("native.md", lab)]);
+    let told = folder.hopwise(&["explain", "native.md", "--filter", "icmp[icmptype] == icmp-echo"]);
+    assert!(text(&told).contains("from-container"), "{}", text(&told));
+}
+
+#[test]
 fn explain_tells_a_packets_way_as_text_and_json() {
     let folder = Folder::with(&[("wired.md", WIRED)]);
     let list = folder.hopwise(&["explain", "wired.md"]);

@@ -213,7 +213,7 @@ impl Base {
 }
 
 impl Tables {
-    /// See [`Table::update`]: the text for all tables.
+    /// The text for all tables, see `Table::update`.
     pub fn update(&self, before: &Tables) -> String {
         let all = [
             self.raw.update("raw", &before.raw),

@@ -2,7 +2,7 @@
 //! its queue. Models `clsact`, `sch_handle_ingress`, `sch_handle_egress` and a filter of kind `bpf` in direct-action mode.
 //!
 //! On Linux a program is bytecode. Here it is one of a few machines written in Rust: [`cilium`] has them. What a program
-//! says is an [`Action`]; [`redirect`] carries it out.
+//! says is an [`Action`]; `redirect` carries it out.
 
 pub mod cilium;
 mod redirect;

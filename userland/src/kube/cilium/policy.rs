@@ -131,7 +131,7 @@ fn entries(port: &PolicyPort) -> Vec<(u8, u16)> {
         Protocol::Sctp => 132,
     };
     match (&port.port, port.end_port) {
-        (None, _) => (0..1).map(|_| (protocol, 0)).collect(),
+        (None, _) => vec![(protocol, 0)],
         (Some(PortRef::Number(first)), last) => {
             let last = last.unwrap_or(*first).min(first.saturating_add(RANGE_MAX));
             (*first..=last).map(|port| (protocol, port)).collect()

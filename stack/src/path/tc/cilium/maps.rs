@@ -275,11 +275,14 @@ impl PolicyMap {
         self.entries.iter()
     }
 
-    /// Looks a packet up: identity and port, port alone, identity alone, anything (`__policy_can_access`).
+    /// Looks a packet up: identity and port, port alone, identity alone, anything (`__policy_can_access`). An entry with a
+    /// protocol and port 0 is for all its ports.
     pub fn decide(&mut self, direction: Direction, identity: u32, (protocol, port): (u8, u16), bytes: u64) -> Decision {
         let tries = [
             (Match::L3L4, PolicyKey { direction, identity, protocol, port }),
+            (Match::L3L4, PolicyKey { direction, identity, protocol, port: 0 }),
             (Match::L4, PolicyKey { direction, identity: 0, protocol, port }),
+            (Match::L4, PolicyKey { direction, identity: 0, protocol, port: 0 }),
             (Match::L3, PolicyKey { direction, identity, protocol: 0, port: 0 }),
             (Match::All, PolicyKey { direction, identity: 0, protocol: 0, port: 0 }),
         ];
@@ -291,5 +294,20 @@ impl PolicyMap {
             return Decision { verdict, matched };
         }
         Decision { verdict: Permit::Missing, matched: Match::None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_without_a_port_is_for_all_ports_of_its_protocol() {
+        let mut map = PolicyMap::default();
+        map.allow(PolicyKey { direction: Direction::Ingress, identity: 0, protocol: 17, port: 0 });
+        map.allow(PolicyKey { direction: Direction::Ingress, identity: 300, protocol: 6, port: 0 });
+        let mut may = |identity, port| map.decide(Direction::Ingress, identity, port, 100).verdict == Permit::Allow;
+        assert_eq!([may(300, (17, 53)), may(301, (17, 9)), may(300, (6, 80))], [true; 3]);
+        assert_eq!([may(301, (6, 80)), may(300, (1, 0))], [false; 2]);
     }
 }

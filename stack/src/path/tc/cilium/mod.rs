@@ -11,7 +11,7 @@
 //! over the route to `cilium_host`. With *eBPF host routing* it passes neither: `from-container` gives it straight to the
 //! neighbour (`bpf_redirect_neigh`), `from-netdev` straight to the pod (`bpf_redirect_peer`).
 //!
-//! A program works on a frame in place, tells what it does in [`event`]s, and ends with an [`Action`](super::Action).
+//! A program works on a frame in place, tells what it does in [`event`]s, and ends with an [`Action`].
 
 pub mod ct;
 pub mod event;
