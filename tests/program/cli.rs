@@ -117,6 +117,16 @@ fn junit_goes_below_out() {
 }
 
 #[test]
+fn a_cluster_without_a_network_begins_with_nodes_that_are_not_ready() {
+    let lab = "---\ntopology:\n  nodes: {n1: {exec: [\"ip addr add 10.0.0.1/24 dev eth0\"]}, n2: {}}\n  links:\n    - endpoints: \
+               [\"n1:eth0\", \"n2:eth0\"]\ncluster: {cni: none, nodes: [n1]}\n---\n```console\nn1# kubectl get nodes\nNAME   STATUS     \
+               ROLES           AGE   VERSION\nn1     NotReady   control-plane   [..]\n```\n";
+    let folder = Folder::with(&[("bare.md", lab)]);
+    let run = folder.hopwise(&["run", "bare.md", "--out", "out"]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+}
+
+#[test]
 fn explain_starts_the_cluster_of_a_lab() {
     let lab = include_str!("../../scenarios/labs/control-planes/cilium-native-routing.md");
     let folder = Folder::with(&[("native.md", lab)]);
