@@ -76,6 +76,11 @@ fn errors_have_birds_words_and_place() {
             "protocol kernel { ipv4 { import filter nosuch; }; }",
             "b.conf:1:40 syntax error, unexpected CF_SYM_UNDEFINED",
         ),
+        // Words of other protocols and commands cannot be names either.
+        ("template bgp client {}", "b.conf:1:14 syntax error, unexpected CLIENT"),
+        ("function tag() { return 1; }", "b.conf:1:10 syntax error, unexpected TAG"),
+        ("filter x { int tag; accept; }", "b.conf:1:16 syntax error, unexpected TAG"),
+        ("define 5 = 1;", "b.conf:1:8 syntax error, unexpected NUM"),
         ("protocol device { scan time 60; }", ""),
         ("protocol direct { ipv4; interface \"br0\", \"-eth*\", \"*\"; }", ""),
     ];

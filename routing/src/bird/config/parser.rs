@@ -94,6 +94,7 @@ impl Parser {
         let name = match self.peek() {
             Token::Symbol(name) if Attr::find(name).is_some() => name.to_ascii_uppercase(),
             Token::Symbol(name) if ENUMS.iter().any(|(n, ..)| n == name) => "ENUM".into(),
+            Token::Symbol(name) if keywords::is_reserved(name) => keywords::error_name(name),
             Token::Symbol(name) if self.knows(name) => "CF_SYM_KNOWN".into(),
             Token::Symbol(_) => "CF_SYM_UNDEFINED".into(),
             Token::Key(word) => keywords::error_name(word),
@@ -162,14 +163,14 @@ impl Parser {
     /// A name that is not in use yet.
     pub(super) fn new_name(&mut self) -> Result<String> {
         match self.peek().clone() {
-            Token::Symbol(name) if Attr::find(&name).is_none() => {
+            Token::Symbol(name) if Attr::find(&name).is_none() && !keywords::is_reserved(&name) => {
                 if self.config.symbols.contains_key(&name) {
                     return self.error(format!("Symbol '{name}' already defined"));
                 }
                 self.next();
                 Ok(name)
             }
-            _ => self.unexpected_but("CF_SYM_KNOWN or CF_SYM_UNDEFINED"),
+            _ => self.unexpected(),
         }
     }
 

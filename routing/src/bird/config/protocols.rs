@@ -14,7 +14,7 @@ impl Parser {
         let Some(kind) = self.kind()? else { return Ok(()) };
         let name = match self.peek() {
             Token::Symbol(_) => self.new_name()?,
-            _ if template => return self.unexpected_but("CF_SYM_KNOWN or CF_SYM_UNDEFINED"),
+            _ if template => return self.unexpected(),
             _ => self.unnamed_protocol(&kind),
         };
         let channel = matches!(kind, Kind::Kernel(_)).then(|| Channel::new(&kind));

@@ -1,8 +1,8 @@
 //! Statements and declarations of filters and functions.
 
-use super::Symbol;
 use super::lexer::Token;
 use super::parser::{Parser, Result};
+use super::{Symbol, keywords};
 use crate::bird::filter::ast::{Method, StmtKind};
 use crate::bird::filter::{Attr, Expr, Stmt, Type, Value};
 
@@ -28,8 +28,8 @@ impl Parser {
             };
         }
         let name = match self.peek().clone() {
-            Token::Symbol(name) if Attr::find(&name).is_none() => name,
-            _ => return self.unexpected_but("CF_SYM_KNOWN or CF_SYM_UNDEFINED"),
+            Token::Symbol(name) if Attr::find(&name).is_none() && !keywords::is_reserved(&name) => name,
+            _ => return self.unexpected(),
         };
         if self.scope.names.iter().any(|(n, ..)| *n == name) {
             return self.error(format!("Symbol '{name}' already defined"));
