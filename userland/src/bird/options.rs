@@ -119,6 +119,10 @@ fn prepare(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Option<(Opti
     if !options.check && unix::is_served(sys, &options.socket) {
         return Err("bird: I found another BIRD running.\n".into());
     }
+    if !options.check {
+        // The control socket comes first, and stays behind if there is no configuration to go on with (cli_init_unix).
+        let _ = sys.write_file(&options.socket, b"");
+    }
     let config = read_config(sys, &options.config)?;
     for warning in &config.warnings {
         sys.err(&format!("bird: {warning}\n"));

@@ -83,8 +83,11 @@ pub(super) fn configure(daemon: &mut Daemon, rest: &str, host: &mut Host<'_>) ->
             if let Some(seconds) = undo_after {
                 reply.line(22, format!("Undo scheduled in {seconds} s"));
             }
-            daemon.configure(config, undo_after);
-            reply.line(3, "Reconfigured");
+            // Protocols that have to stop first are not waited for (config_commit).
+            match daemon.configure(config, undo_after) {
+                true => reply.line(4, "Reconfiguration in progress"),
+                false => reply.line(3, "Reconfigured"),
+            }
         }
     }
     reply

@@ -106,12 +106,26 @@ fn network(daemon: &Daemon, text: &str) -> Result<Ipv4Net, Reply> {
     if let Ok(addr) = text.parse::<Ipv4Addr>() {
         return Ok(addr.into());
     }
-    let net: Ipv4Net = text.parse().map_err(|_| syntax(unexpected(daemon, text)))?;
+    let net: Ipv4Net = text.parse().map_err(|_| no_network(daemon, text))?;
     if net != net.trunc() {
         let text = format!("Invalid IPv4 prefix {net}, maybe you wanted {}", net.trunc());
         return Err(Reply::of(9001, text));
     }
     Ok(net)
+}
+
+/// Why a text is no network: what the lexer says of a number out of range, or the parser of another word.
+fn no_network(daemon: &Daemon, text: &str) -> Reply {
+    let dotted = |text: &str| text.split('.').count() == 4 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let (addr, len) = text.split_once('/').map_or((text, None), |(addr, len)| (addr, Some(len)));
+    match len {
+        _ if !dotted(addr) => {
+            syntax(format!("{}, expecting IP4 or IP6 or VPN_RD or CF_SYM_KNOWN", unexpected(daemon, text)))
+        }
+        _ if addr.parse::<Ipv4Addr>().is_err() => Reply::of(9001, format!("Invalid IPv4 address {addr}")),
+        Some(len) if len.bytes().all(|b| b.is_ascii_digit()) => Reply::of(9001, format!("Invalid prefix length {len}")),
+        _ => syntax(unexpected(daemon, text)),
+    }
 }
 
 fn table(daemon: &Daemon, name: &str) -> Result<Vec<String>, Reply> {
@@ -278,8 +292,10 @@ fn info(route: &Route) -> String {
     if route.source != Source::Bgp {
         return format!(" ({})", route.preference);
     }
+    // bgp_get_route_info: nothing is said of a metric of 0, which an address without any way has too.
     let metric = match (route.recursive, route.igp_metric) {
-        (None, _) => String::new(),
+        (None, _) | (_, Some(0)) => String::new(),
+        _ if route.dest != Dest::Unicast => "/-".into(),
         (Some(_), Some(metric)) => format!("/{metric}"),
         (Some(_), None) => "/?".into(),
     };

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use hopwise_sim_core::Duration;
 
 use super::proto::Proto;
-use super::{Daemon, iface};
+use super::{Daemon, State, iface};
 use crate::bgp::session::Stop;
 use crate::bird::config::{Config, Kind};
 use crate::bird::log::Class;
 use crate::bird::table::Table;
 
 impl Daemon {
-    /// Takes a configuration: protocols that are the same go on, others begin anew.
-    pub(super) fn apply(&mut self, config: Arc<Config>) {
+    /// Takes a configuration: protocols that are the same go on, others begin anew. True if some have to stop for it.
+    pub(super) fn apply(&mut self, config: Arc<Config>) -> bool {
+        let mut stops = false;
         self.router_id = iface::router_id(&config, &self.ifaces).unwrap_or(self.router_id);
         for name in &config.tables {
             if self.table_index(name).is_none() {
@@ -25,9 +26,10 @@ impl Daemon {
             match wanted {
                 Some(_) if self.protos[index].gone => {}
                 Some(conf) if *conf == self.protos[index].conf => {}
-                Some(conf) => self.reconfigure_proto(index, conf.clone()),
+                Some(conf) => stops |= self.reconfigure_proto(index, conf.clone()),
                 None if !self.protos[index].gone => {
                     self.protos[index].gone = true;
+                    stops |= self.protos[index].state != State::Down;
                     let name = self.protos[index].conf.name.clone();
                     self.log(Class::Info, format!("Removing protocol {name}"));
                     self.stop_proto(index, &Stop::Deconfigured);
@@ -58,10 +60,11 @@ impl Daemon {
         for index in 0..self.protos.len() {
             self.start_proto(index);
         }
+        stops
     }
 
-    /// A protocol with other options: static routes are compared, all others begin anew.
-    fn reconfigure_proto(&mut self, index: usize, conf: crate::bird::config::Protocol) {
+    /// A protocol with other options: static routes are compared, all others begin anew. True if it has to stop for it.
+    fn reconfigure_proto(&mut self, index: usize, conf: crate::bird::config::Protocol) -> bool {
         let old = &self.protos[index].conf;
         let soft =
             crate::bird::config::Protocol { description: old.description.clone(), debug: old.debug, ..conf.clone() }
@@ -70,26 +73,30 @@ impl Daemon {
             && old.channel == conf.channel;
         if soft || statics {
             self.protos[index].conf = conf;
-            return self.refresh_local(index);
+            self.refresh_local(index);
+            return false;
         }
+        let stops = self.protos[index].state != State::Down;
         let name = conf.name.clone();
         self.log(Class::Info, format!("Restarting protocol {name}"));
         let disabled = conf.disabled;
         self.stop_proto(index, &Stop::Reconfigured);
         self.protos[index].session = None;
-        self.set_state(index, super::State::Down);
+        self.set_state(index, State::Down);
         self.protos[index].conf = conf;
         self.protos[index].disabled = disabled;
+        stops
     }
 
-    /// `configure`, perhaps with a time after which it is taken back.
-    pub(crate) fn configure(&mut self, config: Config, undo_after: Option<u32>) {
+    /// `configure`, perhaps with a time after which it is taken back. True if protocols had to stop for it.
+    pub(crate) fn configure(&mut self, config: Config, undo_after: Option<u32>) -> bool {
         self.log(Class::Info, "Reconfiguring");
-        self.apply(Arc::new(config));
+        let stops = self.apply(Arc::new(config));
         self.reconfigured = self.now;
         self.undo_at = undo_after.map(|seconds| self.now + Duration::from_secs(seconds.into()));
         self.log(Class::Info, "Reconfigured");
         self.settle();
+        stops
     }
 
     /// Back to the configuration before; false if there is none.

@@ -14,7 +14,7 @@ impl Daemon {
     }
 
     fn way_to(&self, proto: usize, addr: std::net::Ipv4Addr) -> (Dest, Vec<NextHop>, Option<u32>) {
-        let nowhere = (Dest::Unreachable, Vec::new(), None);
+        let nowhere = (Dest::Unreachable, Vec::new(), Some(0));
         let conf = &self.protos[proto].conf;
         let igp = match &conf.kind {
             Kind::Static { igp_table, .. } => igp_table.as_ref(),

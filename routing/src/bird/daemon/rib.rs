@@ -281,7 +281,7 @@ impl Daemon {
             Some(_) => route.igp_metric.unwrap_or(u32::MAX),
             None => 0,
         };
-        let resolvable = route.dest != Dest::Unreachable;
+        let resolvable = route.dest == Dest::Unicast;
         Some(Candidate { igp_metric, resolvable, ..Candidate::new(&route.attrs, self.peer_of(route)?) })
     }
 
