@@ -155,3 +155,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_file_of_bird_1_gets_the_channels_that_it_does_not_name() {
+    let text = "protocol device { } protocol direct { interface \"br0\"; } protocol kernel { export all; }
+        protocol static { route 10.9.1.0/24 blackhole; }
+        protocol bgp up { export where source = RTS_DEVICE; next hop self;
+                        local as 65002; neighbor 10.0.0.1 as 65000; }";
+    let config = config::parse("b.conf", text, &mut |_| Err(String::new())).unwrap();
+    let channels: Vec<_> = config.protocols.iter().map(|p| p.channel.as_ref().map(|c| &c.import)).collect();
+    assert_eq!(channels[0], None);
+    assert!(channels[1..].iter().all(|import| *import == Some(&Policy::All)), "{channels:?}");
+    assert_eq!(config.warnings.len(), 3);
+    // A file that names a channel anywhere is in BIRD 2's language.
+    assert_eq!(
+        check("protocol static { route 10.9.1.0/24 blackhole; } protocol bgp { ipv4 { export all; }; }"),
+        "b.conf:1:48 Channel not specified"
+    );
+}

@@ -6,6 +6,7 @@
 pub mod lexer;
 
 mod bgp;
+mod bird1;
 mod channel;
 mod expr;
 mod globals;

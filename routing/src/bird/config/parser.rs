@@ -25,6 +25,8 @@ pub(super) struct Parser {
     pub(super) config: Config,
     pub(super) scope: Scope,
     pub(super) nesting: usize,
+    /// The file is in the language of BIRD 1: protocols have no channels, but what stood in the only one.
+    pub(super) bird1: bool,
     /// How many protocols of each kind had no name.
     pub(super) unnamed: std::collections::BTreeMap<&'static str, u32>,
 }
@@ -35,7 +37,8 @@ impl Parser {
         config.symbols.insert("master4".into(), Symbol::Table);
         config.symbols.insert("master6".into(), Symbol::Table);
         let (scope, unnamed) = Default::default();
-        Parser { words, at: 0, config, scope, nesting: 0, unnamed }
+        let bird1 = super::bird1::is_bird1(&words);
+        Parser { words, at: 0, config, scope, nesting: 0, bird1, unnamed }
     }
 
     /// With the names of another configuration: for what is typed at a running daemon.

@@ -147,16 +147,8 @@ impl Parser {
                 protocol.channel = Some(channel);
             }
             Token::Key("ipv6") => return self.error("There is no IPv6 here"),
-            // BIRD 1 had no channels: the options of the only one stood in the protocol.
-            Token::Key("import" | "export" | "table" | "preference")
-                if !matches!(protocol.kind, Kind::Device { .. }) =>
-            {
-                let place = self.place();
-                let word = if let Token::Key(word) = self.peek() { *word } else { "import" };
-                let text = format!(
-                    "`{word}' outside of a channel is BIRD 1's language, which BIRD 2 refuses; it is taken as ipv4's"
-                );
-                self.config.warnings.push(super::Error { place, text });
+            Token::Key(word) if self.is_silent_channels(word, &protocol.kind) => {
+                self.warn_of_bird1(word);
                 let mut channel = protocol.channel.take().unwrap_or_else(|| Channel::new(&protocol.kind));
                 self.channel_option(&mut channel, &mut protocol.kind)?;
                 protocol.channel = Some(channel);
@@ -373,6 +365,7 @@ impl Parser {
 
     /// What can only be said of a whole protocol (`proto_postconfig`).
     fn finish(&mut self, protocol: &mut Protocol) -> Result<()> {
+        self.silent_channel(protocol);
         match &protocol.kind {
             Kind::Static { .. } if protocol.channel.is_none() => return self.error("Channel not specified"),
             Kind::Kernel(kernel) => {
