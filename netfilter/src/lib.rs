@@ -5,6 +5,7 @@
 //! - [`nat`]: how the addresses and ports of a connection are changed.
 //! - [`rules`]: the tables of one namespace, and how a packet walks through them.
 //! - [`mod@matches`], [`targets`]: what a rule may ask, and what it may do: one file and one line of a registry each.
+//! - [`extension`]: what those two have in common.
 //! - [`sets`]: sets of addresses, networks and ports that rules refer to, and `ipset`.
 //! - [`xtables`]: how the words of a rule are read (`libxtables`).
 //!
@@ -14,6 +15,7 @@
 
 pub mod conntrack;
 pub mod env;
+pub mod extension;
 pub mod hook;
 pub mod matches;
 pub mod names;

@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::env::AddrType;
 use crate::hook::Hook;
 use crate::rules::{Cx, IpMatch, Place};
@@ -106,6 +106,17 @@ impl Extension for Addrtype {
         });
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let kind = |rng: &mut Rng| ["LOCAL", "UNICAST", "BROADCAST,MULTICAST", "UNSPEC"][rng.below(4) as usize];
+        let inv = |rng: &mut Rng| if rng.below(3) == 0 { "! " } else { "" };
+        match rng.below(2) {
+            0 => format!("-m addrtype {}--dst-type {}", inv(rng), kind(rng)),
+            _ => format!("-m addrtype {}--src-type {} --dst-type {}", inv(rng), kind(rng), kind(rng)),
+        }
+    }
+}
+
+impl Asks for Addrtype {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         match self.limit {
             Limit::None => true,
@@ -124,14 +135,5 @@ impl Extension for Addrtype {
             types.is_empty() || types.intersects(cx.env.addr_type(addr, link)) != inv
         };
         fits(skb.src(), self.src, self.src_inv) && fits(skb.dst(), self.dst, self.dst_inv)
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let kind = |rng: &mut Rng| ["LOCAL", "UNICAST", "BROADCAST,MULTICAST", "UNSPEC"][rng.below(4) as usize];
-        let inv = |rng: &mut Rng| if rng.below(3) == 0 { "! " } else { "" };
-        match rng.below(2) {
-            0 => format!("-m addrtype {}--dst-type {}", inv(rng), kind(rng)),
-            _ => format!("-m addrtype {}--src-type {} --dst-type {}", inv(rng), kind(rng), kind(rng)),
-        }
     }
 }

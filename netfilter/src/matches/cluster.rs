@@ -1,6 +1,6 @@
 //! `-m cluster`: whether this node of a cluster answers for the packet's connection (`net/netfilter/xt_cluster.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::conntrack::Direction;
 use crate::nat::jhash2;
 use crate::rules::{Cx, IpMatch};
@@ -75,6 +75,14 @@ impl Extension for Cluster {
         true
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let (total, not) = (1 + rng.below(5), ["", "! "][rng.below(2) as usize]);
+        let node = 1 + rng.below(total);
+        format!("-m cluster --cluster-total-nodes {total} {not}--cluster-local-node {node} --cluster-hash-seed {}", rng.below(9))
+    }
+}
+
+impl Asks for Cluster {
     fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         // All nodes share a multicast hardware address: what comes by it is for this host like any other packet.
         if skb.packet.kind == PacketType::Multicast && !skb.dst().is_multicast() {
@@ -85,11 +93,5 @@ impl Extension for Cluster {
         let hash = jhash2(&[client.to_bits().swap_bytes()], self.seed);
         let node = (u64::from(hash) * u64::from(self.total)) >> 32;
         (self.nodes >> node & 1 != 0) != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let (total, not) = (1 + rng.below(5), ["", "! "][rng.below(2) as usize]);
-        let node = 1 + rng.below(total);
-        format!("-m cluster --cluster-total-nodes {total} {not}--cluster-local-node {node} --cluster-hash-seed {}", rng.below(9))
     }
 }

@@ -1,6 +1,6 @@
 //! `-m comment`: a remark (`net/netfilter/xt_comment.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, put_string};
@@ -37,13 +37,15 @@ impl Extension for Comment {
         out.push_str(&format!(" /* {} */", self.0));
     }
 
-    #[inline]
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        true
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let texts = ["\"a b\"", "plain", "\"default/kubernetes:https cluster IP\"", "\"it\\'s \\\"quoted\\\" \\\\ back\"", "\"\""];
         format!("-m comment --comment {}", texts[rng.below(texts.len() as u32) as usize])
+    }
+}
+
+impl Asks for Comment {
+    #[inline]
+    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        true
     }
 }

@@ -1,6 +1,6 @@
 //! `-m connbytes`: how much a connection carried (`net/netfilter/xt_connbytes.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::conntrack::Counter;
 use crate::rules::Cx;
 use crate::skb::Skb;
@@ -95,14 +95,16 @@ impl Extension for Connbytes {
         true
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        let counters = skb.conn.as_ref().and_then(|conn| conn.counters);
-        counters.is_some_and(|counters| (self.from..=self.to).contains(&self.amount(&counters)) != self.inv)
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let inv = if rng.below(3) == 0 { "! " } else { "" };
         let (mode, dir) = (MODES[rng.below(3) as usize], DIRS[rng.below(3) as usize]);
         format!("-m connbytes {inv}--connbytes {}: --connbytes-mode {mode} --connbytes-dir {dir}", rng.below(9))
+    }
+}
+
+impl Asks for Connbytes {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        let counters = skb.conn.as_ref().and_then(|conn| conn.counters);
+        counters.is_some_and(|counters| (self.from..=self.to).contains(&self.amount(&counters)) != self.inv)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::conntrack::{Direction, End, Tuple, Zone};
 use crate::rules::{Cx, IpMatch, State};
 use crate::skb::Skb;
@@ -33,7 +33,6 @@ static OPTIONS: &[Opt] = &[
 
 impl Extension for Connlimit {
     const OPTIONS: &'static [Opt] = OPTIONS;
-    const PURE: bool = false;
 
     fn new() -> Self {
         Connlimit { limit: 0, upto: false, len: 32, dest: false, seen: State(Seen::new()) }
@@ -77,6 +76,17 @@ impl Extension for Connlimit {
         true
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let word = ["upto", "above"][rng.below(2) as usize];
+        let side = ["saddr", "daddr"][rng.below(2) as usize];
+        let (limit, len) = (rng.below(4), rng.below(33));
+        format!("-m connlimit --connlimit-{word} {limit} --connlimit-mask {len} --connlimit-{side}")
+    }
+}
+
+impl Asks for Connlimit {
+    const PURE: bool = false;
+
     fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let (tuple, zone) = match &skb.conn {
             Some(conn) => (*conn.tuple(Direction::Original), conn.zones[0]),
@@ -94,12 +104,5 @@ impl Extension for Connlimit {
             seen.push(tuple);
         }
         (seen.len() as u64 > u64::from(self.limit)) != self.upto
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let word = ["upto", "above"][rng.below(2) as usize];
-        let side = ["saddr", "daddr"][rng.below(2) as usize];
-        let (limit, len) = (rng.below(4), rng.below(33));
-        format!("-m connlimit --connlimit-{word} {limit} --connlimit-mask {len} --connlimit-{side}")
     }
 }

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use super::state::States;
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::conntrack::{Conn, ConnStatus, Direction};
 use crate::names::protocol;
 use crate::rules::{Cx, IpMatch};
@@ -202,6 +202,21 @@ impl Extension for Conntrack {
         true
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(3) == 0 { "! " } else { "" };
+        let what = match rng.below(6) {
+            0 => "--ctstate RELATED,ESTABLISHED",
+            1 => "--ctstate NEW",
+            2 => "--ctstate INVALID,DNAT",
+            3 => "--ctstatus ASSURED,CONFIRMED",
+            4 => "--ctorigdst 10.0.0.0/8",
+            _ => "--ctorigdstport 80:90",
+        };
+        format!("-m conntrack {inv}{what}")
+    }
+}
+
+impl Asks for Conntrack {
     #[inline]
     fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         if !self.met(STATE, || States::of(skb).intersects(self.states)) {
@@ -215,18 +230,5 @@ impl Extension for Conntrack {
             // Without a connection nothing but the state can be asked.
             None => self.has(STATE),
         }
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(3) == 0 { "! " } else { "" };
-        let what = match rng.below(6) {
-            0 => "--ctstate RELATED,ESTABLISHED",
-            1 => "--ctstate NEW",
-            2 => "--ctstate INVALID,DNAT",
-            3 => "--ctstatus ASSURED,CONFIRMED",
-            4 => "--ctorigdst 10.0.0.0/8",
-            _ => "--ctorigdstport 80:90",
-        };
-        format!("-m conntrack {inv}{what}")
     }
 }

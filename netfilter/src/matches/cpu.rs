@@ -1,6 +1,6 @@
 //! `-m cpu`: the processor that handles the packet (`net/netfilter/xt_cpu.c`). A simulated machine has one, number 0.
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
@@ -35,11 +35,13 @@ impl Extension for Cpu {
         out.push_str(&format!(" cpu {}{}", if self.inv { "! " } else { "" }, self.number));
     }
 
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        (self.number == 0) != self.inv
-    }
-
     fn sample(rng: &mut Rng) -> String {
         format!("-m cpu {}--cpu {}", if rng.below(2) == 0 { "! " } else { "" }, rng.below(2))
+    }
+}
+
+impl Asks for Cpu {
+    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        (self.number == 0) != self.inv
     }
 }

@@ -1,7 +1,7 @@
 //! `-m dccp`: ports, packet types and options of DCCP (`net/netfilter/xt_dccp.c`, RFC 4340).
 
 use super::ports::Ports;
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -122,6 +122,18 @@ impl Extension for Dccp {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let not = if rng.below(3) == 0 { "! " } else { "" };
+        match rng.below(4) {
+            0 => format!("-p 33 -m dccp {not}--dport {}", rng.below(100)),
+            1 => format!("-p 33 -m dccp {not}--sport {}:{} --dport 5", rng.below(50), 50 + rng.below(50)),
+            2 => format!("-p 33 -m dccp {not}--dccp-types REQUEST,DATAACK,INVALID"),
+            _ => format!("-p 33 -m dccp {not}--dccp-option {}", 1 + rng.below(50)),
+        }
+    }
+}
+
+impl Asks for Dccp {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol() == Some(PROTOCOL)
     }
@@ -143,16 +155,6 @@ impl Extension for Dccp {
 
     fn only_dport(&self) -> Option<u16> {
         self.dport.only()
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let not = if rng.below(3) == 0 { "! " } else { "" };
-        match rng.below(4) {
-            0 => format!("-p 33 -m dccp {not}--dport {}", rng.below(100)),
-            1 => format!("-p 33 -m dccp {not}--sport {}:{} --dport 5", rng.below(50), 50 + rng.below(50)),
-            2 => format!("-p 33 -m dccp {not}--dccp-types REQUEST,DATAACK,INVALID"),
-            _ => format!("-p 33 -m dccp {not}--dccp-option {}", 1 + rng.below(50)),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `-m devgroup`: the groups of the links that the packet passes (`net/netfilter/xt_devgroup.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::hook::Hook;
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
@@ -77,6 +77,17 @@ impl Extension for Devgroup {
         self.put(out, "", how.numeric);
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let not = if rng.below(3) == 0 { "! " } else { "" };
+        match rng.below(3) {
+            0 => format!("-m devgroup {not}--src-group {}", rng.below(3)),
+            1 => format!("-m devgroup {not}--dst-group {}/0x3", rng.below(3)),
+            _ => format!("-m devgroup --src-group default {not}--dst-group {}", rng.below(3)),
+        }
+    }
+}
+
+impl Asks for Devgroup {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         (self.0[0].is_none() || place.only(&[Hook::PreRouting, Hook::LocalIn, Hook::Forward]))
             && (self.0[1].is_none() || place.only(&[Hook::Forward, Hook::LocalOut, Hook::PostRouting]))
@@ -86,14 +97,5 @@ impl Extension for Devgroup {
         let links = [skb.input.index, skb.output.index];
         let mut sides = self.0.iter().zip(links);
         sides.all(|(group, link)| group.is_none_or(|group| group.fits(cx.env.link_group(link))))
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let not = if rng.below(3) == 0 { "! " } else { "" };
-        match rng.below(3) {
-            0 => format!("-m devgroup {not}--src-group {}", rng.below(3)),
-            1 => format!("-m devgroup {not}--dst-group {}/0x3", rng.below(3)),
-            _ => format!("-m devgroup --src-group default {not}--dst-group {}", rng.below(3)),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! `-m dscp`: the class of service (`net/netfilter/xt_dscp.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -72,15 +72,17 @@ impl Extension for Dscp {
         out.push_str(&format!(" DSCP match {}0x{:02x}", if self.inv { "!" } else { "" }, self.class));
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        skb.packet.data().get(1).is_some_and(|tos| (tos >> 2 == self.class) != self.inv)
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let inv = if rng.below(3) == 0 { "! " } else { "" };
         match rng.below(2) {
             0 => format!("-m dscp {inv}--dscp {}", rng.below(64)),
             _ => format!("-m dscp {inv}--dscp-class {}", CLASSES[rng.below(22) as usize].0),
         }
+    }
+}
+
+impl Asks for Dscp {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        skb.packet.data().get(1).is_some_and(|tos| (tos >> 2 == self.class) != self.inv)
     }
 }

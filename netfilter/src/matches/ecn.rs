@@ -1,6 +1,6 @@
 //! `-m ecn`: explicit congestion notification (`net/netfilter/xt_ecn.c`, RFC 3168).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -66,6 +66,17 @@ impl Extension for Ecn {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let not = if rng.below(3) == 0 { "! " } else { "" };
+        match rng.below(3) {
+            0 => format!("-m ecn {not}--ecn-ip-ect {}", rng.below(4)),
+            1 => format!("-p tcp -m ecn {not}--ecn-tcp-cwr"),
+            _ => format!("-p tcp -m ecn ! --ecn-tcp-ece {not}--ecn-tcp-cwr --ecn-ip-ect {}", rng.below(4)),
+        }
+    }
+}
+
+impl Asks for Ecn {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         (self.ece.is_none() && self.cwr.is_none()) || place.ip.only_protocol() == Some(6)
     }
@@ -82,14 +93,5 @@ impl Extension for Ecn {
         let Some(header) = skb.tcp() else { return false };
         let fits = |asked: Option<bool>, bit| asked.is_none_or(|inv| (header[13] & bit != 0) != inv);
         fits(self.ece, ECE) && fits(self.cwr, CWR)
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let not = if rng.below(3) == 0 { "! " } else { "" };
-        match rng.below(3) {
-            0 => format!("-m ecn {not}--ecn-ip-ect {}", rng.below(4)),
-            1 => format!("-p tcp -m ecn {not}--ecn-tcp-cwr"),
-            _ => format!("-p tcp -m ecn ! --ecn-tcp-ece {not}--ecn-tcp-cwr --ecn-ip-ect {}", rng.below(4)),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! `-m helper`: which helper expected the packet's connection (`net/netfilter/xt_helper.c`). There are no helpers here, `-j CT
 //! --helper` is refused: so no connection was expected by one, as on every Linux where none is assigned.
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, put_string};
@@ -48,11 +48,13 @@ impl Extension for Helper {
         true
     }
 
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        self.inv
-    }
-
     fn sample(rng: &mut Rng) -> String {
         format!("-m helper {}--helper {}", ["", "! "][rng.below(2) as usize], ["ftp", "tftp", "ftp-2121"][rng.below(3) as usize])
+    }
+}
+
+impl Asks for Helper {
+    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        self.inv
     }
 }

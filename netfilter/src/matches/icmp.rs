@@ -1,6 +1,6 @@
 //! `-m icmp`: type and code (`icmp_match` of `net/ipv4/netfilter/ip_tables.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, number};
@@ -126,6 +126,16 @@ impl Extension for Icmp {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let row = TYPES[rng.below(TYPES.len() as u32) as usize];
+        let inv = if rng.below(4) == 0 { "! " } else { "" };
+        let code = if row.2 == row.3 { format!("/{}", row.2) } else { String::new() };
+        let kind = if row.1 == ANY { "any".to_owned() } else { row.1.to_string() };
+        format!("-p icmp -m icmp {inv}--icmp-type {kind}{code}")
+    }
+}
+
+impl Asks for Icmp {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol() == Some(1)
     }
@@ -134,13 +144,5 @@ impl Extension for Icmp {
         let Some(&[kind, code]) = skb.payload().get(..8).and_then(|h| h.first_chunk::<2>()) else { return false };
         let fits = self.kind == ANY || (kind == self.kind && (self.codes.0..=self.codes.1).contains(&code));
         fits != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let row = TYPES[rng.below(TYPES.len() as u32) as usize];
-        let inv = if rng.below(4) == 0 { "! " } else { "" };
-        let code = if row.2 == row.3 { format!("/{}", row.2) } else { String::new() };
-        let kind = if row.1 == ANY { "any".to_owned() } else { row.1.to_string() };
-        format!("-p icmp -m icmp {inv}--icmp-type {kind}{code}")
     }
 }

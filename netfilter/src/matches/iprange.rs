@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, dotted};
@@ -61,14 +61,16 @@ impl Extension for Iprange {
         self.put(out, "source IP range", "destination IP range", true);
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        let met = |addr, span: Option<Span>| span.is_none_or(|(from, to, inv)| (from..=to).contains(&addr) != inv);
-        met(skb.src(), self.src) && met(skb.dst(), self.dst)
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let inv = if rng.below(3) == 0 { "! " } else { "" };
         let word = ["src", "dst"][rng.below(2) as usize];
         format!("-m iprange {inv}--{word}-range 10.0.{0}.1-10.0.{0}.{1}", rng.below(2), 1 + rng.below(4))
+    }
+}
+
+impl Asks for Iprange {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        let met = |addr, span: Option<Span>| span.is_none_or(|(from, to, inv)| (from..=to).contains(&addr) != inv);
+        met(skb.src(), self.src) && met(skb.dst(), self.dst)
     }
 }

@@ -1,6 +1,6 @@
 //! `-m length`: the packet's length (`net/netfilter/xt_length.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
@@ -43,13 +43,15 @@ impl Extension for Length {
         out.push_str(&format!(" length {}{}", if self.inv { "!" } else { "" }, self.text()));
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        let Some(&[a, b]) = skb.packet.data().get(2..4) else { return false };
-        (self.from..=self.to).contains(&u16::from_be_bytes([a, b])) != self.inv
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let inv = if rng.below(3) == 0 { "! " } else { "" };
         format!("-m length {inv}--length {}:{}", rng.below(60), 60 + rng.below(60))
+    }
+}
+
+impl Asks for Length {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        let Some(&[a, b]) = skb.packet.data().get(2..4) else { return false };
+        (self.from..=self.to).contains(&u16::from_be_bytes([a, b])) != self.inv
     }
 }

@@ -1,7 +1,7 @@
 //! `-m limit`: so many packets in a time (`net/netfilter/nft_limit.c`, with the words of libxt_limit).
 
 use super::rate::{self, Bucket};
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, State};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
@@ -24,7 +24,6 @@ static OPTIONS: &[Opt] = &[Opt::arg("limit", 0), Opt::arg("limit-burst", 1)];
 
 impl Extension for Limit {
     const OPTIONS: &'static [Opt] = OPTIONS;
-    const PURE: bool = false;
 
     fn new() -> Self {
         Limit { period: 1200 * SCALE, burst: BURST, bucket: State(None) }
@@ -51,16 +50,20 @@ impl Extension for Limit {
         out.push_str(&format!(" limit: avg {} burst {}", rate::text(self.period, SCALE), self.burst));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let unit = ["sec", "min", "hour", "day"][rng.below(4) as usize];
+        let burst = ["", " --limit-burst 2", " --limit-burst 100"][rng.below(3) as usize];
+        format!("-m limit --limit {}/{unit}{burst}", 1 + rng.below(40))
+    }
+}
+
+impl Asks for Limit {
+    const PURE: bool = false;
+
     fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let cost = rate::nanos(self.period, SCALE);
         let full = cost.saturating_mul(u64::from(self.burst));
         let now = cx.env.now();
         self.bucket.0.get_or_insert(Bucket::full(full, now)).take(cost, full, now)
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let unit = ["sec", "min", "hour", "day"][rng.below(4) as usize];
-        let burst = ["", " --limit-burst 2", " --limit-burst 100"][rng.below(3) as usize];
-        format!("-m limit --limit {}/{unit}{burst}", 1 + rng.below(40))
     }
 }

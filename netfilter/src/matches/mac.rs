@@ -1,6 +1,6 @@
 //! `-m mac`: the hardware address that the frame came from (`net/netfilter/xt_mac.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::hook::Hook;
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
@@ -53,6 +53,13 @@ impl Extension for Mac {
         out.push_str(&format!(" MAC{} {}", if self.inv { " !" } else { "" }, self.text()));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(3) == 0 { "! " } else { "" };
+        format!("-m mac {inv}--mac-source 02:00:00:00:00:{:02x}", rng.below(256))
+    }
+}
+
+impl Asks for Mac {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.only(&[Hook::PreRouting, Hook::LocalIn, Hook::Forward])
     }
@@ -60,10 +67,5 @@ impl Extension for Mac {
     fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let header = skb.packet.mac_header();
         header.len() >= 14 && (header[6..12] == self.source) != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(3) == 0 { "! " } else { "" };
-        format!("-m mac {inv}--mac-source 02:00:00:00:00:{:02x}", rng.below(256))
     }
 }

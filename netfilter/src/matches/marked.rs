@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
@@ -68,16 +68,18 @@ impl<B: Bearer> Extension for Marked<B> {
         B::TRACKS
     }
 
-    #[inline]
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        B::mark(skb).is_some_and(|mark| (mark & self.mask == self.value) != self.inv)
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let (name, inv) = (B::NAME, if rng.below(3) == 0 { "! " } else { "" });
         match rng.below(2) {
             0 => format!("-m {name} {inv}--mark {:#x}", rng.below(4)),
             _ => format!("-m {name} {inv}--mark {:#x}/{:#x}", rng.below(4), rng.below(8)),
         }
+    }
+}
+
+impl<B: Bearer> Asks for Marked<B> {
+    #[inline]
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        B::mark(skb).is_some_and(|mark| (mark & self.mask == self.value) != self.inv)
     }
 }

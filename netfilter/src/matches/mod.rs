@@ -1,66 +1,19 @@
 //! What a rule may ask of a packet (`-m NAME`): one file and one line of [`REGISTRY`] each.
 
-use crate::names::Names;
-use crate::rules::{Cx, IpMatch, Place, SharedName};
+use crate::extension::{Extension, extensions};
+use crate::rules::{Cx, Place, SharedName};
 use crate::skb::Skb;
-use crate::xtables::{Call, Done, Opt};
-use hopwise_sim_core::Rng;
 
-/// How `iptables -L` prints.
-pub struct How<'a> {
-    /// `-n`: numbers instead of names.
-    pub numeric: bool,
-    /// The rule's other demands: ports have names by protocol.
-    pub ip: &'a IpMatch,
-    /// Names.
-    pub names: &'a dyn Names,
-}
+pub use crate::extension::How;
 
-impl How<'_> {
-    /// A port, by name unless numbers are wanted.
-    pub fn port(&self, port: u16, protocol: u8) -> String {
-        let name = if self.numeric { None } else { self.names.port_name(port, protocol) };
-        name.unwrap_or_else(|| port.to_string())
-    }
-}
-
-/// One kind of match.
-trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
-    /// Its options.
-    const OPTIONS: &'static [Opt];
+/// What a match is beside an [`Extension`].
+trait Asks: Extension {
     /// Whether asking it changes nothing: it remembers nothing, draws no random number, changes no set.
     const PURE: bool = true;
-
-    /// The match before any option was given.
-    fn new() -> Self;
-
-    /// Takes an option.
-    fn option(&mut self, call: &Call<'_>) -> Done;
-
-    /// Takes the word behind the argument of an option that has two (`--tcp-flags MASK COMPARED`), if it wants one.
-    fn wants_second(&self, _opt: &Opt) -> Option<&'static str> {
-        None
-    }
-
-    /// All options were given.
-    fn finish(&mut self, _seen: u32, _ip: &IpMatch) -> Done {
-        Ok(())
-    }
-
-    /// Writes its options as they are saved, each with a space in front.
-    fn save(&self, out: &mut String);
-
-    /// Writes it as `-L` lists it, with a space in front.
-    fn list(&self, out: &mut String, how: &How<'_>);
 
     /// Whether the kernel lets it stand there (`checkentry`).
     fn may_stand(&self, _place: &Place<'_>) -> bool {
         true
-    }
-
-    /// Whether connections must be tracked for it.
-    fn tracks(&self) -> bool {
-        false
     }
 
     /// The set that it asks.
@@ -80,37 +33,12 @@ trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
     fn only_dport(&self) -> Option<u16> {
         None
     }
-
-    /// Options that are accepted, made up: for property tests and fuzzing. They begin with those that the rule needs (`-p tcp`).
-    fn sample(rng: &mut Rng) -> String;
 }
 
-impl<T: Extension> Extension for Box<T> {
-    const OPTIONS: &'static [Opt] = T::OPTIONS;
+impl<T: Asks> Asks for Box<T> {
     const PURE: bool = T::PURE;
-    fn new() -> Self {
-        Box::new(T::new())
-    }
-    fn option(&mut self, call: &Call<'_>) -> Done {
-        (**self).option(call)
-    }
-    fn wants_second(&self, opt: &Opt) -> Option<&'static str> {
-        (**self).wants_second(opt)
-    }
-    fn finish(&mut self, seen: u32, ip: &IpMatch) -> Done {
-        (**self).finish(seen, ip)
-    }
-    fn save(&self, out: &mut String) {
-        (**self).save(out);
-    }
-    fn list(&self, out: &mut String, how: &How<'_>) {
-        (**self).list(out, how);
-    }
     fn may_stand(&self, place: &Place<'_>) -> bool {
         (**self).may_stand(place)
-    }
-    fn tracks(&self) -> bool {
-        (**self).tracks()
     }
     fn set(&self) -> Option<&str> {
         (**self).set()
@@ -124,23 +52,6 @@ impl<T: Extension> Extension for Box<T> {
     fn only_dport(&self) -> Option<u16> {
         (**self).only_dport()
     }
-    fn sample(rng: &mut Rng) -> String {
-        T::sample(rng)
-    }
-}
-
-/// What the registry knows of a kind of match.
-pub struct Kind {
-    /// Its name.
-    pub name: &'static str,
-    /// What it asks for, for the table of what is supported.
-    pub about: &'static str,
-    /// Its options.
-    pub options: &'static [Opt],
-    /// A match without options yet.
-    pub make: fn() -> Match,
-    /// Made-up options that are accepted.
-    pub sample: fn(&mut Rng) -> String,
 }
 
 mod marked;
@@ -158,70 +69,19 @@ pub(crate) use tos::{name_of as tos_name, parse as tos_value};
 
 macro_rules! registry {
     ($($name:literal $module:ident $variant:ident($data:ty) $about:literal;)*) => {
-        $(mod $module;)*
-
-        /// A match of a rule.
-        #[derive(Clone, PartialEq, Debug)]
-        #[non_exhaustive]
-        pub enum Match {
-            $(#[doc = $about] $variant($data),)*
+        extensions! {
+            /// A match of a rule.
+            Match: $($name $module $variant($data) $about;)*
         }
 
-        /// All kinds of matches.
-        pub static REGISTRY: &[Kind] = &[
-            $(Kind {
-                name: $name,
-                about: $about,
-                options: <$data as Extension>::OPTIONS,
-                make: || Match::$variant(<$data as Extension>::new()),
-                sample: <$data as Extension>::sample,
-            },)*
-        ];
-
         impl Match {
-            /// Its name.
-            pub const fn name(&self) -> &'static str {
-                match self { $(Match::$variant(_) => $name,)* }
-            }
-
-            /// Its options.
-            pub const fn options(&self) -> &'static [Opt] {
-                match self { $(Match::$variant(_) => <$data as Extension>::OPTIONS,)* }
-            }
-
             /// Whether asking it changes nothing.
             pub const fn is_pure(&self) -> bool {
-                match self { $(Match::$variant(_) => <$data as Extension>::PURE,)* }
-            }
-
-            pub(crate) fn option(&mut self, call: &Call<'_>) -> Done {
-                match self { $(Match::$variant(m) => m.option(call),)* }
-            }
-
-            pub(crate) fn wants_second(&self, opt: &Opt) -> Option<&'static str> {
-                match self { $(Match::$variant(m) => m.wants_second(opt),)* }
-            }
-
-            pub(crate) fn finish(&mut self, seen: u32, ip: &IpMatch) -> Done {
-                match self { $(Match::$variant(m) => m.finish(seen, ip),)* }
-            }
-
-            /// Writes its options as they are saved, each with a space in front.
-            pub fn save(&self, out: &mut String) {
-                match self { $(Match::$variant(m) => m.save(out),)* }
-            }
-
-            /// Writes it as `iptables -L` lists it, with a space in front.
-            pub fn list(&self, out: &mut String, how: &How<'_>) {
-                match self { $(Match::$variant(m) => m.list(out, how),)* }
+                match self { $(Match::$variant(_) => <$data as Asks>::PURE,)* }
             }
 
             pub(crate) fn may_stand(&self, place: &Place<'_>) -> bool {
                 match self { $(Match::$variant(m) => m.may_stand(place),)* }
-            }
-
-            pub(crate) fn tracks(&self) -> bool {
-                match self { $(Match::$variant(m) => m.tracks(),)* }
             }
 
             pub(crate) fn set(&self) -> Option<&str> {
@@ -253,11 +113,6 @@ impl Match {
             _ => false,
         }
     }
-}
-
-/// The kind of match of that name.
-pub fn find(name: &str) -> Option<&'static Kind> {
-    REGISTRY.iter().find(|kind| kind.name == name)
 }
 
 registry! {

@@ -1,6 +1,6 @@
 //! `-m multiport`: up to 15 ports and ranges (`net/netfilter/xt_multiport.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, service_port};
@@ -118,6 +118,16 @@ impl Extension for Multiport {
         out.push_str(&format!(" multiport {} {}{text}", self.word(), if self.inv { " !" } else { "" }));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let word = ["sports", "dports", "ports"][rng.below(3) as usize];
+        let inv = if rng.below(4) == 0 { "! " } else { "" };
+        let (a, b) = (rng.below(100), rng.below(50));
+        let protocol = ["tcp", "udp", "sctp"][rng.below(3) as usize];
+        format!("-p {protocol} -m multiport {inv}--{word} {a},{b}:{}", b + 20)
+    }
+}
+
+impl Asks for Multiport {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol().is_some_and(known)
     }
@@ -131,13 +141,5 @@ impl Extension for Multiport {
             Which::Either => any(sport) || any(dport),
         };
         fits != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let word = ["sports", "dports", "ports"][rng.below(3) as usize];
-        let inv = if rng.below(4) == 0 { "! " } else { "" };
-        let (a, b) = (rng.below(100), rng.below(50));
-        let protocol = ["tcp", "udp", "sctp"][rng.below(3) as usize];
-        format!("-p {protocol} -m multiport {inv}--{word} {a},{b}:{}", b + 20)
     }
 }

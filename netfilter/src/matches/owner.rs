@@ -1,6 +1,6 @@
 //! `-m owner`: whose socket made the packet (`net/netfilter/xt_owner.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::hook::Hook;
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
@@ -100,6 +100,17 @@ impl Extension for Owner {
         out.push_str(if self.asked & SUPPL != 0 { " incl. suppl. groups" } else { "" });
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(3) == 0 { "! " } else { "" };
+        match rng.below(3) {
+            0 => format!("-m owner {inv}--uid-owner {}", rng.below(3)),
+            1 => format!("-m owner {inv}--gid-owner 0-{}", rng.below(3)),
+            _ => format!("-m owner {inv}--socket-exists"),
+        }
+    }
+}
+
+impl Asks for Owner {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.only(&[Hook::LocalOut, Hook::PostRouting])
     }
@@ -110,14 +121,5 @@ impl Extension for Owner {
         met(SOCKET, true)
             && met(UID, (self.uid.0..=self.uid.1).contains(&uid))
             && met(GID, (self.gid.0..=self.gid.1).contains(&gid))
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(3) == 0 { "! " } else { "" };
-        match rng.below(3) {
-            0 => format!("-m owner {inv}--uid-owner {}", rng.below(3)),
-            1 => format!("-m owner {inv}--gid-owner 0-{}", rng.below(3)),
-            _ => format!("-m owner {inv}--socket-exists"),
-        }
     }
 }

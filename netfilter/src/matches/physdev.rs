@@ -1,6 +1,6 @@
 //! `-m physdev`: the ports of a bridge that the packet passes (`net/netfilter/xt_physdev.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::hook::Hook;
 use crate::rules::{Cx, IpMatch, LinkMatch, Place};
 use crate::skb::Skb;
@@ -78,6 +78,14 @@ impl Extension for Physdev {
         self.put(out);
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(3) == 0 { "! " } else { "" };
+        let words = ["--physdev-in eth0", "--physdev-in eth+", "--physdev-is-bridged", "--physdev-is-in"];
+        format!("-m physdev {inv}{}", words[rng.below(4) as usize])
+    }
+}
+
+impl Asks for Physdev {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         let bridged = self.asked & BRIDGED != 0 && self.inv & BRIDGED == 0;
         self.asked & (OUT | IS_OUT) == 0 || bridged || !place.some(&[Hook::LocalOut])
@@ -92,11 +100,5 @@ impl Extension for Physdev {
             && met(IS_OUT, is_out)
             && met(IN, is_in && self.input.fits(input))
             && met(OUT, is_out && self.output.fits(output))
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(3) == 0 { "! " } else { "" };
-        let words = ["--physdev-in eth0", "--physdev-in eth+", "--physdev-is-bridged", "--physdev-is-in"];
-        format!("-m physdev {inv}{}", words[rng.below(4) as usize])
     }
 }

@@ -1,6 +1,6 @@
 //! `-m pkttype`: to whom the frame was addressed (`net/netfilter/xt_pkttype.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -56,12 +56,14 @@ impl Extension for Pkttype {
         out.push_str(&format!(" PKTTYPE {} {}", if self.inv { "!=" } else { "=" }, self.name()));
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        (skb.packet.kind == self.kind) != self.inv
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let inv = if rng.below(3) == 0 { "! " } else { "" };
         format!("-m pkttype {inv}--pkt-type {}", KINDS[rng.below(3) as usize].0)
+    }
+}
+
+impl Asks for Pkttype {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        (skb.packet.kind == self.kind) != self.inv
     }
 }

@@ -3,7 +3,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::hook::Hook;
 use crate::names::protocol;
 use crate::rules::{Cx, IpMatch, Place};
@@ -190,17 +190,6 @@ impl Extension for Policy {
         }
     }
 
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        match self.out {
-            Some(true) => !place.some(&[Hook::PreRouting, Hook::LocalIn]),
-            _ => !place.some(&[Hook::PostRouting, Hook::LocalOut]),
-        }
-    }
-
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        self.ipsec == Some(false)
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let (dir, not) = (["in", "out"][rng.below(2) as usize], ["", "! "][rng.below(2) as usize]);
         let pol = [
@@ -210,5 +199,18 @@ impl Extension for Policy {
             format!("ipsec --strict --spi 0x7 {not}--mode transport --next --proto ah --mode tunnel --tunnel-dst 10.0.0.0/8"),
         ];
         format!("-m policy --dir {dir} --pol {}", pol[rng.below(4) as usize])
+    }
+}
+
+impl Asks for Policy {
+    fn may_stand(&self, place: &Place<'_>) -> bool {
+        match self.out {
+            Some(true) => !place.some(&[Hook::PreRouting, Hook::LocalIn]),
+            _ => !place.some(&[Hook::PostRouting, Hook::LocalOut]),
+        }
+    }
+
+    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        self.ipsec == Some(false)
     }
 }

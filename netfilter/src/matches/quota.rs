@@ -1,6 +1,6 @@
 //! `-m quota`: so many bytes and then no more (`net/netfilter/xt_quota.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, State};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
@@ -18,7 +18,6 @@ static OPTIONS: &[Opt] = &[Opt::arg("quota", 0).inv().must()];
 
 impl Extension for Quota {
     const OPTIONS: &'static [Opt] = OPTIONS;
-    const PURE: bool = false;
 
     fn new() -> Self {
         Quota { bytes: 0, left: State(0), inv: false }
@@ -39,15 +38,19 @@ impl Extension for Quota {
         out.push_str(&format!(" quota: {} bytes", self.bytes));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let not = if rng.below(3) == 0 { "! " } else { "" };
+        format!("-m quota {not}--quota {}", rng.below(2000))
+    }
+}
+
+impl Asks for Quota {
+    const PURE: bool = false;
+
     fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let left = self.left.0.checked_sub(skb.packet.len() as u64);
         // What is too large ends it: smaller packets do not fit from now on either.
         self.left.0 = left.unwrap_or(0);
         left.is_some() != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let not = if rng.below(3) == 0 { "! " } else { "" };
-        format!("-m quota {not}--quota {}", rng.below(2000))
     }
 }

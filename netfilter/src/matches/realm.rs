@@ -1,7 +1,7 @@
 //! `-m realm`: the realm of the route (`net/netfilter/xt_realm.c`). No route here has one, `ip route` refuses them: it is 0, as on
 //! every Linux where none is set.
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::hook::Hook;
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
@@ -52,16 +52,18 @@ impl Extension for Realm {
         out.push_str(&format!("{} realm {}", if self.inv { " !" } else { "" }, self.text(how.numeric)));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let not = if rng.below(3) == 0 { "! " } else { "" };
+        format!("-m realm {not}--realm {}", ["0", "5", "cosmos", "0x1/0x2a"][rng.below(4) as usize])
+    }
+}
+
+impl Asks for Realm {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.only(&[Hook::LocalIn, Hook::Forward, Hook::LocalOut, Hook::PostRouting])
     }
 
     fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         (self.value & self.mask == 0) != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let not = if rng.below(3) == 0 { "! " } else { "" };
-        format!("-m realm {not}--realm {}", ["0", "5", "cosmos", "0x1/0x2a"][rng.below(4) as usize])
     }
 }

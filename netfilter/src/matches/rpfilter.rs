@@ -1,6 +1,6 @@
 //! `-m rpfilter`: would an answer leave by the link that the packet came in by (`net/ipv4/netfilter/ipt_rpfilter.c`)?
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::env::ReversePath;
 use crate::hook::{Hook, TableId};
 use crate::rules::{Cx, Place};
@@ -51,6 +51,13 @@ impl Extension for Rpfilter {
         self.put(out, "");
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let words = ["", " --invert", " --loose", " --validmark --invert", " --accept-local"];
+        format!("-m rpfilter{}", words[rng.below(5) as usize])
+    }
+}
+
+impl Asks for Rpfilter {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         matches!(place.table, TableId::Raw | TableId::Mangle) && place.only(&[Hook::PreRouting])
     }
@@ -75,10 +82,5 @@ impl Extension for Rpfilter {
             accept_local: self.flags & ACCEPT_LOCAL != 0,
         };
         cx.env.reverse_path(&question) != inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let words = ["", " --invert", " --loose", " --validmark --invert", " --accept-local"];
-        format!("-m rpfilter{}", words[rng.below(5) as usize])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ports::Ports;
 use super::tcp::port_range;
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -194,6 +194,17 @@ impl Extension for Sctp {
         self.put(out, how.numeric);
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        match rng.below(4) {
+            0 => format!("-p sctp -m sctp --dport {}", rng.below(100)),
+            1 => format!("-p sctp -m sctp ! --sport {}:{}", rng.below(50), 50 + rng.below(50)),
+            2 => "-p sctp -m sctp --chunk-types any DATA:Be,INIT".to_owned(),
+            _ => "-p sctp -m sctp ! --chunk-types only ABORT,SACK".to_owned(),
+        }
+    }
+}
+
+impl Asks for Sctp {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol() == Some(132)
     }
@@ -207,14 +218,5 @@ impl Extension for Sctp {
 
     fn only_dport(&self) -> Option<u16> {
         self.dport.only()
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        match rng.below(4) {
-            0 => format!("-p sctp -m sctp --dport {}", rng.below(100)),
-            1 => format!("-p sctp -m sctp ! --sport {}:{}", rng.below(50), 50 + rng.below(50)),
-            2 => "-p sctp -m sctp --chunk-types any DATA:Be,INIT".to_owned(),
-            _ => "-p sctp -m sctp ! --chunk-types only ABORT,SACK".to_owned(),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! `-m set`: whether a part of the packet is in a set (`net/netfilter/xt_set.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::names::Names;
 use crate::rules::{Cx, IpMatch};
 use crate::sets::Dirs;
@@ -61,8 +61,6 @@ static OPTIONS: &[Opt] = &[Opt::arg("match-set", 0).inv(), Opt::flag("return-nom
 
 impl Extension for SetOf {
     const OPTIONS: &'static [Opt] = OPTIONS;
-    /// Sets may count.
-    const PURE: bool = false;
 
     fn new() -> Self {
         SetOf { set: SetRef::default(), inv: false, nomatch: false }
@@ -101,6 +99,17 @@ impl Extension for SetOf {
         out.push_str(if self.nomatch { " return-nomatch" } else { "" });
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(3) == 0 { "! " } else { "" };
+        let words = ["nets src", "nets dst --return-nomatch", "ends dst,dst", "ends src,src", "ports dst", "all dst"];
+        format!("-m set {inv}--match-set {}", words[rng.below(6) as usize])
+    }
+}
+
+impl Asks for SetOf {
+    /// Sets may count.
+    const PURE: bool = false;
+
     fn set(&self) -> Option<&str> {
         Some(&self.set.name)
     }
@@ -108,11 +117,5 @@ impl Extension for SetOf {
     fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let now = cx.env.now();
         cx.shared.sets.test(&self.set.name, &self.set.dirs, self.nomatch, skb, now) != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(3) == 0 { "! " } else { "" };
-        let words = ["nets src", "nets dst --return-nomatch", "ends dst,dst", "ends src,src", "ports dst", "all dst"];
-        format!("-m set {inv}--match-set {}", words[rng.below(6) as usize])
     }
 }

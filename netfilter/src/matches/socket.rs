@@ -1,6 +1,6 @@
 //! `-m socket`: whether a socket of this host is there for the packet (`net/netfilter/xt_socket.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::conntrack::{ConnStatus, Direction};
 use crate::env::SocketQuestion;
 use crate::hook::Hook;
@@ -69,6 +69,13 @@ impl Extension for Socket {
         self.put(out);
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let flags = ["", " --transparent", " --nowildcard", " --restore-skmark --nowildcard"];
+        format!("-m socket{}", flags[rng.below(4) as usize])
+    }
+}
+
+impl Asks for Socket {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.only(&[Hook::PreRouting, Hook::LocalIn])
     }
@@ -84,10 +91,5 @@ impl Extension for Socket {
             skb.packet.mark = mark;
         }
         true
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let flags = ["", " --transparent", " --nowildcard", " --restore-skmark --nowildcard"];
-        format!("-m socket{}", flags[rng.below(4) as usize])
     }
 }

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt};
@@ -82,6 +82,18 @@ impl<H: Header> Extension for Spi<H> {
         out.push_str(if self.reserved { " reserved" } else { "" });
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let (name, option) = (H::NAME, H::OPTIONS[0].name);
+        let not = if rng.below(3) == 0 { "! " } else { "" };
+        match rng.below(3) {
+            0 => format!("-p {} -m {name}", H::PROTOCOL),
+            1 => format!("-p {} -m {name} {not}--{option} {}", H::PROTOCOL, rng.below(9)),
+            _ => format!("-p {} -m {name} {not}--{option} {}:", H::PROTOCOL, rng.below(9)),
+        }
+    }
+}
+
+impl<H: Header> Asks for Spi<H> {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol() == Some(H::PROTOCOL)
     }
@@ -93,15 +105,5 @@ impl<H: Header> Extension for Spi<H> {
         let index = H::index(skb.payload());
         cx.hotdrop |= index.is_none();
         index.is_some_and(|index| (self.from <= index && index <= self.to) != self.inv)
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let (name, option) = (H::NAME, H::OPTIONS[0].name);
-        let not = if rng.below(3) == 0 { "! " } else { "" };
-        match rng.below(3) {
-            0 => format!("-p {} -m {name}", H::PROTOCOL),
-            1 => format!("-p {} -m {name} {not}--{option} {}", H::PROTOCOL, rng.below(9)),
-            _ => format!("-p {} -m {name} {not}--{option} {}:", H::PROTOCOL, rng.below(9)),
-        }
     }
 }

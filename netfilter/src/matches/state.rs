@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::conntrack::ConnStatus;
 use crate::rules::Cx;
 use crate::skb::Skb;
@@ -103,14 +103,16 @@ impl Extension for StateOf {
         true
     }
 
-    #[inline]
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        States::of(skb).intersects(self.states) != self.inv
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let inv = if rng.below(3) == 0 { "! " } else { "" };
         let states = ["NEW", "RELATED,ESTABLISHED", "INVALID,UNTRACKED"][rng.below(3) as usize];
         format!("-m state {inv}--state {states}")
+    }
+}
+
+impl Asks for StateOf {
+    #[inline]
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        States::of(skb).intersects(self.states) != self.inv
     }
 }

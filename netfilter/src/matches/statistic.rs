@@ -1,6 +1,6 @@
 //! `-m statistic`: chance, or every nth packet (`net/netfilter/xt_statistic.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch, State};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -67,7 +67,6 @@ impl Statistic {
 
 impl Extension for Statistic {
     const OPTIONS: &'static [Opt] = OPTIONS;
-    const PURE: bool = false;
 
     fn new() -> Self {
         Statistic { mode: Mode::Random(0), inv: false, probability: 0, every: 0, packet: 0 }
@@ -125,6 +124,21 @@ impl Extension for Statistic {
         self.put(out, "");
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(3) == 0 { "! " } else { "" };
+        match rng.below(2) {
+            0 => format!("-m statistic --mode random {inv}--probability 0.{}", 1 + rng.below(9)),
+            _ => {
+                let every = 1 + rng.below(5);
+                format!("-m statistic --mode nth {inv}--every {every} --packet {}", rng.below(every))
+            }
+        }
+    }
+}
+
+impl Asks for Statistic {
+    const PURE: bool = false;
+
     fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let hit = match &mut self.mode {
             Mode::Random(p) => cx.env.random() & (ONE - 1) < *p,
@@ -135,16 +149,5 @@ impl Extension for Statistic {
             }
         };
         hit != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(3) == 0 { "! " } else { "" };
-        match rng.below(2) {
-            0 => format!("-m statistic --mode random {inv}--probability 0.{}", 1 + rng.below(9)),
-            _ => {
-                let every = 1 + rng.below(5);
-                format!("-m statistic --mode nth {inv}--every {every} --packet {}", rng.below(every))
-            }
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! `-m string`: a text somewhere in the packet (`net/netfilter/xt_string.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -126,6 +126,15 @@ impl Extension for Text {
         out.push_str(if self.icase { " ICASE" } else { "" });
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(3) == 0 { "! " } else { "" };
+        let text = ["--string \"GET /\"", "--string a\\\"b", "--hex-string \"|0a00|\"", "--string x --icase"];
+        let range = ["", " --from 20", " --to 60", " --from 5 --to 25"];
+        format!("-m string --algo bm {inv}{}{}", text[rng.below(4) as usize], range[rng.below(4) as usize])
+    }
+}
+
+impl Asks for Text {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         self.from <= self.to && matches!(&*self.algorithm, "bm" | "kmp" | "fsm")
     }
@@ -134,12 +143,5 @@ impl Extension for Text {
         let bytes = skb.packet.data().get(usize::from(self.from)..).unwrap_or_default();
         let places = bytes.windows(self.pattern.len()).take(usize::from(self.to - self.from) + 1);
         places.into_iter().any(|window| self.is_at(window)) != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(3) == 0 { "! " } else { "" };
-        let text = ["--string \"GET /\"", "--string a\\\"b", "--hex-string \"|0a00|\"", "--string x --icase"];
-        let range = ["", " --from 20", " --to 60", " --from 5 --to 25"];
-        format!("-m string --algo bm {inv}{}{}", text[rng.below(4) as usize], range[rng.below(4) as usize])
     }
 }

@@ -1,7 +1,7 @@
 //! `-m tcp`: ports, flags and options (`net/netfilter/xt_tcpudp.c`).
 
 use super::ports::Ports;
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::names::Names;
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
@@ -178,6 +178,25 @@ impl Extension for Tcp {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let mut text = "-p tcp -m tcp".to_owned();
+        if rng.below(4) > 0 {
+            text.push_str(&format!(" --dport {}", rng.below(100)));
+        } else if rng.below(2) == 0 {
+            text.push_str(&format!(" ! --dport {}:{}", rng.below(50), 50 + rng.below(50)));
+        }
+        match rng.below(6) {
+            0 => text.push_str(&format!(" --sport {}:", rng.below(1000))),
+            1 => text.push_str(" --tcp-flags SYN,RST,ACK SYN"),
+            2 => text.push_str(" ! --tcp-flags FIN,SYN,RST,ACK SYN"),
+            3 => text.push_str(" --tcp-option 2"),
+            _ => {}
+        }
+        text
+    }
+}
+
+impl Asks for Tcp {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol() == Some(6)
     }
@@ -198,23 +217,6 @@ impl Extension for Tcp {
 
     fn only_dport(&self) -> Option<u16> {
         self.dport.only()
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let mut text = "-p tcp -m tcp".to_owned();
-        if rng.below(4) > 0 {
-            text.push_str(&format!(" --dport {}", rng.below(100)));
-        } else if rng.below(2) == 0 {
-            text.push_str(&format!(" ! --dport {}:{}", rng.below(50), 50 + rng.below(50)));
-        }
-        match rng.below(6) {
-            0 => text.push_str(&format!(" --sport {}:", rng.below(1000))),
-            1 => text.push_str(" --tcp-flags SYN,RST,ACK SYN"),
-            2 => text.push_str(" ! --tcp-flags FIN,SYN,RST,ACK SYN"),
-            3 => text.push_str(" --tcp-option 2"),
-            _ => {}
-        }
-        text
     }
 }
 

@@ -1,6 +1,6 @@
 //! `-m tcpmss`: the largest segment that a SYN names (`net/netfilter/xt_tcpmss.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -58,6 +58,13 @@ impl Extension for Tcpmss {
         out.push_str(&format!(" tcpmss match {}{}", if self.inv { "!" } else { "" }, self.span()));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let not = if rng.below(3) == 0 { "! " } else { "" };
+        format!("-p tcp -m tcpmss {not}--mss {}:{}", rng.below(600), 600 + rng.below(900))
+    }
+}
+
+impl Asks for Tcpmss {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol() == Some(6)
     }
@@ -69,10 +76,5 @@ impl Extension for Tcpmss {
         };
         let size = place(header).map(|at| u16::from_be_bytes([header[at], header[at + 1]]));
         size.is_some_and(|size| self.from <= size && size <= self.to) != self.inv
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let not = if rng.below(3) == 0 { "! " } else { "" };
-        format!("-p tcp -m tcpmss {not}--mss {}:{}", rng.below(600), 600 + rng.below(900))
     }
 }

@@ -1,6 +1,6 @@
 //! `-m time`: dates, days and times of day, in UTC (`net/netfilter/xt_time.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, number};
@@ -227,6 +227,20 @@ impl Extension for When {
         out.push_str(if self.contiguous { " contiguous" } else { "" });
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let words = [
+            "--timestart 00:00:05",
+            "--weekdays Mon,Wed",
+            "! --monthdays 2,3",
+            "--datestart 2025-01-01T00:00:03",
+            "--timestart 23:00 --timestop 01:00 --contiguous",
+            "--datestop 2025-06-30 --kerneltz",
+        ];
+        format!("-m time {}", words[rng.below(6) as usize])
+    }
+}
+
+impl Asks for When {
     fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let unix = cx.env.now().unix_nanos() / 1_000_000_000;
         if unix < u64::from(self.dates.0) || unix > u64::from(self.dates.1) {
@@ -250,18 +264,6 @@ impl Extension for When {
         let weekday = (days + 3).rem_euclid(7) + 1;
         let (_, _, day) = date_of(days);
         self.weekdays & (1 << weekday) != 0 && self.monthdays & (1 << day) != 0
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let words = [
-            "--timestart 00:00:05",
-            "--weekdays Mon,Wed",
-            "! --monthdays 2,3",
-            "--datestart 2025-01-01T00:00:03",
-            "--timestart 23:00 --timestop 01:00 --contiguous",
-            "--datestop 2025-06-30 --kerneltz",
-        ];
-        format!("-m time {}", words[rng.below(6) as usize])
     }
 }
 

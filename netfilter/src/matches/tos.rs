@@ -1,6 +1,6 @@
 //! `-m tos`: the type of service (`net/netfilter/xt_dscp.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, number};
@@ -76,15 +76,17 @@ impl Extension for Tos {
         }
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        skb.packet.data().get(1).is_some_and(|tos| (tos & self.mask == self.value) != self.inv)
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let inv = if rng.below(3) == 0 { "! " } else { "" };
         match rng.below(2) {
             0 => format!("-m tos {inv}--tos {:#x}/{:#x}", rng.below(256), rng.below(256)),
             _ => format!("-m tos {inv}--tos {}", NAMES[rng.below(5) as usize].0),
         }
+    }
+}
+
+impl Asks for Tos {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        skb.packet.data().get(1).is_some_and(|tos| (tos & self.mask == self.value) != self.inv)
     }
 }

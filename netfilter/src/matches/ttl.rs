@@ -1,6 +1,6 @@
 //! `-m ttl`: the time to live (`net/netfilter/xt_hl.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -73,6 +73,13 @@ impl Extension for Ttl {
         out.push_str(&format!(" TTL match TTL {sign} {}", self.value));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let words = ["--ttl-eq", "! --ttl-eq", "--ttl-lt", "--ttl-gt"][rng.below(4) as usize];
+        format!("-m ttl {words} {}", 62 + rng.below(4))
+    }
+}
+
+impl Asks for Ttl {
     fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some(ttl) = skb.packet.data().get(8) else { return false };
         match self.mode {
@@ -81,10 +88,5 @@ impl Extension for Ttl {
             Mode::Less => *ttl < self.value,
             Mode::Greater => *ttl > self.value,
         }
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let words = ["--ttl-eq", "! --ttl-eq", "--ttl-lt", "--ttl-gt"][rng.below(4) as usize];
-        format!("-m ttl {words} {}", 62 + rng.below(4))
     }
 }

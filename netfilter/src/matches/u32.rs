@@ -1,6 +1,6 @@
 //! `-m u32`: numbers anywhere in the packet (`net/netfilter/xt_u32.c`).
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::Cx;
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, number};
@@ -205,11 +205,6 @@ impl Extension for Numbers {
         out.push_str(&format!(" u32 {}\"{}\"", if self.inv { "! " } else { "" }, self.text()));
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
-        let data = skb.packet.data();
-        self.tests.iter().all(|test| test.holds(data) == Some(true)) != self.inv
-    }
-
     fn sample(rng: &mut Rng) -> String {
         let not = if rng.below(3) == 0 { "! " } else { "" };
         let text = ["6&0xFF=6", "0>>22&0x3C@0>>16=0:50,80", "4=0:0xff&&16&0xff=1,2"];
@@ -217,6 +212,13 @@ impl Extension for Numbers {
             3 => format!("-m u32 {not}--u32 \"8 & 0xff = {}:0x7fff\"", rng.below(20)),
             n => format!("-m u32 {not}--u32 \"{}\"", text[n as usize]),
         }
+    }
+}
+
+impl Asks for Numbers {
+    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+        let data = skb.packet.data();
+        self.tests.iter().all(|test| test.holds(data) == Some(true)) != self.inv
     }
 }
 

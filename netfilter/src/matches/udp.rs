@@ -1,7 +1,7 @@
 //! `-m udp`: ports (`net/netfilter/xt_tcpudp.c`).
 
 use super::ports::Ports;
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -68,6 +68,16 @@ impl Extension for Udp {
         self.dport.list(out, "dpt", how, 17);
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        match rng.below(3) {
+            0 => format!("-p udp -m udp --dport {}", rng.below(100)),
+            1 => format!("-p udp -m udp ! --sport {}:{}", rng.below(50), 50 + rng.below(50)),
+            _ => format!("-p udp -m udp --sport {} --dport {}", rng.below(100), rng.below(100)),
+        }
+    }
+}
+
+impl Asks for Udp {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.ip.only_protocol() == Some(17)
     }
@@ -79,13 +89,5 @@ impl Extension for Udp {
 
     fn only_dport(&self) -> Option<u16> {
         self.dport.only()
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        match rng.below(3) {
-            0 => format!("-p udp -m udp --dport {}", rng.below(100)),
-            1 => format!("-p udp -m udp ! --sport {}:{}", rng.below(50), 50 + rng.below(50)),
-            _ => format!("-p udp -m udp --sport {} --dport {}", rng.below(100), rng.below(100)),
-        }
     }
 }

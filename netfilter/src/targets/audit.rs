@@ -1,7 +1,7 @@
 //! `-j AUDIT`: a record for the audit daemon (`net/netfilter/xt_AUDIT.c`). No machine here has one, so nobody has switched auditing
 //! on, and then Linux writes none.
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::matches::How;
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
@@ -37,15 +37,17 @@ impl Extension for Audit {
         out.push_str(&format!(" AUDIT {}", self.0));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        format!("-j AUDIT --type {}", TYPES[rng.below(3) as usize])
+    }
+}
+
+impl Acts for Audit {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
 
     fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        format!("-j AUDIT --type {}", TYPES[rng.below(3) as usize])
     }
 }

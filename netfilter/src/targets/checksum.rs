@@ -1,6 +1,6 @@
 //! `-j CHECKSUM`: the checksum is filled in (`net/netfilter/xt_CHECKSUM.c`). Packets always have it here: nothing is left to do.
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::hook::TableId;
 use crate::matches::How;
 use crate::rules::{Cx, Place};
@@ -33,15 +33,17 @@ impl Extension for Checksum {
         out.push_str(" CHECKSUM fill");
     }
 
+    fn sample(_: &mut Rng) -> String {
+        "-j CHECKSUM --checksum-fill".to_owned()
+    }
+}
+
+impl Acts for Checksum {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.table == TableId::Mangle
     }
 
     fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
-    }
-
-    fn sample(_: &mut Rng) -> String {
-        "-j CHECKSUM --checksum-fill".to_owned()
     }
 }

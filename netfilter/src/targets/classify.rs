@@ -1,6 +1,6 @@
 //! `-j CLASSIFY`: the class in which a queueing discipline puts the packet (`net/netfilter/xt_CLASSIFY.c`).
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::hook::Hook;
 use crate::matches::How;
 use crate::rules::{Cx, Place};
@@ -39,6 +39,12 @@ impl Extension for Classify {
         out.push_str(&format!(" CLASSIFY set {:x}:{:x}", self.0, self.1));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        format!("-j CLASSIFY --set-class {:x}:{:x}", rng.below(65_536), rng.below(65_536))
+    }
+}
+
+impl Acts for Classify {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.only(&[Hook::Forward, Hook::LocalOut, Hook::PostRouting])
     }
@@ -46,9 +52,5 @@ impl Extension for Classify {
     fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         skb.packet.priority = u32::from(self.0) << 16 | u32::from(self.1);
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        format!("-j CLASSIFY --set-class {:x}:{:x}", rng.below(65_536), rng.below(65_536))
     }
 }

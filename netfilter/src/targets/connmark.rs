@@ -1,7 +1,7 @@
 //! `-j CONNMARK`: the mark of the connection (`net/netfilter/xt_connmark.c`).
 
 use super::mark::{change, told};
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::matches::How;
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
@@ -102,11 +102,18 @@ impl Extension for Connmark {
         }
     }
 
-    fn may_stand(&self, _: &Place<'_>) -> bool {
+    fn tracks(&self) -> bool {
         true
     }
 
-    fn tracks(&self) -> bool {
+    fn sample(rng: &mut Rng) -> String {
+        let words = ["--set-mark 5", "--set-xmark 5/7", "--and-mark 3", "--or-mark 4", "--save-mark", "--restore-mark --mask 6"];
+        format!("-j CONNMARK {}", words[rng.below(6) as usize])
+    }
+}
+
+impl Acts for Connmark {
+    fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
 
@@ -119,10 +126,5 @@ impl Extension for Connmark {
             }
         }
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let words = ["--set-mark 5", "--set-xmark 5/7", "--and-mark 3", "--or-mark 4", "--save-mark", "--restore-mark --mask 6"];
-        format!("-j CONNMARK {}", words[rng.below(6) as usize])
     }
 }

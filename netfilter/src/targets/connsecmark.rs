@@ -1,7 +1,7 @@
 //! `-j CONNSECMARK`: the security mark of the packet for its connection, or the other way round (`net/netfilter/xt_CONNSECMARK.c`).
 //! Only SELinux's `SECMARK` makes such marks, and no machine here has it: neither has one, and Linux copies none then.
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::hook::TableId;
 use crate::matches::How;
 use crate::rules::{Cx, IpMatch, Place};
@@ -47,19 +47,21 @@ impl Extension for Connsecmark {
         out.push_str(&format!(" CONNSECMARK {}", self.word()));
     }
 
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        matches!(place.table, TableId::Mangle | TableId::Security)
-    }
-
     fn tracks(&self) -> bool {
         true
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
-        Outcome::Continue
-    }
-
     fn sample(rng: &mut Rng) -> String {
         format!("-j CONNSECMARK {}", ["--save", "--restore"][rng.below(2) as usize])
+    }
+}
+
+impl Acts for Connsecmark {
+    fn may_stand(&self, place: &Place<'_>) -> bool {
+        matches!(place.table, TableId::Mangle | TableId::Security)
+    }
+
+    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+        Outcome::Continue
     }
 }

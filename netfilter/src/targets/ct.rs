@@ -1,6 +1,6 @@
 //! `-j CT`: what connection tracking shall do with a packet that it has not seen yet (`net/netfilter/xt_CT.c`).
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::conntrack::{EventMask, UNTRACKED, Zone};
 use crate::hook::{Hook, TableId};
 use crate::matches::How;
@@ -124,12 +124,19 @@ impl Extension for Ct {
         self.put(out, "");
     }
 
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        place.table == TableId::Raw && place.only(&[Hook::PreRouting, Hook::LocalOut])
-    }
-
     fn tracks(&self) -> bool {
         !self.notrack
+    }
+
+    fn sample(rng: &mut Rng) -> String {
+        let what = ["--notrack", "--zone 5", "--zone-orig mark", "--zone-reply 9", "--ctevents new,destroy"];
+        format!("-j CT {}", what[rng.below(5) as usize])
+    }
+}
+
+impl Acts for Ct {
+    fn may_stand(&self, place: &Place<'_>) -> bool {
+        place.table == TableId::Raw && place.only(&[Hook::PreRouting, Hook::LocalOut])
     }
 
     fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
@@ -152,11 +159,6 @@ impl Extension for Ct {
             (skb.template.zone_orig, skb.template.zone_reply) = (zone(Side::Reply), zone(Side::Original));
         }
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let what = ["--notrack", "--zone 5", "--zone-orig mark", "--zone-reply 9", "--ctevents new,destroy"];
-        format!("-j CT {}", what[rng.below(5) as usize])
     }
 }
 

@@ -1,6 +1,6 @@
 //! `-j DSCP`: another class of service (`net/netfilter/xt_DSCP.c`).
 
-use super::{Extension, Outcome, rewrite};
+use super::{Acts, Extension, Outcome, rewrite};
 use crate::hook::TableId;
 use crate::matches::{How, class_of};
 use crate::rules::{Cx, IpMatch, Place};
@@ -38,6 +38,12 @@ impl Extension for Dscp {
         out.push_str(&format!(" DSCP set 0x{:02x}", self.0));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        format!("-j DSCP --set-dscp {}", rng.below(64))
+    }
+}
+
+impl Acts for Dscp {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.table == TableId::Mangle
     }
@@ -45,9 +51,5 @@ impl Extension for Dscp {
     fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         rewrite::tos(skb.packet.data_mut(), |tos| tos & 0b11 | self.0 << 2);
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        format!("-j DSCP --set-dscp {}", rng.below(64))
     }
 }

@@ -1,6 +1,6 @@
 //! `-j ECN`: no explicit congestion notification, or another one (`net/ipv4/netfilter/ipt_ECN.c`, RFC 3168).
 
-use super::{Extension, Outcome, rewrite};
+use super::{Acts, Extension, Outcome, rewrite};
 use crate::hook::TableId;
 use crate::matches::How;
 use crate::rules::{Cx, IpMatch, Place, Verdict};
@@ -79,6 +79,17 @@ impl Extension for Ecn {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        match rng.below(4) {
+            0 => "-p tcp -j ECN --ecn-tcp-remove".to_owned(),
+            1 => format!("-j ECN --ecn-ip-ect {}", rng.below(4)),
+            2 => format!("-p tcp -j ECN --ecn-tcp-cwr {}", rng.below(2)),
+            _ => format!("-p tcp -j ECN --ecn-tcp-ece {} --ecn-tcp-cwr 0 --ecn-ip-ect 1", rng.below(2)),
+        }
+    }
+}
+
+impl Acts for Ecn {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         let tcp = self.ece.is_some() || self.cwr.is_some();
         place.table == TableId::Mangle && (!tcp || place.ip.only_protocol() == Some(6))
@@ -97,14 +108,5 @@ impl Extension for Ecn {
         let tcp = skb.head.transport;
         rewrite::put_word(skb.packet.data_mut(), tcp + 12, word, tcp + 16);
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        match rng.below(4) {
-            0 => "-p tcp -j ECN --ecn-tcp-remove".to_owned(),
-            1 => format!("-j ECN --ecn-ip-ect {}", rng.below(4)),
-            2 => format!("-p tcp -j ECN --ecn-tcp-cwr {}", rng.below(2)),
-            _ => format!("-p tcp -j ECN --ecn-tcp-ece {} --ecn-tcp-cwr 0 --ecn-ip-ect 1", rng.below(2)),
-        }
     }
 }

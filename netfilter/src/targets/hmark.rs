@@ -1,6 +1,6 @@
 //! `-j HMARK`: a mark from a hash of addresses and ports (`net/netfilter/xt_HMARK.c`).
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::conntrack::Direction;
 use crate::matches::How;
 use crate::nat::jhash2;
@@ -220,6 +220,19 @@ impl Extension for Hmark {
         out.push_str(&format!(" rnd {:#x} ", self.seed));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let parts = [
+            "--hmark-tuple src,dst,sport,dport,proto",
+            "--hmark-src-prefix 24 --hmark-dst-prefix 0 --hmark-offset 10",
+            "--hmark-tuple src,dst,ct",
+            "--hmark-dport-mask 0xff --hmark-sport 5 --hmark-proto-mask 0xff",
+            "--hmark-tuple dst,spi --hmark-offset 0",
+        ];
+        format!("-j HMARK {} --hmark-rnd {} --hmark-mod {}", parts[rng.below(5) as usize], rng.below(9), 1 + rng.below(8))
+    }
+}
+
+impl Acts for Hmark {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         self.parts & part::SPI == 0 || self.parts & (part::SPORT | part::DPORT) == 0
     }
@@ -232,17 +245,6 @@ impl Extension for Hmark {
         let scaled = (u64::from(hash) * u64::from(self.modulus)) >> 32;
         skb.packet.mark = (scaled as u32).wrapping_add(self.offset.unwrap_or(0));
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let parts = [
-            "--hmark-tuple src,dst,sport,dport,proto",
-            "--hmark-src-prefix 24 --hmark-dst-prefix 0 --hmark-offset 10",
-            "--hmark-tuple src,dst,ct",
-            "--hmark-dport-mask 0xff --hmark-sport 5 --hmark-proto-mask 0xff",
-            "--hmark-tuple dst,spi --hmark-offset 0",
-        ];
-        format!("-j HMARK {} --hmark-rnd {} --hmark-mod {}", parts[rng.below(5) as usize], rng.below(9), 1 + rng.below(8))
     }
 }
 

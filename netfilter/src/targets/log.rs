@@ -1,6 +1,6 @@
 //! `-j LOG`: a line in the kernel's log (`net/netfilter/xt_LOG.c`).
 
-use super::{Extension, Outcome, log_line};
+use super::{Acts, Extension, Outcome, log_line};
 use crate::matches::How;
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
@@ -141,6 +141,14 @@ impl Extension for Log {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let prefix = ["", " --log-prefix \"in: \"", " --log-prefix a\\\"b"][rng.below(2) as usize];
+        let rest = ["", " --log-level debug", " --log-uid --log-tcp-sequence", " --log-level 4"];
+        format!("-j LOG{prefix}{}", rest[rng.below(4) as usize])
+    }
+}
+
+impl Acts for Log {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
@@ -149,11 +157,5 @@ impl Extension for Log {
         let line = log_line::line(&self.prefix, self.flags, skb);
         cx.env.log(line);
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let prefix = ["", " --log-prefix \"in: \"", " --log-prefix a\\\"b"][rng.below(2) as usize];
-        let rest = ["", " --log-level debug", " --log-uid --log-tcp-sequence", " --log-level 4"];
-        format!("-j LOG{prefix}{}", rest[rng.below(4) as usize])
     }
 }

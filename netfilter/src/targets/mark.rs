@@ -1,6 +1,6 @@
 //! `-j MARK`: the firewall mark (`net/netfilter/xt_mark.c`).
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::matches::How;
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
@@ -84,6 +84,13 @@ impl Extension for Mark {
         out.push_str(&format!(" MARK {}", told(self.value, self.mask)));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let word = ["--set-xmark", "--set-mark", "--and-mark", "--or-mark", "--xor-mark"][rng.below(5) as usize];
+        format!("-j MARK {word} {:#x}", rng.below(8))
+    }
+}
+
+impl Acts for Mark {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
@@ -91,10 +98,5 @@ impl Extension for Mark {
     fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         skb.packet.mark = (skb.packet.mark & !self.mask) ^ self.value;
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let word = ["--set-xmark", "--set-mark", "--and-mark", "--or-mark", "--xor-mark"][rng.below(5) as usize];
-        format!("-j MARK {word} {:#x}", rng.below(8))
     }
 }

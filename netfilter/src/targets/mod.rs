@@ -1,11 +1,9 @@
 //! What a rule does with a packet (`-j NAME`): one file and one line of [`REGISTRY`] each. `ACCEPT`, `DROP`, `RETURN` and the jumps
 //! to chains are [`crate::rules::Target`] itself.
 
-use crate::matches::How;
-use crate::rules::{Cx, IpMatch, Place, Verdict};
+use crate::extension::{Extension, extensions};
+use crate::rules::{Cx, Place, Verdict};
 use crate::skb::Skb;
-use crate::xtables::{Call, Done, Opt};
-use hopwise_sim_core::Rng;
 
 pub use log_line::packet_line;
 pub use reject::RejectWith;
@@ -19,42 +17,13 @@ pub enum Outcome {
     Verdict(Verdict),
 }
 
-/// One kind of target.
-trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
-    /// Its options.
-    const OPTIONS: &'static [Opt];
+/// What a target is beside an [`Extension`].
+trait Acts: Extension {
     /// The name under which `-L` lists it, if that is another.
     const LISTED: Option<&'static str> = None;
 
-    /// The target before any option was given.
-    fn new() -> Self;
-
-    /// Takes an option.
-    fn option(&mut self, call: &Call<'_>) -> Done;
-
-    /// The error if the option takes a second word and there is none.
-    fn wants_second(&self, _opt: &Opt) -> Option<&'static str> {
-        None
-    }
-
-    /// All options were given.
-    fn finish(&mut self, _seen: u32, _ip: &IpMatch) -> Done {
-        Ok(())
-    }
-
-    /// Writes its options as they are saved, each with a space in front.
-    fn save(&self, out: &mut String);
-
-    /// Writes it as `-L` lists it, with a space in front.
-    fn list(&self, out: &mut String, how: &How<'_>);
-
     /// Whether the kernel lets it stand there (`checkentry`).
     fn may_stand(&self, place: &Place<'_>) -> bool;
-
-    /// Whether connections must be tracked for it.
-    fn tracks(&self) -> bool {
-        false
-    }
 
     /// The sets that it changes.
     fn sets(&self) -> [Option<&str>; 2] {
@@ -63,55 +32,12 @@ trait Extension: Clone + PartialEq + core::fmt::Debug + Sized {
 
     /// Does it.
     fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome;
-
-    /// Options that are accepted, made up, with what the rule needs in front.
-    fn sample(rng: &mut Rng) -> String;
 }
 
-/// What the registry knows of a kind of target.
-pub struct Kind {
-    /// Its name.
-    pub name: &'static str,
-    /// What it does, for the table of what is supported.
-    pub about: &'static str,
-    /// Its options.
-    pub options: &'static [Opt],
-    /// A target without options yet.
-    pub make: fn() -> TargetKind,
-    /// Made-up words that are accepted: what the rule needs, `-j NAME` and options.
-    pub sample: fn(&mut Rng) -> String,
-}
-
-mod log_line;
-mod nat;
-mod rewrite;
-
-impl<T: Extension> Extension for Box<T> {
-    const OPTIONS: &'static [Opt] = T::OPTIONS;
+impl<T: Acts> Acts for Box<T> {
     const LISTED: Option<&'static str> = T::LISTED;
-    fn new() -> Self {
-        Box::new(T::new())
-    }
-    fn option(&mut self, call: &Call<'_>) -> Done {
-        (**self).option(call)
-    }
-    fn wants_second(&self, opt: &Opt) -> Option<&'static str> {
-        (**self).wants_second(opt)
-    }
-    fn finish(&mut self, seen: u32, ip: &IpMatch) -> Done {
-        (**self).finish(seen, ip)
-    }
-    fn save(&self, out: &mut String) {
-        (**self).save(out);
-    }
-    fn list(&self, out: &mut String, how: &How<'_>) {
-        (**self).list(out, how);
-    }
     fn may_stand(&self, place: &Place<'_>) -> bool {
         (**self).may_stand(place)
-    }
-    fn tracks(&self) -> bool {
-        (**self).tracks()
     }
     fn sets(&self) -> [Option<&str>; 2] {
         (**self).sets()
@@ -119,77 +45,27 @@ impl<T: Extension> Extension for Box<T> {
     fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         (**self).act(skb, cx)
     }
-    fn sample(rng: &mut Rng) -> String {
-        T::sample(rng)
-    }
 }
+
+mod log_line;
+mod nat;
+mod rewrite;
 
 macro_rules! registry {
     ($($name:literal $module:ident $variant:ident($data:ty) $about:literal;)*) => {
-        $(mod $module;)*
-
-        /// A target with options.
-        #[derive(Clone, PartialEq, Debug)]
-        #[non_exhaustive]
-        pub enum TargetKind {
-            $(#[doc = $about] $variant($data),)*
+        extensions! {
+            /// A target with options.
+            TargetKind: $($name $module $variant($data) $about;)*
         }
 
-        /// All kinds of targets.
-        pub static REGISTRY: &[Kind] = &[
-            $(Kind {
-                name: $name,
-                about: $about,
-                options: <$data as Extension>::OPTIONS,
-                make: || TargetKind::$variant(<$data as Extension>::new()),
-                sample: <$data as Extension>::sample,
-            },)*
-        ];
-
         impl TargetKind {
-            /// Its name.
-            pub const fn name(&self) -> &'static str {
-                match self { $(TargetKind::$variant(_) => $name,)* }
-            }
-
             /// The name under which `iptables -L` lists it.
             pub fn listed(&self) -> &'static str {
-                match self { $(TargetKind::$variant(_) => <$data as Extension>::LISTED.unwrap_or($name),)* }
-            }
-
-            /// Its options.
-            pub const fn options(&self) -> &'static [Opt] {
-                match self { $(TargetKind::$variant(_) => <$data as Extension>::OPTIONS,)* }
-            }
-
-            pub(crate) fn option(&mut self, call: &Call<'_>) -> Done {
-                match self { $(TargetKind::$variant(t) => t.option(call),)* }
-            }
-
-            pub(crate) fn wants_second(&self, opt: &Opt) -> Option<&'static str> {
-                match self { $(TargetKind::$variant(t) => t.wants_second(opt),)* }
-            }
-
-            pub(crate) fn finish(&mut self, seen: u32, ip: &IpMatch) -> Done {
-                match self { $(TargetKind::$variant(t) => t.finish(seen, ip),)* }
-            }
-
-            /// Writes its options as they are saved, each with a space in front.
-            pub fn save(&self, out: &mut String) {
-                match self { $(TargetKind::$variant(t) => t.save(out),)* }
-            }
-
-            /// Writes it as `iptables -L` lists it, with a space in front.
-            pub fn list(&self, out: &mut String, how: &How<'_>) {
-                match self { $(TargetKind::$variant(t) => t.list(out, how),)* }
+                match self { $(TargetKind::$variant(_) => <$data as Acts>::LISTED.unwrap_or($name),)* }
             }
 
             pub(crate) fn may_stand(&self, place: &Place<'_>) -> bool {
                 match self { $(TargetKind::$variant(t) => t.may_stand(place),)* }
-            }
-
-            pub(crate) fn tracks(&self) -> bool {
-                match self { $(TargetKind::$variant(t) => t.tracks(),)* }
             }
 
             pub(crate) fn sets(&self) -> [Option<&str>; 2] {
@@ -201,11 +77,6 @@ macro_rules! registry {
             }
         }
     };
-}
-
-/// The kind of target of that name.
-pub fn find(name: &str) -> Option<&'static Kind> {
-    REGISTRY.iter().find(|kind| kind.name == name)
 }
 
 /// Targets of iptables that are not built here: no chain may have their names.

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 use core::net::Ipv4Addr;
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::hook::{Hook, TableId};
 use crate::matches::How;
 use crate::names::Names;
@@ -83,20 +83,22 @@ impl<K: Maps> Extension for Mapped<K> {
         put_flags(out, self.0.flags, "");
     }
 
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        may_stand(place, K::HOOKS)
-    }
-
     fn tracks(&self) -> bool {
         true
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
-        Outcome::Verdict(K::map(&self.0, skb, cx))
-    }
-
     fn sample(rng: &mut Rng) -> String {
         K::sample(rng)
+    }
+}
+
+impl<K: Maps> Acts for Mapped<K> {
+    fn may_stand(&self, place: &Place<'_>) -> bool {
+        may_stand(place, K::HOOKS)
+    }
+
+    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+        Outcome::Verdict(K::map(&self.0, skb, cx))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::{Extension, Outcome, nat};
+use super::{Acts, Extension, Outcome, nat};
 use crate::hook::Hook;
 use crate::matches::How;
 use crate::nat::{Manip, Range, RangeFlags};
@@ -49,12 +49,18 @@ impl Extension for Netmap {
         out.push_str(&format!(" to:{}/{}", Ipv4Addr::from(self.addr), self.len));
     }
 
-    fn may_stand(&self, place: &Place<'_>) -> bool {
-        nat::may_stand(place, &[Hook::PreRouting, Hook::LocalIn, Hook::LocalOut, Hook::PostRouting])
-    }
-
     fn tracks(&self) -> bool {
         true
+    }
+
+    fn sample(rng: &mut Rng) -> String {
+        format!("-j NETMAP --to 192.168.{}.0/{}", rng.below(9), 24 + rng.below(9))
+    }
+}
+
+impl Acts for Netmap {
+    fn may_stand(&self, place: &Place<'_>) -> bool {
+        nat::may_stand(place, &[Hook::PreRouting, Hook::LocalIn, Hook::LocalOut, Hook::PostRouting])
     }
 
     fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
@@ -65,9 +71,5 @@ impl Extension for Netmap {
         let new = Ipv4Addr::from(self.addr | (old & !self.mask()));
         let range = Range { flags: RangeFlags::MAP_IPS, addrs: (new, new), ..Range::ANY };
         Outcome::Verdict(Verdict::Nat(manip, range))
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        format!("-j NETMAP --to 192.168.{}.0/{}", rng.below(9), 24 + rng.below(9))
     }
 }

@@ -2,7 +2,7 @@
 //! matches is.
 
 use super::log::prefix;
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::matches::How;
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
@@ -71,16 +71,18 @@ impl Extension for Nflog {
         self.put(out, "");
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let words = ["", " --nflog-group 5", " --nflog-prefix \"a b\" --nflog-threshold 3", " --nflog-size 80"];
+        format!("-j NFLOG{}", words[rng.below(4) as usize])
+    }
+}
+
+impl Acts for Nflog {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
 
     fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let words = ["", " --nflog-group 5", " --nflog-prefix \"a b\" --nflog-threshold 3", " --nflog-size 80"];
-        format!("-j NFLOG{}", words[rng.below(4) as usize])
     }
 }

@@ -1,7 +1,7 @@
 //! `-j NFQUEUE`: the packet waits for a program that decides about it (`net/netfilter/xt_NFQUEUE.c`). No program here listens to a
 //! queue; Linux then drops the packet, or lets it go on to the next table if the rule says so (`nf_queue`).
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::matches::How;
 use crate::rules::{Cx, Place, Verdict};
 use crate::skb::Skb;
@@ -78,16 +78,18 @@ impl Extension for Nfqueue {
         self.put(out, "");
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let queue = ["", " --queue-num 3", " --queue-balance 1:4", " --queue-balance 0:9 --queue-cpu-fanout"];
+        format!("-j NFQUEUE{}{}", queue[rng.below(4) as usize], ["", " --queue-bypass"][rng.below(2) as usize])
+    }
+}
+
+impl Acts for Nfqueue {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
 
     fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Verdict(if self.bypass { Verdict::Accept } else { Verdict::Drop })
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let queue = ["", " --queue-num 3", " --queue-balance 1:4", " --queue-balance 0:9 --queue-cpu-fanout"];
-        format!("-j NFQUEUE{}{}", queue[rng.below(4) as usize], ["", " --queue-bypass"][rng.below(2) as usize])
     }
 }

@@ -1,6 +1,6 @@
 //! `-j NOTRACK`: an older way to say `-j CT --notrack`.
 
-use super::{Extension, Outcome, ct};
+use super::{Acts, Extension, Outcome, ct};
 use crate::hook::{Hook, TableId};
 use crate::matches::How;
 use crate::rules::{Cx, Place};
@@ -14,7 +14,6 @@ pub struct Notrack;
 
 impl Extension for Notrack {
     const OPTIONS: &'static [Opt] = &[];
-    const LISTED: Option<&'static str> = Some("CT");
 
     fn new() -> Self {
         Notrack
@@ -30,6 +29,14 @@ impl Extension for Notrack {
         out.push_str(" NOTRACK");
     }
 
+    fn sample(_: &mut Rng) -> String {
+        "-j NOTRACK".to_owned()
+    }
+}
+
+impl Acts for Notrack {
+    const LISTED: Option<&'static str> = Some("CT");
+
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.table == TableId::Raw && place.only(&[Hook::PreRouting, Hook::LocalOut])
     }
@@ -39,9 +46,5 @@ impl Extension for Notrack {
             ct::untrack(skb);
         }
         Outcome::Continue
-    }
-
-    fn sample(_: &mut Rng) -> String {
-        "-j NOTRACK".to_owned()
     }
 }

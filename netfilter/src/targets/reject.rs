@@ -1,6 +1,6 @@
 //! `-j REJECT`: the packet ends here, and its sender is told (`net/ipv4/netfilter/ipt_REJECT.c`).
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::hook::TableId;
 use crate::matches::How;
 use crate::rules::{Cx, Place, Verdict};
@@ -65,15 +65,17 @@ impl Extension for Reject {
         out.push_str(&format!(" reject-with {}", self.0.name()));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        format!("-p tcp -j REJECT --reject-with {}", KINDS[rng.below(8) as usize].0)
+    }
+}
+
+impl Acts for Reject {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.table == TableId::Filter && (self.0 != RejectWith::TcpReset || place.ip.only_protocol() == Some(6))
     }
 
     fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Verdict(Verdict::Reject(self.0))
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        format!("-p tcp -j REJECT --reject-with {}", KINDS[rng.below(8) as usize].0)
     }
 }

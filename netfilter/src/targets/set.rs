@@ -1,6 +1,6 @@
 //! `-j SET`: a part of the packet goes into a set, or out of it (`net/netfilter/xt_set.c`).
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::matches::{How, SetRef};
 use crate::rules::{Cx, IpMatch, Place};
 use crate::skb::Skb;
@@ -83,6 +83,13 @@ impl Extension for SetTo {
         self.put(out, "");
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let words = ["--add-set nets src", "--add-set ends src,dst --exist", "--del-set nets src", "--add-set nets src --timeout 5"];
+        format!("-j SET {}", words[rng.below(4) as usize])
+    }
+}
+
+impl Acts for SetTo {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
@@ -101,10 +108,5 @@ impl Extension for SetTo {
             sets.delete(&set.name, &set.dirs, skb, now);
         }
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let words = ["--add-set nets src", "--add-set ends src,dst --exist", "--del-set nets src", "--add-set nets src --timeout 5"];
-        format!("-j SET {}", words[rng.below(4) as usize])
     }
 }

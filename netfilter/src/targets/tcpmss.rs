@@ -1,6 +1,6 @@
 //! `-j TCPMSS`: a smaller largest segment (`net/netfilter/xt_TCPMSS.c`).
 
-use super::{Extension, Outcome, rewrite};
+use super::{Acts, Extension, Outcome, rewrite};
 use crate::hook::Hook;
 use crate::matches::{How, mss_place};
 use crate::rules::{Cx, IpMatch, Place, Verdict};
@@ -66,6 +66,15 @@ impl Extension for Tcpmss {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        match rng.below(2) {
+            0 => format!("-p tcp -j TCPMSS --set-mss {}", rng.below(1500)),
+            _ => "-p tcp -j TCPMSS --clamp-mss-to-pmtu".to_owned(),
+        }
+    }
+}
+
+impl Acts for Tcpmss {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         let routed = place.only(&[Hook::Forward, Hook::LocalOut, Hook::PostRouting]);
         place.ip.only_protocol() == Some(6) && (self.size.is_some() || routed)
@@ -92,13 +101,6 @@ impl Extension for Tcpmss {
             None => add(skb.packet, tcp, most.min(DEFAULT)),
         }
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        match rng.below(2) {
-            0 => format!("-p tcp -j TCPMSS --set-mss {}", rng.below(1500)),
-            _ => "-p tcp -j TCPMSS --clamp-mss-to-pmtu".to_owned(),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `-j TCPOPTSTRIP`: options of TCP become no-operations (`net/netfilter/xt_TCPOPTSTRIP.c`).
 
-use super::{Extension, Outcome, rewrite};
+use super::{Acts, Extension, Outcome, rewrite};
 use crate::hook::TableId;
 use crate::matches::How;
 use crate::rules::{Cx, Place, Verdict};
@@ -72,6 +72,16 @@ impl Extension for Tcpoptstrip {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let list = ["2", "timestamp,mss", "3,4,5,8,19,254", "sack-permitted"];
+        match rng.below(5) {
+            4 => "-p tcp -j TCPOPTSTRIP".to_owned(),
+            n => format!("-p tcp -j TCPOPTSTRIP --strip-options {}", list[n as usize]),
+        }
+    }
+}
+
+impl Acts for Tcpoptstrip {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.table == TableId::Mangle && place.ip.only_protocol() == Some(6)
     }
@@ -96,13 +106,5 @@ impl Extension for Tcpoptstrip {
             at += len;
         }
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let list = ["2", "timestamp,mss", "3,4,5,8,19,254", "sack-permitted"];
-        match rng.below(5) {
-            4 => "-p tcp -j TCPOPTSTRIP".to_owned(),
-            n => format!("-p tcp -j TCPOPTSTRIP --strip-options {}", list[n as usize]),
-        }
     }
 }

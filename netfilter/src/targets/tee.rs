@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::env::Tee as Request;
 use crate::hook::Hook;
 use crate::matches::How;
@@ -53,6 +53,12 @@ impl Extension for Tee {
         }
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        format!("-j TEE --gateway 10.0.0.{}{}", 1 + rng.below(9), ["", " --oif eth1"][rng.below(2) as usize])
+    }
+}
+
+impl Acts for Tee {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         !self.gateway.is_unspecified()
     }
@@ -62,9 +68,5 @@ impl Extension for Tee {
         let ages = matches!(cx.hook, Hook::PreRouting | Hook::LocalIn);
         cx.env.tee(skb.packet, &Request { gateway: self.gateway, link: &self.link, ages });
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        format!("-j TEE --gateway 10.0.0.{}{}", 1 + rng.below(9), ["", " --oif eth1"][rng.below(2) as usize])
     }
 }

@@ -1,6 +1,6 @@
 //! `-j TOS`: another type of service (`net/netfilter/xt_DSCP.c`).
 
-use super::{Extension, Outcome, rewrite};
+use super::{Acts, Extension, Outcome, rewrite};
 use crate::hook::TableId;
 use crate::matches::{How, tos_name, tos_value};
 use crate::rules::{Cx, IpMatch, Place};
@@ -65,6 +65,13 @@ impl Extension for Tos {
         });
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let word = ["set", "and", "or", "xor"][rng.below(4) as usize];
+        format!("-j TOS --{word}-tos {:#x}", rng.below(256))
+    }
+}
+
+impl Acts for Tos {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.table == TableId::Mangle
     }
@@ -72,10 +79,5 @@ impl Extension for Tos {
     fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         rewrite::tos(skb.packet.data_mut(), |tos| (tos & !self.mask) ^ self.value);
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let word = ["set", "and", "or", "xor"][rng.below(4) as usize];
-        format!("-j TOS --{word}-tos {:#x}", rng.below(256))
     }
 }

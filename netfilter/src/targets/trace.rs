@@ -1,7 +1,7 @@
 //! `-j TRACE`: each rule that the packet matches is told (`net/netfilter/xt_TRACE.c`). The packet's journey tells it of every packet
 //! that is watched: nothing is left to do.
 
-use super::{Extension, Outcome};
+use super::{Acts, Extension, Outcome};
 use crate::matches::How;
 use crate::rules::{Cx, Place};
 use crate::skb::Skb;
@@ -27,15 +27,17 @@ impl Extension for Trace {
 
     fn list(&self, _: &mut String, _: &How<'_>) {}
 
+    fn sample(_: &mut Rng) -> String {
+        "-j TRACE".to_owned()
+    }
+}
+
+impl Acts for Trace {
     fn may_stand(&self, _: &Place<'_>) -> bool {
         true
     }
 
     fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
-    }
-
-    fn sample(_: &mut Rng) -> String {
-        "-j TRACE".to_owned()
     }
 }

@@ -1,6 +1,6 @@
 //! `-j TTL`: another time to live (`net/netfilter/xt_HL.c`).
 
-use super::{Extension, Outcome, rewrite};
+use super::{Acts, Extension, Outcome, rewrite};
 use crate::hook::TableId;
 use crate::matches::How;
 use crate::rules::{Cx, IpMatch, Place};
@@ -66,6 +66,13 @@ impl Extension for Ttl {
         out.push_str(&format!(" TTL {words} {}", self.value));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let word = ["set", "inc", "dec"][rng.below(3) as usize];
+        format!("-j TTL --ttl-{word} {}", 1 + rng.below(70))
+    }
+}
+
+impl Acts for Ttl {
     fn may_stand(&self, place: &Place<'_>) -> bool {
         place.table == TableId::Mangle
     }
@@ -77,10 +84,5 @@ impl Extension for Ttl {
             Mode::Less => ttl.saturating_sub(self.value),
         });
         Outcome::Continue
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let word = ["set", "inc", "dec"][rng.below(3) as usize];
-        format!("-j TTL --ttl-{word} {}", 1 + rng.below(70))
     }
 }

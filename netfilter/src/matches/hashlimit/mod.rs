@@ -3,7 +3,7 @@
 mod limits;
 
 use super::rate;
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch, Place, SharedName};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal, number};
@@ -159,7 +159,6 @@ impl Hashlimit {
 
 impl Extension for Hashlimit {
     const OPTIONS: &'static [Opt] = OPTIONS;
-    const PURE: bool = false;
 
     fn new() -> Self {
         let config = Config {
@@ -280,6 +279,28 @@ impl Extension for Hashlimit {
         self.put_table(out, "", true);
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let word = ["upto", "above"][rng.below(2) as usize];
+        let rate = [
+            "3/sec",
+            "20/min",
+            "120/min --hashlimit-htable-max 9",
+            "1/hour --hashlimit-burst 9",
+            "512kb/s",
+            "100b/s --hashlimit-burst 1150",
+            "123456b/s --hashlimit-burst 1mb --hashlimit-htable-expire 7000",
+            "40/min --hashlimit-rate-match",
+            "4kb/s --hashlimit-burst 9kb --hashlimit-rate-match --hashlimit-rate-interval 3",
+        ];
+        let mode = ["", " --hashlimit-mode srcip", " --hashlimit-mode srcip,dstport --hashlimit-srcmask 24"];
+        let (rate, mode) = (rate[rng.below(9) as usize], mode[rng.below(3) as usize]);
+        format!("-m hashlimit --hashlimit-{word} {rate}{mode} --hashlimit-name {}", ["a", "b"][rng.below(2) as usize])
+    }
+}
+
+impl Asks for Hashlimit {
+    const PURE: bool = false;
+
     fn may_stand(&self, _: &Place<'_>) -> bool {
         let Config { gc, expire, lens, .. } = self.config;
         gc != 0 && expire != 0 && lens.0 <= 32 && lens.1 <= 32 && self.config.is_sound() && !self.name.contains('/')
@@ -306,23 +327,5 @@ impl Extension for Hashlimit {
                 false
             }
         }
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let word = ["upto", "above"][rng.below(2) as usize];
-        let rate = [
-            "3/sec",
-            "20/min",
-            "120/min --hashlimit-htable-max 9",
-            "1/hour --hashlimit-burst 9",
-            "512kb/s",
-            "100b/s --hashlimit-burst 1150",
-            "123456b/s --hashlimit-burst 1mb --hashlimit-htable-expire 7000",
-            "40/min --hashlimit-rate-match",
-            "4kb/s --hashlimit-burst 9kb --hashlimit-rate-match --hashlimit-rate-interval 3",
-        ];
-        let mode = ["", " --hashlimit-mode srcip", " --hashlimit-mode srcip,dstport --hashlimit-srcmask 24"];
-        let (rate, mode) = (rate[rng.below(9) as usize], mode[rng.below(3) as usize]);
-        format!("-m hashlimit --hashlimit-{word} {rate}{mode} --hashlimit-name {}", ["a", "b"][rng.below(2) as usize])
     }
 }

@@ -4,7 +4,7 @@ mod list;
 
 use core::net::Ipv4Addr;
 
-use super::{Extension, How};
+use super::{Asks, Extension, How};
 use crate::rules::{Cx, IpMatch, Place, SharedName};
 use crate::skb::Skb;
 use crate::xtables::{Call, Done, Opt, Refusal};
@@ -76,7 +76,6 @@ impl Recent {
 
 impl Extension for Recent {
     const OPTIONS: &'static [Opt] = OPTIONS;
-    const PURE: bool = false;
 
     fn new() -> Self {
         Recent {
@@ -151,6 +150,23 @@ impl Extension for Recent {
         out.push_str(&format!(" name: {} side: {side} mask: {}", self.name, Ipv4Addr::from(self.mask)));
     }
 
+    fn sample(rng: &mut Rng) -> String {
+        let inv = if rng.below(4) == 0 { "! " } else { "" };
+        let name = ["a", "b"][rng.below(2) as usize];
+        let words = match rng.below(5) {
+            0 => "--set".to_owned(),
+            1 => "--remove".to_owned(),
+            2 => format!("--rcheck --seconds {}", 1 + rng.below(5)),
+            3 => format!("--update --seconds {} --hitcount {} --rttl", 1 + rng.below(5), 1 + rng.below(3)),
+            _ => "--update --seconds 3 --reap --rdest".to_owned(),
+        };
+        format!("-m recent {inv}{words} --name {name}")
+    }
+}
+
+impl Asks for Recent {
+    const PURE: bool = false;
+
     fn may_stand(&self, _: &Place<'_>) -> bool {
         let plain = self.seconds == 0 && self.hits == 0 && !self.ttl;
         self.hits < MAX_HITS && (plain || matches!(self.what, What::Check | What::Update))
@@ -197,18 +213,5 @@ impl Extension for Recent {
             list.touch(addr, Some(ttl), now);
         }
         fits
-    }
-
-    fn sample(rng: &mut Rng) -> String {
-        let inv = if rng.below(4) == 0 { "! " } else { "" };
-        let name = ["a", "b"][rng.below(2) as usize];
-        let words = match rng.below(5) {
-            0 => "--set".to_owned(),
-            1 => "--remove".to_owned(),
-            2 => format!("--rcheck --seconds {}", 1 + rng.below(5)),
-            3 => format!("--update --seconds {} --hitcount {} --rttl", 1 + rng.below(5), 1 + rng.below(3)),
-            _ => "--update --seconds 3 --reap --rdest".to_owned(),
-        };
-        format!("-m recent {inv}{words} --name {name}")
     }
 }
