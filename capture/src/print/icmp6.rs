@@ -1,6 +1,7 @@
 //! ICMPv6 (RFC 4443), neighbour discovery (RFC 4861), multicast listener discovery (RFC 2710, 3810).
 
 use super::cx::{Bytes, Cx, Done, Row, bits, name, name_or, put, should_be};
+use super::groups::MLD;
 use super::ip::{self, Net};
 use crate::services::Transport;
 
@@ -40,7 +41,6 @@ const UNREACHABLE: &[Row] = &[
     (4, "unreachable port"),
 ];
 
-const RECORDS: &[Row] = &[(1, "is_in"), (2, "is_ex"), (3, "to_in"), (4, "to_ex"), (5, "allow"), (6, "block")];
 const ADVERTISED: &[Row] = &[(0x8000_0000, "router"), (0x4000_0000, "solicited"), (0x2000_0000, "override")];
 const ROUTER_FLAGS: &[Row] =
     &[(0x80, "managed"), (0x40, "other stateful"), (0x20, "home agent"), (0x04, "ND proxy"), (0x02, "SNAC")];
@@ -218,7 +218,7 @@ fn listener_query2(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         if length < 28 + 16 * sources {
             cx.out.push_str(" [invalid number of sources]");
         } else if cx.opts.verbose > 1 {
-            sources6(cx, bp, 28, sources)?;
+            MLD.sources(cx, bp, 28, sources)?;
         } else {
             put!(cx, ", {sources} source(s)");
         }
@@ -227,51 +227,12 @@ fn listener_query2(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     Ok(())
 }
 
-fn sources6(cx: &mut Cx<'_>, bp: &[u8], at: usize, count: usize) -> Done {
-    cx.out.push_str(" {");
-    for index in 0..count {
-        put!(cx, " {}", bp.ip6(at + 16 * index)?);
-    }
-    cx.out.push_str(" }");
-    Ok(())
-}
-
 fn listener_report2(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     if length < 8 {
         put!(cx, " [invalid len {length}]");
         return Ok(());
     }
-    let records = bp.u16(6)?;
-    put!(cx, ", {records} group record(s)");
-    if cx.opts.verbose == 0 {
-        return Ok(());
-    }
-    let mut at = 8;
-    for _ in 0..records {
-        if length < at + 20 {
-            cx.out.push_str(" [invalid number of groups]");
-            return Ok(());
-        }
-        let kind = bp.u8(at)?;
-        put!(cx, " [gaddr {}", bp.ip6(at + 4)?);
-        match name(RECORDS, kind) {
-            Some(name) => put!(cx, " {name}"),
-            None => put!(cx, "  [v2-report-#{kind}]"),
-        }
-        let sources = usize::from(bp.u16(at + 2)?);
-        if length < at + 20 + 16 * sources {
-            put!(cx, " [invalid number of sources {sources}]");
-            return Ok(());
-        }
-        if cx.opts.verbose == 1 {
-            put!(cx, ", {sources} source(s)");
-        } else {
-            sources6(cx, bp, at + 20, sources)?;
-        }
-        cx.out.push(']');
-        at += 20 + 16 * sources;
-    }
-    Ok(())
+    MLD.report(cx, bp, length)
 }
 
 fn router_advertisement(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {

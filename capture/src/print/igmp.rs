@@ -1,9 +1,8 @@
 //! IGMP versions 1 to 3 (RFC 1112, 2236, 3376).
 
-use super::cx::{Bytes, Cx, Done, Row, name, put, residue};
+use super::cx::{Bytes, Cx, Done, put, residue};
+use super::groups::IGMP;
 use super::ip::Net;
-
-const RECORDS: &[Row] = &[(1, "is_in"), (2, "is_ex"), (3, "to_in"), (4, "to_ex"), (5, "allow"), (6, "block")];
 
 pub(super) fn print(cx: &mut Cx<'_>, bp: &[u8], length: usize, _: &Net<'_>) -> Done {
     cx.protocol = "igmp";
@@ -91,7 +90,7 @@ fn print_query3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
         if length < 12 + 4 * sources {
             cx.out.push_str(" [invalid number of sources]");
         } else if cx.opts.verbose > 1 {
-            print_sources(cx, bp, 12, sources)?;
+            IGMP.sources(cx, bp, 12, sources)?;
         } else {
             put!(cx, ", {sources} source(s)");
         }
@@ -100,49 +99,10 @@ fn print_query3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     Ok(())
 }
 
-fn print_sources(cx: &mut Cx<'_>, bp: &[u8], at: usize, count: usize) -> Done {
-    cx.out.push_str(" {");
-    for index in 0..count {
-        put!(cx, " {}", cx.host(bp.ip4(at + 4 * index)?));
-    }
-    cx.out.push_str(" }");
-    Ok(())
-}
-
 fn print_report3(cx: &mut Cx<'_>, bp: &[u8], length: usize) -> Done {
     if length < 16 || !length.is_multiple_of(4) {
         put!(cx, " [invalid len {length}]");
         return Ok(());
     }
-    let records = bp.u16(6)?;
-    put!(cx, ", {records} group record(s)");
-    if cx.opts.verbose == 0 {
-        return Ok(());
-    }
-    let mut at = 8;
-    for _ in 0..records {
-        if length < at + 8 {
-            cx.out.push_str(" [invalid number of groups]");
-            return Ok(());
-        }
-        put!(cx, " [gaddr {}", cx.host(bp.ip4(at + 4)?));
-        let kind = bp.u8(at)?;
-        match name(RECORDS, kind) {
-            Some(name) => put!(cx, " {name}"),
-            None => put!(cx, "  [v3-report-#{kind}]"),
-        }
-        let sources = usize::from(bp.u16(at + 2)?);
-        if length < at + 8 + 4 * sources {
-            put!(cx, " [invalid number of sources {sources}]");
-            return Ok(());
-        }
-        if cx.opts.verbose == 1 {
-            put!(cx, ", {sources} source(s)");
-        } else {
-            print_sources(cx, bp, at + 8, sources)?;
-        }
-        cx.out.push(']');
-        at += 8 + 4 * sources;
-    }
-    Ok(())
+    IGMP.report(cx, bp, length)
 }

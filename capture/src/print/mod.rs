@@ -16,6 +16,7 @@ mod dhcp_options;
 mod dns;
 mod dump;
 mod ether;
+mod groups;
 mod icmp;
 mod icmp6;
 mod igmp;
