@@ -104,7 +104,8 @@ impl<'a> Reader<'a> {
     /// A command (`add_command`), with the words that follow it.
     pub(super) fn verb(&mut self, letter: u8, arg: Option<&'a str>) -> Done {
         let Some(verb) = Verb::of_letter(letter) else { return Ok(()) };
-        if matches!(verb, Verb::NewChain | Verb::RenameChain) {
+        // Another name for a chain is not looked at, neither the old one nor the new one.
+        if verb == Verb::NewChain {
             check_chain_name(arg.unwrap_or_default())?;
         }
         if self.inv {
