@@ -285,7 +285,8 @@ impl Writer {
     fn name(&mut self, name: &str, pointing: bool) {
         let mut rest = name.trim_end_matches('.');
         while !rest.is_empty() {
-            let known = self.names.iter().find(|(known, _)| known.eq_ignore_ascii_case(rest));
+            // Upper and lower case are kept apart: who asked looks for the very name that was sent.
+            let known = self.names.iter().find(|(known, _)| known == rest);
             if let Some((_, at)) = known.filter(|_| pointing) {
                 self.u16(0xc000 | at);
                 return;

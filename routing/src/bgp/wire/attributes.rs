@@ -160,7 +160,10 @@ fn attribute(flags: u8, code: u8, value: &[u8], options: Options, parsed: &mut P
         code::LOCAL_PREF => attrs.local_pref = Some(number(value).ok_or_else(length)?),
         // RFC 7606 section 7.6 and 7.7: of a wrong length they are only discarded.
         code::ATOMIC_AGGREGATE => attrs.atomic_aggregate = value.is_empty(),
-        code::AGGREGATOR => attrs.aggregator = aggregator(value, options.as4),
+        code::AGGREGATOR => {
+            attrs.aggregator = aggregator(value, options.as4);
+            attrs.partial.set(code, attrs.aggregator.is_some() && flags & flags::PARTIAL != 0);
+        }
         code::COMMUNITIES => attrs.communities = words(value).ok_or_else(length)?.map(Community).collect(),
         code::ORIGINATOR_ID => attrs.originator_id = Some(address(value).ok_or_else(length)?),
         code::CLUSTER_LIST => attrs.cluster_list = words(value).ok_or_else(length)?.map(Ipv4Addr::from).collect(),
