@@ -18,6 +18,9 @@ pub const MAX_LANES: usize = 8;
 pub struct Key(u128);
 
 impl Key {
+    /// Behind every event.
+    const LAST: Key = Key(u128::MAX);
+
     /// The key of the `sequence`-th event that `host` put on the agenda, due at `at`.
     #[inline]
     pub const fn new(at: Time, host: HostId, sequence: u64) -> Self {
@@ -42,6 +45,10 @@ impl Key {
 pub struct Agenda<E> {
     lanes: Vec<Lane<E>>,
     heap: BinaryHeap<Entry<E>>,
+    /// The lane that the last packet came from. The next one mostly comes from there too: packets travel in bursts.
+    current: usize,
+    /// No event outside that lane comes before this. While the lane's first one does, the others need not be looked at.
+    others: Key,
 }
 
 #[derive(Clone, Debug)]
@@ -76,7 +83,7 @@ impl<E> Ord for Entry<E> {
 
 impl<E> Default for Agenda<E> {
     fn default() -> Self {
-        Agenda { lanes: Vec::new(), heap: BinaryHeap::new() }
+        Agenda { lanes: Vec::new(), heap: BinaryHeap::new(), current: 0, others: Key::LAST }
     }
 }
 
@@ -85,52 +92,89 @@ impl<E> Agenda<E> {
     /// `key` says when and in what order; its time must be the present plus `delay`.
     #[inline]
     pub fn push_after(&mut self, delay: Duration, key: Key, event: E) {
-        let lane = match self.lanes.iter_mut().position(|l| l.delay == delay) {
-            Some(i) => &mut self.lanes[i],
-            None if self.lanes.len() < MAX_LANES => {
-                self.lanes.push(Lane { delay, queue: VecDeque::new() });
-                let last = self.lanes.len() - 1;
-                &mut self.lanes[last]
-            }
+        let at = match self.lanes.iter().position(|lane| lane.delay == delay) {
+            Some(at) => at,
+            None if self.lanes.len() < MAX_LANES => self.add_lane(delay),
             None => return self.push_at(key, event),
         };
+        if at != self.current {
+            self.others = self.others.min(key);
+        }
+        let queue = &mut self.lanes[at].queue;
         // Time only grows, so the lane is sorted by time as it is; events of one instant may come out of host order
         // and are moved to their place, which is at most a few steps away.
-        let queue = &mut lane.queue;
-        let mut at = queue.len();
-        while at > 0 && queue[at - 1].key > key {
-            at -= 1;
-        }
-        if at == queue.len() {
+        if queue.back().is_none_or(|last| last.key < key) {
             queue.push_back(Entry { key, event });
         } else {
-            queue.insert(at, Entry { key, event });
+            queue.insert(place(queue, key), Entry { key, event });
         }
+    }
+
+    #[cold]
+    fn add_lane(&mut self, delay: Duration) -> usize {
+        self.lanes.push(Lane { delay, queue: VecDeque::new() });
+        self.lanes.len() - 1
     }
 
     /// Puts an event on the agenda at any time: timers and wakeups.
     pub fn push_at(&mut self, key: Key, event: E) {
+        self.others = self.others.min(key);
         self.heap.push(Entry { key, event });
     }
 
     /// The key of the earliest event.
     #[inline]
     pub fn next_key(&self) -> Option<Key> {
-        self.earliest().map(|(key, _)| key)
+        let fronts = self.lanes.iter().filter_map(|lane| lane.queue.front());
+        fronts.chain(self.heap.peek()).map(|entry| entry.key).min()
     }
 
     /// Takes the earliest event if it is due at `until` or before.
     #[inline]
     pub fn pop_until(&mut self, until: Time) -> Option<(Key, E)> {
-        let (key, lane) = self.earliest()?;
-        if key.time() > until {
+        if !self.current_leads() {
+            self.turn();
+            if !self.current_leads() {
+                return self.pop_heap(until);
+            }
+        }
+        let queue = &mut self.lanes.get_mut(self.current)?.queue;
+        if queue.front()?.key.time() > until {
             return None;
         }
-        let entry = match lane {
-            Some(i) => self.lanes[i].queue.pop_front()?,
-            None => self.heap.pop()?,
-        };
-        Some((entry.key, entry.event))
+        let Entry { key, event } = queue.pop_front()?;
+        Some((key, event))
+    }
+
+    /// Whether the earliest event is the first one of the current lane.
+    #[inline]
+    fn current_leads(&self) -> bool {
+        let lane = self.lanes.get(self.current);
+        lane.and_then(|lane| lane.queue.front()).is_some_and(|first| first.key < self.others)
+    }
+
+    /// Turns to the lane with the earliest event, and finds out anew how far it leads.
+    fn turn(&mut self) {
+        let first = |lane: &Lane<E>| lane.queue.front().map_or(Key::LAST, |entry| entry.key);
+        let mut lead = Key::LAST;
+        self.others = self.heap.peek().map_or(Key::LAST, |entry| entry.key);
+        for (at, lane) in self.lanes.iter().enumerate() {
+            let key = first(lane);
+            if key < lead {
+                self.others = self.others.min(lead);
+                (self.current, lead) = (at, key);
+            } else {
+                self.others = self.others.min(key);
+            }
+        }
+    }
+
+    #[cold]
+    fn pop_heap(&mut self, until: Time) -> Option<(Key, E)> {
+        if self.heap.peek()?.key.time() > until {
+            return None;
+        }
+        self.heap.pop().map(|entry| (entry.key, entry.event))
     }
 
     /// Takes out all waiting events that `which` chooses, in no particular order.
@@ -164,20 +208,13 @@ impl<E> Agenda<E> {
     pub fn iter(&self) -> impl Iterator<Item = (Key, &E)> {
         self.heap.iter().chain(self.lanes.iter().flat_map(|l| &l.queue)).map(|e| (e.key, &e.event))
     }
+}
 
-    /// The earliest key and the lane it waits in (`None`: the heap).
-    #[inline]
-    fn earliest(&self) -> Option<(Key, Option<usize>)> {
-        let mut best = self.heap.peek().map(|e| (e.key, None));
-        for (i, lane) in self.lanes.iter().enumerate() {
-            if let Some(front) = lane.queue.front()
-                && best.is_none_or(|(key, _)| front.key < key)
-            {
-                best = Some((front.key, Some(i)));
-            }
-        }
-        best
-    }
+/// Where in a lane an event belongs that does not come last.
+#[cold]
+fn place<E>(queue: &VecDeque<Entry<E>>, key: Key) -> usize {
+    let behind = queue.iter().rev().take_while(|entry| entry.key > key).count();
+    queue.len() - behind
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ impl Time {
 
     /// This point plus a span, never beyond [`Time::NEVER`].
     pub fn saturating_add(self, span: Duration) -> Time {
-        Time(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+        let nanos = span.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(span.subsec_nanos()));
+        Time(self.0.saturating_add(nanos))
     }
 }
 
