@@ -42,6 +42,11 @@ impl PmtuCache {
         learned.expires.is_none_or(|expires| now <= expires).then_some(learned)
     }
 
+    /// Until when what is known of a destination now stays as it is, unless something is learned.
+    pub fn known_until(&self, now: Time, dst: Ipv4Addr) -> Time {
+        self.lookup(now, dst).and_then(|learned| learned.expires).unwrap_or(Time::NEVER)
+    }
+
     /// Whether just that MTU was learned not long ago: before half the time it lasts.
     #[inline]
     pub fn is_fresh(&self, now: Time, dst: Ipv4Addr, mtu: u32, lasts: Duration) -> bool {
@@ -50,18 +55,27 @@ impl PmtuCache {
     }
 
     /// "Fragmentation needed" told the MTU towards a destination, whose route has `route_mtu` so far. Below `min_pmtu`
-    /// it is not believed: then `min_pmtu` counts, and is locked. `__ip_rt_update_pmtu`.
-    pub fn learn_mtu(&mut self, now: Time, dst: Ipv4Addr, mtu: u32, route_mtu: u32, min_pmtu: u32, lasts: Duration) {
+    /// it is not believed: then `min_pmtu` counts, and is locked. Gives whether that was news. `__ip_rt_update_pmtu`.
+    pub fn learn_mtu(
+        &mut self,
+        now: Time,
+        dst: Ipv4Addr,
+        mtu: u32,
+        route_mtu: u32,
+        min_pmtu: u32,
+        lasts: Duration,
+    ) -> bool {
         if route_mtu < mtu {
-            return;
+            return false;
         }
         let locked = mtu < min_pmtu;
         let mtu = if locked { route_mtu.min(min_pmtu) } else { mtu };
         if !locked && self.is_fresh(now, dst, mtu, lasts) {
-            return;
+            return false;
         }
         let entry = self.entry(now, dst);
         *entry = Learned { mtu: Some(mtu), locked, expires: Some(now + lasts), ..*entry };
+        true
     }
 
     /// A redirect told a better gateway towards a destination. `__ip_do_redirect`.

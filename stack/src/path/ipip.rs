@@ -75,6 +75,7 @@ pub(super) fn output(
     let mut header = *header;
     let inner = packet.data().get(IP_HLEN..).unwrap_or_default();
     let (mark, pmtudisc) = known(ns, tunnel);
+    let seed = ns.hash_seed;
     let flow = OutputFlow {
         dst: header.dst(),
         src: Some(header.src()).filter(|src| !src.is_unspecified()),
@@ -82,10 +83,9 @@ pub(super) fn output(
         tos: header.tos,
         mark,
         protocol: header.protocol,
-        hash: flow::of_ipv4(inner, ns.hash_seed),
         ..OutputFlow::default()
     };
-    let Ok(route) = route::route_output_again(ns, cx.now, &flow) else {
+    let Ok(route) = route::route_output_again(ns, cx.now, &flow, || flow::of_ipv4(inner, seed)) else {
         return fail(ns, cx, tunnel, Failure::NoRoute, packet);
     };
     if (cx.ns, route.oif) == tunnel {

@@ -43,6 +43,7 @@ pub fn received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
     let link = packet.iif;
     if ns.neigh.get(new, link).and_then(|n| n.lladdr()).is_some() {
         ns.pmtu.learn_gateway(cx.now, dst, new, TIMEOUT);
+        ns.memo.forget();
     } else {
         neigh_out::resolve(ns, cx, new, link);
     }

@@ -24,7 +24,6 @@ use super::{InputRoute, RouteKind, received, select_nexthop, unicast};
 #[inline]
 fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet) -> Result<InputRoute, Refusal> {
     let simple = packet.kind == PacketType::Host
-        && ns.pmtu.is_empty()
         && !ns.fib.has_custom_rules()
         && ns.sysctl[SysctlKey::FibMultipathHashPolicy] == 0;
     let Some((header, _)) = split::<ipv4::Header>(packet.data()).ok().filter(|_| simple) else {
@@ -32,11 +31,12 @@ fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet) -> Result<InputRo
     };
     let (dst, src, tos) = (header.dst(), header.src(), header.tos);
     let key = InputKey { dst, src, iif: packet.iif, mark: packet.mark, tos };
-    if let Some(route) = ns.memo.input.get(&key) {
+    if let Some(route) = ns.memo.input.get(now, &key) {
         return Ok(route);
     }
     let route = decide_input(ns, now, packet)?;
-    ns.memo.input.put(key, route);
+    let until = ns.pmtu.known_until(now, dst);
+    ns.memo.input.put(key, route, until);
     Ok(route)
 }
 

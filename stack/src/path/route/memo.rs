@@ -3,12 +3,13 @@
 
 use core::net::Ipv4Addr;
 
-use hopwise_sim_core::IfIndex;
+use hopwise_sim_core::{IfIndex, Time};
 
 use super::{InputRoute, Route};
 
 /// What was decided in a namespace. A decision holds until something is done there from outside the packet path
-/// ([`RouteMemo::forget`]); what the packet path itself changes (learned path MTUs) switches the memo off.
+/// ([`RouteMemo::forget`]) or the packet path itself learns something (a path MTU, a better gateway), and no longer than what it
+/// had learned.
 #[derive(Clone, Debug, Default)]
 pub struct RouteMemo {
     pub(super) input: Memo<InputKey, InputRoute>,
@@ -29,8 +30,16 @@ const MEMO: usize = 4;
 
 #[derive(Clone, Debug)]
 pub(super) struct Memo<K, V> {
-    entries: Vec<(K, V)>,
+    entries: Vec<Decision<K, V>>,
     next: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Decision<K, V> {
+    key: K,
+    value: V,
+    /// It holds no longer.
+    until: Time,
 }
 
 impl<K, V> Default for Memo<K, V> {
@@ -41,17 +50,20 @@ impl<K, V> Default for Memo<K, V> {
 
 impl<K: PartialEq, V: Copy> Memo<K, V> {
     #[inline]
-    pub(super) fn get(&self, key: &K) -> Option<V> {
-        self.entries.iter().find(|(k, _)| k == key).map(|(_, decision)| *decision)
+    pub(super) fn get(&self, now: Time, key: &K) -> Option<V> {
+        self.entries.iter().find(|d| d.key == *key && now <= d.until).map(|d| d.value)
     }
 
-    pub(super) fn put(&mut self, key: K, decision: V) {
-        if self.entries.len() < MEMO {
-            self.entries.push((key, decision));
+    pub(super) fn put(&mut self, key: K, value: V, until: Time) {
+        let decision = Decision { key, value, until };
+        if let Some(old) = self.entries.iter_mut().find(|d| d.key == decision.key) {
+            *old = decision;
+        } else if self.entries.len() < MEMO {
+            self.entries.push(decision);
         } else {
-            self.entries[self.next % MEMO] = (key, decision);
+            self.entries[self.next % MEMO] = decision;
+            self.next = (self.next + 1) % MEMO;
         }
-        self.next = (self.next + 1) % MEMO;
     }
 }
 

@@ -236,5 +236,7 @@ pub fn learn_path_mtu(ns: &mut Namespace, now: Time, dst: Ipv4Addr, oif: IfIndex
     if route.mtu_locked || route.kind != RouteKind::Unicast {
         return;
     }
-    ns.pmtu.learn_mtu(now, dst, mtu, route.mtu, min as u32, lasts);
+    if ns.pmtu.learn_mtu(now, dst, mtu, route.mtu, min as u32, lasts) {
+        ns.memo.forget();
+    }
 }

@@ -61,20 +61,27 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
 }
 
 /// The same, remembered for the next packet with the same ends: what a tunnel asks for each of its packets (`dst_cache_get`).
+/// `hash`: [`OutputFlow::hash`], which need be known only when it is decided anew.
 ///
 /// # Errors
 /// As [`route_output`]'s.
-pub fn route_output_again(ns: &mut Namespace, now: Time, flow: &OutputFlow) -> Result<Route, Errno> {
-    if !ns.pmtu.is_empty() || ns.fib.has_custom_rules() {
-        return route_output(ns, now, flow);
+pub fn route_output_again(
+    ns: &mut Namespace,
+    now: Time,
+    flow: &OutputFlow,
+    hash: impl FnOnce() -> u32,
+) -> Result<Route, Errno> {
+    if ns.fib.has_custom_rules() {
+        return route_output(ns, now, &OutputFlow { hash: hash(), ..*flow });
     }
     let key = OutputKey { dst: flow.dst, src: flow.src, any_src: flow.any_src, oif: flow.oif, tos: flow.tos };
-    if let Some(route) = ns.memo.output.get(&key) {
+    if let Some(route) = ns.memo.output.get(now, &key) {
         return Ok(route);
     }
-    let (route, shared) = decide(ns, now, flow)?;
+    let (route, shared) = decide(ns, now, &OutputFlow { hash: hash(), ..*flow })?;
     if !shared {
-        ns.memo.output.put(key, route);
+        let until = ns.pmtu.known_until(now, flow.dst);
+        ns.memo.output.put(key, route, until);
     }
     Ok(route)
 }

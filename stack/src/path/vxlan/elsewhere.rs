@@ -30,7 +30,7 @@ pub(in crate::path) fn output(ns: &mut Namespace, cx: &mut Cx<'_>, oif: IfIndex,
         ports,
         ..OutputFlow::default()
     };
-    let Ok(route) = route::route_output_again(ns, cx.now, &flow) else {
+    let Ok(route) = route::route_output_again(ns, cx.now, &flow, || 0) else {
         ns.snmp.out_no_routes += 1;
         return cx.drop(packet, DropReason::IpOutNoRoutes);
     };

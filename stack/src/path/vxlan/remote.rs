@@ -168,7 +168,7 @@ fn find_route(
         ports: (tunnel.source, tunnel.port),
         ..OutputFlow::default()
     };
-    let route = route::route_output_again(ns, cx.now, &flow)?;
+    let route = route::route_output_again(ns, cx.now, &flow, || 0)?;
     // A way that leads back into the tunnel has no end.
     if route.oif == sender.link { Err(Errno::ELOOP) } else { Ok(route) }
 }
