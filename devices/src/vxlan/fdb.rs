@@ -112,6 +112,8 @@ pub enum Snooped {
 #[derive(Clone, Debug, Default)]
 pub struct Fdb {
     entries: IndexMap<MacAddr, Entry, FxBuildHasher>,
+    /// Where the last address looked for was found: frames come in runs.
+    last: usize,
 }
 
 impl Fdb {
@@ -130,12 +132,22 @@ impl Fdb {
         self.entries.is_empty()
     }
 
+    #[inline]
+    fn find(&mut self, mac: MacAddr) -> Option<usize> {
+        if self.entries.get_index(self.last).is_some_and(|(found, _)| *found == mac) {
+            return Some(self.last);
+        }
+        let at = self.entries.get_index_of(&mac)?;
+        self.last = at;
+        Some(at)
+    }
+
     /// The entry by which a frame to `mac` is sent: its own, or that for all others (`vxlan_find_mac_tx`).
     #[inline]
     pub fn towards(&mut self, now: Time, mac: MacAddr, ageing: Duration) -> Option<&mut Entry> {
-        let own = self.entries.get_full(&mac).filter(|(.., entry)| !entry.expired(now, ageing));
+        let own = self.find(mac).filter(|&at| self.entries.get_index(at).is_some_and(|(_, e)| !e.expired(now, ageing)));
         let at = match own {
-            Some((at, ..)) => at,
+            Some(at) => at,
             None => self.entries.get_index_of(&MacAddr::ZERO)?,
         };
         let (_, entry) = self.entries.get_index_mut(at)?;
@@ -151,7 +163,8 @@ impl Fdb {
     /// Learns that `mac` is behind `source`: the frame came from there (`vxlan_snoop`). `limit`: `maxaddress`.
     #[inline]
     pub fn snoop(&mut self, now: Time, mac: MacAddr, source: Remote, ageing: Duration, limit: u32) -> Snooped {
-        let Some(entry) = self.entries.get_mut(&mac).filter(|e| !e.expired(now, ageing)) else {
+        let own = self.find(mac).and_then(|at| self.entries.get_index_mut(at)).map(|(_, entry)| entry);
+        let Some(entry) = own.filter(|e| !e.expired(now, ageing)) else {
             self.learn(now, mac, source, ageing, limit);
             return Snooped::Fine;
         };

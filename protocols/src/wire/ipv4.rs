@@ -115,9 +115,11 @@ impl Header {
     }
 
     /// Computes the checksum over the header and the options that will follow it. The kernel's `ip_send_check`.
+    #[inline]
     pub fn seal(&mut self, options: &[u8]) {
         self.check.set(0);
-        self.check.set(!checksum::add(self.sum(), checksum::sum(options)));
+        let sum = self.sum();
+        self.check.set(!if options.is_empty() { sum } else { checksum::add(sum, checksum::sum(options)) });
     }
 
     /// Makes room in the lengths for options of `len` bytes (a multiple of 4, at most 40) between header and payload.
@@ -130,7 +132,8 @@ impl Header {
     /// The sum of the 20 bytes.
     #[inline]
     fn sum(&self) -> u16 {
-        checksum::sum(self.as_bytes())
+        let words = self.as_bytes().as_chunks::<4>().0;
+        u16::from_be(fold(words.iter().map(|w| u64::from(u32::from_ne_bytes(*w))).sum()))
     }
 
     /// 4, if this is IPv4.
@@ -240,8 +243,7 @@ pub fn parse(bytes: &[u8]) -> Result<Ipv4<'_>, Malformed> {
     let (header, rest) = split::<Header>(bytes)?;
     if header.version_ihl == 0x45 {
         // Almost every packet: five words, no options.
-        let words = header.as_bytes().as_chunks::<4>().0;
-        if fold(words.iter().map(|w| u64::from(u32::from_ne_bytes(*w))).sum()) != 0xffff {
+        if header.sum() != 0xffff {
             return Err(Malformed::Checksum);
         }
         let payload_len = usize::from(header.total_len.get()).checked_sub(IP_HLEN).ok_or(Malformed::HeaderLength)?;

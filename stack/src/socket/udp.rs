@@ -37,8 +37,11 @@ pub fn receivers(
 /// The socket that matches a datagram best, among equals the first (`__udp4_lib_lookup`).
 #[inline]
 pub fn receiver(ns: &Namespace, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), from_dev: InDev) -> Option<SocketId> {
-    let better = |best: (u32, SocketId), other: (u32, SocketId)| if other.0 > best.0 { other } else { best };
-    matches(ns, from, to, from_dev).reduce(better).map(|(_, id)| id)
+    let better = |best: Option<(u32, SocketId)>, other: (u32, SocketId)| match best {
+        Some(best) if best.0 >= other.0 => Some(best),
+        _ => Some(other),
+    };
+    matches(ns, from, to, from_dev).fold(None, better).map(|(_, id)| id)
 }
 
 /// The sockets that match a datagram, and how well.
@@ -67,6 +70,7 @@ pub(crate) fn for_datagram(
 }
 
 /// How well a socket matches (`compute_score`); `None`: not at all.
+#[inline]
 fn score(socket: &Socket, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16)) -> Option<u32> {
     let mut score = 1;
     if !socket.local.0.is_unspecified() {
