@@ -35,6 +35,8 @@ struct Buffer {
     bytes: Box<[u8]>,
     head: u32,
     tail: u32,
+    /// Where the bytes begin that a checksum covers which is not made yet; 0: there is none. `skb->csum_start`.
+    csum_start: u32,
     fields: Fields,
 }
 
@@ -239,12 +241,35 @@ impl Packet {
         &mut self.0.bytes[front..head]
     }
 
+    /// Says that the transport header `at` bytes behind the first one lacks its checksum: who reads it, or what follows, makes it
+    /// first. `CHECKSUM_PARTIAL`.
+    #[inline]
+    pub fn owe_checksum(&mut self, at: usize) {
+        self.0.csum_start = self.0.head + at as u32;
+    }
+
+    /// Whether there is a transport header that lacks its checksum.
+    #[inline]
+    pub fn owes_checksum(&self) -> bool {
+        self.0.csum_start != 0
+    }
+
+    /// The bytes from that header on, whose checksum counts as made from now on.
+    pub fn pay_checksum(&mut self) -> Option<&mut [u8]> {
+        let start = core::mem::take(&mut self.0.csum_start) as usize;
+        let tail = self.0.tail as usize;
+        self.0.bytes.get_mut(start..tail).filter(|_| start != 0)
+    }
+
     fn grow_front(&mut self, n: usize) {
         let extra = n + HEADROOM;
         let (head, tail) = (self.0.head as usize, self.0.tail as usize);
         let mut bytes = vec![0; tail + extra];
         bytes[head + extra..].copy_from_slice(&self.0.bytes[head..tail]);
         self.0.bytes = bytes.into();
+        if self.0.csum_start != 0 {
+            self.0.csum_start += extra as u32;
+        }
         self.0.head = (head + extra) as u32;
         self.0.tail = (tail + extra) as u32;
     }
@@ -306,10 +331,11 @@ impl Pool {
     /// A copy with a number of its own: what a bridge sends out of each further port. The bytes in use, and a pulled
     /// link-layer header in front of them, lie in it where they lie in the original.
     pub fn copy(&mut self, packet: &Packet) -> Packet {
-        let Buffer { bytes, head, tail, fields } = &*packet.0;
+        let Buffer { bytes, head, tail, csum_start, fields } = &*packet.0;
         let (head, tail) = (*head as usize, *tail as usize);
         let mut copy = self.make(head..tail);
         copy.0.fields = Fields { id: copy.id, ..*fields };
+        copy.0.csum_start = *csum_start;
         let front = head.saturating_sub(usize::from(fields.mac_len));
         copy.0.bytes[front..tail].copy_from_slice(&bytes[front..tail]);
         copy
@@ -325,7 +351,7 @@ impl Pool {
         }
         self.stats.born += 1;
         buffer.fields.id = PacketId(self.stats.born);
-        (buffer.head, buffer.tail) = (window.start as u32, window.end as u32);
+        (buffer.head, buffer.tail, buffer.csum_start) = (window.start as u32, window.end as u32, 0);
         Packet(buffer)
     }
 
@@ -379,6 +405,26 @@ mod tests {
         assert_eq!(p.data(), b"pay");
         p.append(4000);
         assert_eq!((p.len(), &p.data()[..3]), (4003, &b"pay"[..]));
+    }
+
+    #[test]
+    fn a_checksum_that_is_owed_stays_where_it_is() {
+        let mut pool = Pool::default();
+        let mut p = pool.alloc_from(b"ip.udp.payload");
+        assert!(!p.owes_checksum());
+        assert_eq!(p.pay_checksum(), None);
+        p.owe_checksum(3);
+        p.push(HEADROOM + 1);
+        let mut copy = pool.copy(&p);
+        assert!(p.pull(HEADROOM + 2));
+        assert_eq!(p.pay_checksum().as_deref(), Some(&b"udp.payload"[..]));
+        assert!(!p.owes_checksum());
+        assert_eq!(copy.pay_checksum().as_deref(), Some(&b"udp.payload"[..]));
+        let (len, was) = (p.len(), p.id);
+        p.owe_checksum(0);
+        pool.consumed(p);
+        let again = pool.alloc(len);
+        assert!(!again.owes_checksum(), "{was} left nothing behind");
     }
 
     #[test]

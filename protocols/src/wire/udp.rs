@@ -1,6 +1,6 @@
 //! UDP (RFC 768): the 8-byte header and its optional checksum.
 
-use super::{Malformed, checksum, split};
+use super::{Malformed, checksum, split, split_mut};
 use core::net::Ipv4Addr;
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -39,10 +39,24 @@ impl Header {
         self.check.set(if check == 0 { 0xffff } else { check });
     }
 
+    /// Begins the checksum: the field holds the sum of the pseudo header until [`finish`] makes the rest.
+    #[inline]
+    pub fn begin(&mut self, src: Ipv4Addr, dst: Ipv4Addr) {
+        self.check.set(checksum::pseudo_header(src, dst, super::ipv4::IPPROTO_UDP, self.len.get()));
+    }
+
     /// A header without a checksum.
     pub fn without_checksum(source: u16, dest: u16, payload_len: usize) -> Self {
         let len = u16::try_from(payload_len + UDP_HLEN).unwrap_or(u16::MAX);
         Header { source: U16::new(source), dest: U16::new(dest), len: U16::new(len), check: U16::new(0) }
+    }
+}
+
+/// Makes the checksum of a datagram that was only begun ([`Header::begin`]). `skb_checksum_help`.
+pub fn finish(datagram: &mut [u8]) {
+    let check = checksum::checksum(datagram);
+    if let Ok((header, _)) = split_mut::<Header>(datagram) {
+        header.check.set(if check == 0 { 0xffff } else { check });
     }
 }
 
@@ -61,16 +75,27 @@ pub struct Udp<'a> {
 /// `Truncated` below 8 bytes, `TotalLength` if the length is below 8 or beyond what arrived, `Checksum` if there is a
 /// checksum and it is wrong.
 pub fn parse(bytes: &[u8], src: Ipv4Addr, dst: Ipv4Addr) -> Result<Udp<'_>, Malformed> {
-    let (header, _) = split::<Header>(bytes)?;
-    let len = header.len.get();
-    let datagram = bytes.get(..usize::from(len)).ok_or(Malformed::TotalLength)?;
-    let payload = datagram.get(UDP_HLEN..).ok_or(Malformed::TotalLength)?;
-    if header.check.get() != 0 {
+    let udp = view(bytes)?;
+    if udp.header.check.get() != 0 {
+        let len = udp.header.len.get();
+        let datagram = bytes.get(..usize::from(len)).unwrap_or_default();
         let pseudo = checksum::pseudo_header(src, dst, super::ipv4::IPPROTO_UDP, len);
         if checksum::add(pseudo, checksum::sum(datagram)) != 0xffff {
             return Err(Malformed::Checksum);
         }
     }
+    Ok(udp)
+}
+
+/// The same without looking at the checksum, which may not be made yet.
+///
+/// # Errors
+/// `Truncated` and `TotalLength`.
+#[inline]
+pub fn view(bytes: &[u8]) -> Result<Udp<'_>, Malformed> {
+    let (header, rest) = split::<Header>(bytes)?;
+    let len = usize::from(header.len.get()).checked_sub(UDP_HLEN).ok_or(Malformed::TotalLength)?;
+    let payload = rest.get(..len).ok_or(Malformed::TotalLength)?;
     Ok(Udp { header, payload })
 }
 
@@ -92,6 +117,16 @@ mod tests {
             prop_assert_eq!(ours.as_bytes(), &theirs.to_bytes()[..]);
             let bytes = [ours.as_bytes(), &payload, &vec![0; padding]].concat();
             prop_assert_eq!(parse(&bytes, src.into(), dst.into()), Ok(Udp { header: &ours, payload: &payload }));
+        }
+
+        #[test]
+        fn what_is_begun_and_finished_is_as_made_at_once(src: [u8; 4], dst: [u8; 4], source: u16, dest: u16, payload in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let whole = Header::new((src.into(), source), (dst.into(), dest), &payload);
+            let mut begun = Header::without_checksum(source, dest, payload.len());
+            begun.begin(src.into(), dst.into());
+            let mut bytes = [begun.as_bytes(), &payload].concat();
+            finish(&mut bytes);
+            prop_assert_eq!(&bytes[..UDP_HLEN], whole.as_bytes());
         }
 
         #[test]

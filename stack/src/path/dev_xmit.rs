@@ -13,7 +13,7 @@ use crate::cx::Cx;
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
-use crate::path::{ipip, qdisc, stacked, tc, vlan, vrf, vxlan};
+use crate::path::{checksum, ipip, qdisc, stacked, tc, vlan, vrf, vxlan};
 use crate::socket::packet;
 
 /// How many virtual links may hand a packet on without a queue in between (`XMIT_RECURSION_LIMIT`).
@@ -30,6 +30,7 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
         dev.stats.tx_dropped += 1;
         return cx.drop(packet, DropReason::TooDeep);
     }
+    checksum::finish_for(dev, &mut packet);
     if dev.clsact.is_some() {
         return match tc::egress(ns, cx, link, packet) {
             ControlFlow::Continue(packet) => queue(ns, cx, link, packet),

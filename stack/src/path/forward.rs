@@ -10,7 +10,7 @@ use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
-use crate::path::{icmp, options, output, redirect};
+use crate::path::{checksum, icmp, options, output, redirect};
 
 /// Sends a received packet on along `route`; `options`: those that its header has.
 #[inline]
@@ -25,6 +25,7 @@ pub fn forward(
     if packet.kind != PacketType::Host {
         return cx.drop(packet, DropReason::NotSpecified);
     }
+    checksum::finish(&mut packet);
     let len = packet.len();
     let frag_max = usize::from(packet.frag_max_size);
     let Ok((header, _)) = split_mut::<ipv4::Header>(packet.data_mut()) else {

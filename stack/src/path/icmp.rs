@@ -75,6 +75,7 @@ pub fn send_error_with(
     error: Error,
     (received, vrf): (&[u8], IfIndex),
 ) {
+    debug_assert!(!about.owes_checksum(), "who looks at a packet sees it complete");
     let Ok(ip) = ipv4::view(about.data()) else { return };
     let (src, dst) = (ip.header.src(), ip.header.dst());
     let own_packet = !about.iif.is_some();

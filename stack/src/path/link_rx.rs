@@ -11,7 +11,7 @@ use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
 use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
-use crate::path::{tc, vlan, vxlan};
+use crate::path::{checksum, tc, vlan, vxlan};
 use crate::socket::packet;
 
 /// Takes a frame in at `link`. Afterwards the packet begins with its network header and knows its EtherType, for whom
@@ -21,6 +21,7 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
     let Some(dev) = ns.devs.get_mut(link) else {
         return ControlFlow::Break(cx.drop(packet, DropReason::DevReady));
     };
+    checksum::finish_for(dev, &mut packet);
     // is_skb_forwardable: a veth hands over only to a peer that is up, and no more than its MTU.
     if !dev.is_up() || (packet.len() > dev.mtu as usize + ETH_HLEN + VLAN_HLEN && checks_size(&dev.kind)) {
         dev.stats.rx_dropped += u64::from(dev.kind.lower().is_none());

@@ -11,7 +11,7 @@ use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
-use crate::path::{frag, icmp, ipip, tcp, udp};
+use crate::path::{checksum, frag, icmp, ipip, tcp, udp};
 use crate::socket::raw;
 
 /// Takes a packet that `route` says is for this host.
@@ -31,7 +31,10 @@ pub(super) fn input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verd
 }
 
 /// `ip_local_deliver_finish`: a whole packet meets its protocol.
-pub(super) fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
+pub(super) fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packet) -> Fate {
+    if !ns.sockets.raw.is_empty() {
+        checksum::finish(&mut packet);
+    }
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };

@@ -13,6 +13,7 @@ pub mod arp;
 pub(crate) mod br_netfilter;
 mod br_vlan;
 pub mod bridge;
+pub(crate) mod checksum;
 pub mod dev_xmit;
 pub mod forward;
 pub mod frag;

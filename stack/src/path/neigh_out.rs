@@ -17,7 +17,7 @@ use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::route::{Route, RouteKind};
-use crate::path::{arp as arp_path, br_netfilter, icmp};
+use crate::path::{arp as arp_path, br_netfilter, checksum, icmp};
 
 /// What a waiting packet counts for beside its bytes (`SKB_TRUESIZE`'s overhead, about).
 const TRUESIZE_OVERHEAD: usize = 576;
@@ -44,7 +44,8 @@ pub fn neigh_out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet:
 
 /// A packet for a neighbour whose address is not known, or not sure (`neigh_event_send`).
 #[cold]
-fn ask_or_wait(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, next: Ipv4Addr, packet: Packet) -> Fate {
+fn ask_or_wait(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, next: Ipv4Addr, mut packet: Packet) -> Fate {
+    checksum::finish(&mut packet);
     let Some(dev) = ns.devs.get(route.oif) else { return cx.drop(packet, DropReason::DevReady) };
     // What needs no asking gets an entry too; on loopback and point-to-point links one for all (arp_hash's key).
     let plain = route.kind == RouteKind::Unicast && dev.uses_arp();

@@ -13,7 +13,7 @@ use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
 use crate::path::route::Route;
-use crate::path::{frag, icmp, neigh_out, options, vrf};
+use crate::path::{checksum, frag, icmp, neigh_out, options, vrf};
 use crate::socket::PmtuDisc;
 use crate::sysctl::SysctlKey;
 
@@ -208,6 +208,7 @@ fn finish(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) ->
 /// `ip_fragment` and `ip_do_fragment`.
 #[cold]
 fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packet) -> Fate {
+    checksum::finish(&mut packet);
     let frag_max = usize::from(packet.frag_max_size);
     let Ok((header, _)) = split_mut::<ipv4::Header>(packet.data_mut()) else {
         return cx.drop(packet, DropReason::PktTooSmall);

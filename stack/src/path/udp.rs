@@ -6,18 +6,19 @@ use hopwise_sim_core::{DropReason, Fate, Packet, VlanTag};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
-use crate::path::icmp;
+use crate::path::{checksum, icmp};
 use crate::path::route::{Route, RouteKind};
 use crate::path::vxlan;
 use crate::socket::{self, Datagram};
 
 /// Gives a datagram to the socket that is bound to its port; to all of them if it was sent to a group.
-pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -> Fate {
+pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packet) -> Fate {
     let Ok(ip) = ipv4::view(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
     let (src, dst) = (ip.header.src(), ip.header.dst());
-    let datagram = match udp::parse(ip.payload, src, dst) {
+    let sound = if packet.owes_checksum() { udp::view(ip.payload) } else { udp::parse(ip.payload, src, dst) };
+    let datagram = match sound {
         Ok(datagram) => datagram,
         Err(why) => {
             ns.snmp.udp_in_errors += 1;
@@ -35,6 +36,10 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Packet) -
         && ns.sockets.get(id).is_some_and(|socket| socket.tunnel)
     {
         return into_tunnel(ns, cx, to.1, len, packet);
+    }
+    if packet.owes_checksum() {
+        checksum::finish(&mut packet);
+        return rcv(ns, cx, route, packet);
     }
     let receivers = socket::udp::receivers(ns, from, to, ns.in_dev(&packet), group);
     if receivers.is_empty() {

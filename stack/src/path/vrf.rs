@@ -11,7 +11,7 @@ use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
-use crate::path::output;
+use crate::path::{checksum, output};
 use crate::path::route::{OutputFlow, Route, route_output};
 use crate::socket::packet;
 
@@ -32,6 +32,7 @@ pub(super) fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdic
 
 #[cold]
 fn slave_rcv(ns: &mut Namespace, cx: &mut Cx<'_>, vrf: IfIndex, mut packet: Packet) -> Verdict {
+    checksum::finish(&mut packet);
     if destination(&packet).is_none_or(|dst| dst.is_multicast()) {
         return ControlFlow::Continue(packet);
     }
@@ -63,6 +64,7 @@ pub(super) fn out(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Pa
 
 #[cold]
 fn slave_out(ns: &mut Namespace, cx: &mut Cx<'_>, vrf: IfIndex, mut packet: Packet) -> Verdict {
+    checksum::finish(&mut packet);
     if destination(&packet).is_none_or(|dst| dst.is_multicast() || dst.is_broadcast()) {
         return ControlFlow::Continue(packet);
     }

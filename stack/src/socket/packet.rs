@@ -18,6 +18,7 @@ use crate::socket::{Datagram, LinkDest, SocketKind};
 /// Gives a copy of a frame (whose bytes begin with the link-layer header) to everybody who listens on the link.
 #[cold]
 pub fn tap(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, direction: Direction, packet: &Packet) {
+    debug_assert!(!packet.owes_checksum(), "who looks at a packet sees it complete");
     let tagged = packet.vlan.is_some().then(|| vlan::with_tag(packet));
     let bytes = tagged.as_deref().unwrap_or(packet.data());
     if let Some(dev) = ns.devs.get(link).filter(|d| d.captured) {

@@ -20,6 +20,7 @@ pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u
     if ns.sockets.raw.is_empty() {
         return false;
     }
+    debug_assert!(!packet.owes_checksum(), "who looks at a packet sees it complete");
     let Ok(ip) = ipv4::view(packet.data()) else { return false };
     let (src, dst) = (ip.header.src(), ip.header.dst());
     let (from_dev, accept) = (ns.in_dev(packet), ns.sysctl[SysctlKey::RawL3mdevAccept] != 0);

@@ -28,7 +28,7 @@ use hopwise_sim_core::{IfIndex, Packet};
 
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
-use crate::path::frag;
+use crate::path::{checksum, frag};
 
 pub use reroute::local_out;
 
@@ -83,7 +83,8 @@ pub fn hook(ns: &mut Namespace, cx: &mut Cx<'_>, at: At, packet: Packet) -> Verd
     if in_use(ns) { ask(ns, cx, at, packet) } else { ControlFlow::Continue(packet) }
 }
 
-fn ask(ns: &mut Namespace, cx: &mut Cx<'_>, at: At, packet: Packet) -> Verdict {
+fn ask(ns: &mut Namespace, cx: &mut Cx<'_>, at: At, mut packet: Packet) -> Verdict {
+    checksum::finish(&mut packet);
     let tracks = ns.rules.as_ref().is_some_and(|rules| rules.uses_conntrack());
     let packet =
         if tracks && matches!(at.hook, Hook::PreRouting | Hook::LocalOut) { whole(ns, cx, packet)? } else { packet };

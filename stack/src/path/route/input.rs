@@ -14,7 +14,7 @@ use crate::conf::ConfKey;
 use crate::cx::Cx;
 use crate::dev::Dev;
 use crate::namespace::Namespace;
-use crate::path::{icmp, options};
+use crate::path::{checksum, icmp, options};
 use crate::sysctl::SysctlKey;
 
 use super::memo::InputKey;
@@ -42,7 +42,7 @@ fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet) -> Result<InputRo
 
 /// Decides where a received packet goes, or ends its life. `ip_route_input_slow`.
 #[inline]
-pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> ControlFlow<Fate, (Packet, InputRoute)> {
+pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> ControlFlow<Fate, (Packet, InputRoute)> {
     let decision = decide_flow(ns, cx.now, &packet);
     match decision {
         Ok(route) => {
@@ -54,6 +54,7 @@ pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Contr
             ControlFlow::Continue((packet, route))
         }
         Err(refusal) => {
+            checksum::finish(&mut packet);
             let sound = match refusal {
                 // The kernel has a route for these too, one that says no: options are looked at before it does.
                 Refusal::Unreachable(_) | Refusal::NotForwarding => {

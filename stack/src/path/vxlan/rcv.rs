@@ -15,7 +15,7 @@ use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, Packet, Time
 use super::{ageing, note};
 use crate::cx::Cx;
 use crate::namespace::Namespace;
-use crate::path::tunnel;
+use crate::path::{checksum, tunnel};
 use crate::vxlan::Place;
 
 /// In place of the host that a frame came from: it came from a link of this very host, without a packet around it.
@@ -47,9 +47,14 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, port: u16, len: usize, mut packe
     }
     let headers = outer.header_len() + UDP_HLEN + VXLAN_HLEN;
     packet.trim(headers - VXLAN_HLEN + len);
+    if cx.journey.is_on() {
+        checksum::finish(&mut packet);
+    }
     cx.note(&packet, || Detail::Decapsulated(note(place, packet.data(), headers)));
     let whole = packet.pull(headers);
     debug_assert!(whole, "the length was checked");
+    // If the checksum around the frame is not made yet, it is not needed any more.
+    packet.pay_checksum();
     if !vxlan::restore_marks(outer.tos, packet.data_mut()) {
         count_error(ns, cx, place);
         return cx.drop(packet, DropReason::TunnelEcn);

@@ -10,7 +10,7 @@ use super::{Sender, dropped, pmtu, rcv};
 use crate::cx::{Cx, Way};
 use crate::error::Errno;
 use crate::namespace::Namespace;
-use crate::path::output;
+use crate::path::{checksum, output};
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
 use crate::path::tunnel::{is_too_deep, log_dead_loop, scrub};
 use crate::sysctl::SysctlKey;
@@ -137,11 +137,17 @@ fn encapsulate(
     mut packet: Packet,
 ) -> Result<(Packet, usize), Packet> {
     let len = packet.len() - ETH_HLEN;
-    if vxlan::encapsulate(&mut packet, tunnel, id).is_err() {
+    // The link that the packet leaves through makes the checksum, unless the way to it is through the agenda, or is told of.
+    let later = tunnel.checksum && sender.home == cx.ns && !cx.journey.is_on();
+    let tunnel = vxlan::Vxlan { checksum: tunnel.checksum && !later, ..*tunnel };
+    if vxlan::encapsulate(&mut packet, &tunnel, id).is_err() {
         return Err(packet);
     }
     scrub(&mut packet, sender.home != cx.ns);
     packet.from_socket = true;
+    if later {
+        checksum::begin_udp(&mut packet);
+    }
     let place = (cx.ns, sender.link);
     cx.note(&packet, || Detail::Encapsulated(super::note(place, packet.data(), vxlan::HEADERS)));
     Ok((packet, len))
