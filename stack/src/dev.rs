@@ -25,6 +25,14 @@ pub struct Dev {
     pub clsact: Option<Box<Clsact>>,
 }
 
+impl Dev {
+    /// Whether what is given to the link is sent at once: it is active, and no program and no queue stand before it.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.link.active && self.clsact.is_none() && self.link.queue.is_none()
+    }
+}
+
 impl core::ops::Deref for Dev {
     type Target = Link;
     #[inline]

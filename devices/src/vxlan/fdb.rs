@@ -112,8 +112,19 @@ pub enum Snooped {
 #[derive(Clone, Debug, Default)]
 pub struct Fdb {
     entries: IndexMap<MacAddr, Entry, FxBuildHasher>,
-    /// Where the last address looked for was found: frames come in runs.
-    last: usize,
+    /// Where the entries of the last address sent to and of the last one learned from were found: frames come in runs. Who adds or
+    /// takes out entries forgets both.
+    last: Last,
+}
+
+/// An address and where its entry is.
+type Found = Option<(MacAddr, usize)>;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    /// With the entry for all others, if it had none of its own.
+    sent: Found,
+    learned: Found,
 }
 
 impl Fdb {
@@ -132,27 +143,28 @@ impl Fdb {
         self.entries.is_empty()
     }
 
-    #[inline]
-    fn find(&mut self, mac: MacAddr) -> Option<usize> {
-        if self.entries.get_index(self.last).is_some_and(|(found, _)| *found == mac) {
-            return Some(self.last);
-        }
-        let at = self.entries.get_index_of(&mac)?;
-        self.last = at;
-        Some(at)
-    }
-
     /// The entry by which a frame to `mac` is sent: its own, or that for all others (`vxlan_find_mac_tx`).
     #[inline]
     pub fn towards(&mut self, now: Time, mac: MacAddr, ageing: Duration) -> Option<&mut Entry> {
-        let own = self.find(mac).filter(|&at| self.entries.get_index(at).is_some_and(|(_, e)| !e.expired(now, ageing)));
-        let at = match own {
-            Some(at) => at,
-            None => self.entries.get_index_of(&MacAddr::ZERO)?,
+        let at = match self.last.sent {
+            Some((last, at)) if last == mac && !self.has_expired(at, now, ageing) => at,
+            _ => self.find_towards(now, mac, ageing)?,
         };
         let (_, entry) = self.entries.get_index_mut(at)?;
         entry.used = now;
         Some(entry)
+    }
+
+    fn find_towards(&mut self, now: Time, mac: MacAddr, ageing: Duration) -> Option<usize> {
+        let own = self.entries.get_index_of(&mac).filter(|&at| !self.has_expired(at, now, ageing));
+        let at = own.or_else(|| self.entries.get_index_of(&MacAddr::ZERO))?;
+        self.last.sent = Some((mac, at));
+        Some(at)
+    }
+
+    #[inline]
+    fn has_expired(&self, at: usize, now: Time, ageing: Duration) -> bool {
+        self.entries.get_index(at).is_none_or(|(_, entry)| entry.expired(now, ageing))
     }
 
     /// The entry of an address, if it has one of its own.
@@ -163,11 +175,16 @@ impl Fdb {
     /// Learns that `mac` is behind `source`: the frame came from there (`vxlan_snoop`). `limit`: `maxaddress`.
     #[inline]
     pub fn snoop(&mut self, now: Time, mac: MacAddr, source: Remote, ageing: Duration, limit: u32) -> Snooped {
-        let own = self.find(mac).and_then(|at| self.entries.get_index_mut(at)).map(|(_, entry)| entry);
-        let Some(entry) = own.filter(|e| !e.expired(now, ageing)) else {
+        let at = match self.last.learned {
+            Some((last, at)) if last == mac => Some(at),
+            _ => self.entries.get_index_of(&mac),
+        };
+        let Some(at) = at.filter(|&at| !self.has_expired(at, now, ageing)) else {
             self.learn(now, mac, source, ageing, limit);
             return Snooped::Fine;
         };
+        self.last.learned = Some((mac, at));
+        let Some((_, entry)) = self.entries.get_index_mut(at) else { return Snooped::Fine };
         entry.updated = now;
         let Some(first) = entry.remotes.first_mut() else { return Snooped::Fine };
         if (first.ip, first.via) == (source.ip, source.via) {
@@ -185,6 +202,7 @@ impl Fdb {
         if self.entries.len() >= MAX_ENTRIES {
             self.forget_aged(now, ageing);
         }
+        self.last = Last::default();
         self.entries.shift_remove(&mac);
         let wish = Wish {
             remote: source,
@@ -203,6 +221,7 @@ impl Fdb {
     /// # Errors
     /// `EEXIST`, `ENOSPC`, `EOPNOTSUPP` for replacing an entry with many hosts.
     pub fn update(&mut self, now: Time, mac: MacAddr, wish: &Wish, limit: u32) -> Result<(), Refusal> {
+        self.last = Last::default();
         let many = mac.is_multicast() || mac.is_zero();
         let Some(entry) = self.entries.get_mut(&mac) else {
             return match wish.how {
@@ -252,6 +271,7 @@ impl Fdb {
     /// # Errors
     /// `ENOENT` if there is no entry.
     pub fn remove(&mut self, mac: MacAddr, remote: &Remote) -> Result<(), Errno> {
+        self.last = Last::default();
         let entry = self.entries.get_mut(&mac).ok_or(Errno::ENOENT)?;
         if !remote.ip.is_unspecified() {
             let Some(at) = entry.remotes.iter().position(|r| r == remote) else { return Ok(()) };
@@ -266,16 +286,19 @@ impl Fdb {
 
     /// Removes the learned entries whose time is over (`vxlan_cleanup`).
     pub fn forget_aged(&mut self, now: Time, ageing: Duration) {
+        self.last = Last::default();
         self.entries.retain(|_, entry| !entry.expired(now, ageing));
     }
 
     /// Removes what is not fixed: the link goes down (`vxlan_stop`).
     pub fn forget_dynamic(&mut self) {
+        self.last = Last::default();
         self.entries.retain(|_, entry| entry.is_fixed());
     }
 
     /// Removes all (`bridge fdb flush`).
     pub fn clear(&mut self) {
+        self.last = Last::default();
         self.entries.clear();
     }
 }

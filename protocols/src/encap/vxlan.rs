@@ -2,7 +2,6 @@
 //! `vxlan_rcv`).
 
 use super::{DecapError, EncapError, Headroom, Outer, ecn};
-use crate::wire::checksum;
 use crate::wire::ethernet::{ETH_HLEN, ETH_P_IP};
 use crate::wire::ipv4::{self, IP_HLEN, IPPROTO_UDP};
 use crate::wire::udp::{self, UDP_HLEN};
@@ -57,6 +56,22 @@ pub fn inner_ipv4(frame: &[u8]) -> Option<&ipv4::Header> {
 /// `TooLong`, `NoHeadroom` for fewer than [`HEADERS`] bytes of room.
 #[inline]
 pub fn encapsulate(frame: &mut impl Headroom, tunnel: &Vxlan, id: u16) -> Result<(), EncapError> {
+    begin(frame, tunnel, id)?;
+    if tunnel.checksum
+        && let Some(datagram) = frame.bytes_mut().get_mut(IP_HLEN..)
+    {
+        udp::finish(datagram);
+    }
+    Ok(())
+}
+
+/// The same without reading the whole frame: the UDP checksum, if there is to be one, is begun, and whoever looks at the packet has to
+/// finish it ([`udp::finish`]).
+///
+/// # Errors
+/// As [`encapsulate`]'s.
+#[inline]
+pub fn begin(frame: &mut impl Headroom, tunnel: &Vxlan, id: u16) -> Result<(), EncapError> {
     if tunnel.vni >= VXLAN_N_VID {
         return Err(EncapError::Number);
     }
@@ -69,8 +84,7 @@ pub fn encapsulate(frame: &mut impl Headroom, tunnel: &Vxlan, id: u16) -> Result
     let vxlan = Header::new(tunnel.vni);
     let mut udp = udp::Header::without_checksum(tunnel.source, tunnel.port, len);
     if tunnel.checksum {
-        let payload = checksum::add(checksum::sum(vxlan.as_bytes()), checksum::sum(bytes));
-        udp.seal(tunnel.outer.src, tunnel.outer.dst, payload);
+        udp.begin(tunnel.outer.src, tunnel.outer.dst);
     }
     let headers = frame.push_front(HEADERS).ok_or(EncapError::NoHeadroom)?;
     headers[..IP_HLEN].copy_from_slice(ip.as_bytes());

@@ -6,20 +6,10 @@
 //! it leaves this way: where somebody captures, asks rules, queues, forwards, cuts or quotes it, and on every other kind of link.
 
 use hopwise_devices::Kind;
-use hopwise_protocols::wire::ipv4::{self, IP_HLEN};
-use hopwise_protocols::wire::{split_mut, udp};
+use hopwise_protocols::wire::udp;
 use hopwise_sim_core::Packet;
 
 use crate::dev::Dev;
-
-/// The UDP datagram in an IPv4 packet without options gets its checksum later. `udp_set_csum`.
-#[inline]
-pub(super) fn begin_udp(packet: &mut Packet) {
-    let Ok((ip, rest)) = split_mut::<ipv4::Header>(packet.data_mut()) else { return };
-    let Ok((header, _)) = split_mut::<udp::Header>(rest) else { return };
-    header.begin(ip.src(), ip.dst());
-    packet.owe_checksum(IP_HLEN);
-}
 
 /// Makes the checksum that a packet still owes. `skb_checksum_help`.
 #[inline]

@@ -31,6 +31,9 @@ pub fn dev_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
         return cx.drop(packet, DropReason::TooDeep);
     }
     checksum::finish_for(dev, &mut packet);
+    if dev.is_plain() {
+        return transmit(ns, cx, link, packet);
+    }
     if dev.clsact.is_some() {
         return match tc::egress(ns, cx, link, packet) {
             ControlFlow::Continue(packet) => queue(ns, cx, link, packet),

@@ -23,6 +23,7 @@ pub fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, packet: Pack
 }
 
 /// `ip_local_deliver`: a packet is put together and passes INPUT.
+#[inline]
 pub(super) fn input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verdict {
     let is_fragment = split::<ipv4::Header>(packet.data()).is_ok_and(|(h, _)| h.is_fragment());
     let packet = if is_fragment { frag::defrag(ns, cx, packet)? } else { packet };
@@ -31,16 +32,17 @@ pub(super) fn input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> Verd
 }
 
 /// `ip_local_deliver_finish`: a whole packet meets its protocol.
+#[inline]
 pub(super) fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packet) -> Fate {
-    if !ns.sockets.raw.is_empty() {
-        checksum::finish(&mut packet);
-    }
     let Ok((header, _)) = split::<ipv4::Header>(packet.data()) else {
         return cx.drop(packet, DropReason::PktTooSmall);
     };
     let protocol = header.protocol;
     cx.note(&packet, || Detail::LocalIn { protocol });
-    let raw = raw::deliver(ns, cx, &packet, protocol);
+    let raw = !ns.sockets.raw.is_empty() && {
+        checksum::finish(&mut packet);
+        raw::deliver(ns, cx, &packet, protocol)
+    };
     match protocol {
         IPPROTO_ICMP => {
             ns.snmp.in_delivers += 1;

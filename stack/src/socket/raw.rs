@@ -17,9 +17,6 @@ use crate::sysctl::SysctlKey;
 
 /// Gives a copy of a packet to each raw socket that wants it. True if there was one (`raw_local_deliver`).
 pub fn deliver(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet, protocol: u8) -> bool {
-    if ns.sockets.raw.is_empty() {
-        return false;
-    }
     debug_assert!(!packet.owes_checksum(), "who looks at a packet sees it complete");
     let Ok(ip) = ipv4::view(packet.data()) else { return false };
     let (src, dst) = (ip.header.src(), ip.header.dst());

@@ -37,11 +37,17 @@ pub fn receivers(
 /// The socket that matches a datagram best, among equals the first (`__udp4_lib_lookup`).
 #[inline]
 pub fn receiver(ns: &Namespace, from: (Ipv4Addr, u16), to: (Ipv4Addr, u16), from_dev: InDev) -> Option<SocketId> {
-    let better = |best: Option<(u32, SocketId)>, other: (u32, SocketId)| match best {
-        Some(best) if best.0 >= other.0 => Some(best),
-        _ => Some(other),
-    };
-    matches(ns, from, to, from_dev).fold(None, better).map(|(_, id)| id)
+    let accept = ns.sysctl[SysctlKey::UdpL3mdevAccept] != 0;
+    let mut best = None;
+    for &id in ns.sockets.udp.get(&to.1)? {
+        let suitable = ns.sockets.get(id).filter(|s| from_dev.suits(s.bound_dev, accept));
+        if let Some(score) = suitable.and_then(|socket| score(socket, from, to))
+            && best.is_none_or(|(top, _)| score > top)
+        {
+            best = Some((score, id));
+        }
+    }
+    best.map(|(_, id)| id)
 }
 
 /// The sockets that match a datagram, and how well.

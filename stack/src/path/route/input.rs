@@ -42,7 +42,7 @@ fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet) -> Result<InputRo
 
 /// Decides where a received packet goes, or ends its life. `ip_route_input_slow`.
 #[inline]
-pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> ControlFlow<Fate, (Packet, InputRoute)> {
+pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> ControlFlow<Fate, (Packet, InputRoute)> {
     let decision = decide_flow(ns, cx.now, &packet);
     match decision {
         Ok(route) => {
@@ -53,18 +53,22 @@ pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> C
             });
             ControlFlow::Continue((packet, route))
         }
-        Err(refusal) => {
-            checksum::finish(&mut packet);
-            let sound = match refusal {
-                // The kernel has a route for these too, one that says no: options are looked at before it does.
-                Refusal::Unreachable(_) | Refusal::NotForwarding => {
-                    options::check(ns, cx, RouteKind::Unicast, packet)?.0
-                }
-                Refusal::Martian(_) => packet,
-            };
-            ControlFlow::Break(refuse(ns, cx, sound, refusal))
-        }
+        Err(refusal) => ControlFlow::Break(refused(ns, cx, packet, refusal)),
     }
+}
+
+/// It goes nowhere.
+#[cold]
+fn refused(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet, refusal: Refusal) -> Fate {
+    checksum::finish(&mut packet);
+    // The kernel has a route for these too, one that says no: options are looked at before it does.
+    if !matches!(refusal, Refusal::Martian(_)) {
+        packet = match options::check(ns, cx, RouteKind::Unicast, packet) {
+            ControlFlow::Continue((packet, _)) => packet,
+            ControlFlow::Break(fate) => return fate,
+        };
+    }
+    refuse(ns, cx, packet, refusal)
 }
 
 /// Why a received packet is not routed.

@@ -3,7 +3,7 @@
 use hopwise_devices::vxlan::fdb::Remote;
 use hopwise_protocols::encap::{Outer, flow, vxlan};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
-use hopwise_protocols::wire::ipv4::{self, IPPROTO_UDP};
+use hopwise_protocols::wire::ipv4::{self, IP_HLEN, IPPROTO_UDP};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet};
 
 use super::{Sender, dropped, pmtu, rcv};
@@ -137,17 +137,18 @@ fn encapsulate(
     mut packet: Packet,
 ) -> Result<(Packet, usize), Packet> {
     let len = packet.len() - ETH_HLEN;
-    // The link that the packet leaves through makes the checksum, unless the way to it is through the agenda, or is told of.
-    let later = tunnel.checksum && sender.home == cx.ns && !cx.journey.is_on();
-    let tunnel = vxlan::Vxlan { checksum: tunnel.checksum && !later, ..*tunnel };
-    if vxlan::encapsulate(&mut packet, &tunnel, id).is_err() {
+    if vxlan::begin(&mut packet, tunnel, id).is_err() {
         return Err(packet);
+    }
+    if tunnel.checksum {
+        packet.owe_checksum(IP_HLEN);
+    }
+    // The link that the packet leaves through makes the checksum, unless the way to it is through the agenda, or is told of.
+    if sender.home != cx.ns || cx.journey.is_on() {
+        checksum::finish(&mut packet);
     }
     scrub(&mut packet, sender.home != cx.ns);
     packet.from_socket = true;
-    if later {
-        checksum::begin_udp(&mut packet);
-    }
     let place = (cx.ns, sender.link);
     cx.note(&packet, || Detail::Encapsulated(super::note(place, packet.data(), vxlan::HEADERS)));
     Ok((packet, len))
