@@ -18,42 +18,45 @@ pub type Verdict = ControlFlow<Fate, Packet>;
 
 /// Something that will happen in a namespace.
 #[derive(Clone, Debug)]
-pub struct Event {
-    /// Where.
-    pub ns: NsId,
-    /// What.
-    pub kind: EventKind,
-}
-
-/// What will happen.
-#[derive(Clone, Debug)]
-pub enum EventKind {
+pub enum Event {
     /// A packet goes on.
-    Packet {
-        /// The packet.
-        packet: Packet,
-        /// Where it goes on.
-        way: Way,
-    },
+    Packet(Flight),
     /// The link below, in another namespace, did not take a frame that this link has counted as sent.
     NotSent {
+        /// Where the link is.
+        ns: NsId,
         /// The link.
         link: IfIndex,
         /// Bytes of the frame.
         len: u32,
     },
-    /// A timer runs out.
-    Timer(TimerKind),
+    /// A timer of a namespace runs out.
+    Timer(NsId, TimerKind),
 }
 
-impl EventKind {
+impl Event {
     /// The packet that is on its way by this event.
-    pub const fn packet(&self) -> Option<(&Packet, Way)> {
+    pub const fn flight(&self) -> Option<&Flight> {
         match self {
-            EventKind::Packet { packet, way } => Some((packet, *way)),
-            EventKind::NotSent { .. } | EventKind::Timer(_) => None,
+            Event::Packet(flight) => Some(flight),
+            Event::NotSent { .. } | Event::Timer(..) => None,
         }
     }
+}
+
+/// A packet on its way.
+///
+/// The order is that of the bytes on purpose: what comes out of the agenda is moved in pieces of 16 bytes that overlap in the middle, and
+/// a processor waits long for a word that lies across two of them. The packet, which is looked at first, lies in the second.
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub struct Flight {
+    /// Where it goes on.
+    pub way: Way,
+    /// In which namespace.
+    pub ns: NsId,
+    /// The packet.
+    pub packet: Packet,
 }
 
 /// Where a packet goes on that comes from the agenda.
@@ -174,20 +177,19 @@ pub struct Cx<'a> {
 
 impl Cx<'_> {
     /// Puts a frame on the agenda: it arrives at a link (of any namespace) after a constant delay.
-    #[inline]
     pub fn send(&mut self, delay: Duration, ns: NsId, link: IfIndex, packet: Packet) {
-        self.put(delay, ns, EventKind::Packet { packet, way: Way::In(link) });
+        self.put(delay, Event::Packet(Flight { way: Way::In(link), ns, packet }));
     }
 
     /// A packet goes on in another namespace, now, after what is going on.
     pub fn soon(&mut self, ns: NsId, way: Way, packet: Packet) {
-        self.put(Duration::ZERO, ns, EventKind::Packet { packet, way });
+        self.put(Duration::ZERO, Event::Packet(Flight { way, ns, packet }));
     }
 
     /// Sets a timer of this namespace.
     pub fn timer(&mut self, at: Time, timer: TimerKind) {
         let key = self.key(at.max(self.now));
-        self.agenda.push_at(key, Event { ns: self.ns, kind: EventKind::Timer(timer) });
+        self.agenda.push_at(key, Event::Timer(self.ns, timer));
     }
 
     /// Sets a timer of the kernel's timer wheel, which fires somewhat later than it is set for.
@@ -197,14 +199,15 @@ impl Cx<'_> {
 
     /// Lets a timer of any namespace run out now, after what is going on.
     pub fn timer_soon(&mut self, ns: NsId, timer: TimerKind) {
-        self.put(Duration::ZERO, ns, EventKind::Timer(timer));
+        self.put(Duration::ZERO, Event::Timer(ns, timer));
     }
 
-    /// Puts something on the agenda of a namespace.
-    #[inline]
-    pub(crate) fn put(&mut self, delay: Duration, ns: NsId, kind: EventKind) {
+    /// Puts something on the agenda.
+    // Always inlined: the event is put together in its place there, and not written twice.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, delay: Duration, event: Event) {
         let key = self.key(self.now + delay);
-        self.agenda.push_after(delay, key, Event { ns, kind });
+        self.agenda.push_after(delay, key, event);
     }
 
     #[inline]

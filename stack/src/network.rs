@@ -10,7 +10,7 @@ use hopwise_sim_core::{
 use crate::capture::CaptureLog;
 use crate::conf::ConfKey;
 use crate::control::link::WireChange;
-use crate::cx::{Cx, Event, EventKind, TimerKind};
+use crate::cx::{Cx, Event, Flight, TimerKind};
 use crate::dev::Dev;
 use crate::inet::InetDev;
 use crate::linkwatch::{self, LinkWatch};
@@ -321,15 +321,15 @@ impl Network {
     /// Takes an event into the running hash of everything that happened.
     #[inline]
     fn witness(&mut self, event: &Event) {
-        let what = match &event.kind {
-            EventKind::Timer(_) | EventKind::NotSent { .. } => 1,
-            EventKind::Packet { packet, way } => {
+        let (ns, what) = match event {
+            Event::Timer(ns, _) | Event::NotSent { ns, .. } => (ns, 1),
+            Event::Packet(Flight { way, ns, packet }) => {
                 let link = way.link();
                 let head = packet.data().first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b));
-                (packet.id.0 << 32) ^ (packet.len() as u64) ^ u64::from(link.0).rotate_left(16) ^ head
+                (ns, (packet.id.0 << 32) ^ (packet.len() as u64) ^ u64::from(link.0).rotate_left(16) ^ head)
             }
         };
-        let mixed = self.digest.rotate_left(5) ^ self.now.as_nanos() ^ u64::from(event.ns.0).rotate_left(48) ^ what;
+        let mixed = self.digest.rotate_left(5) ^ self.now.as_nanos() ^ u64::from(ns.0).rotate_left(48) ^ what;
         self.digest = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
@@ -339,24 +339,24 @@ impl Network {
     }
 
     fn happen(&mut self, event: Event) {
-        match event.kind {
-            EventKind::Packet { packet, way } => {
-                self.take_over(event.ns, packet, |ns, cx, packet| path::go_on(ns, cx, way, packet));
+        match event {
+            Event::Packet(Flight { way, ns, packet }) => {
+                self.take_over(ns, packet, |ns, cx, packet| path::go_on(ns, cx, way, packet));
             }
-            EventKind::Timer(TimerKind::Wire { index }) => {
+            Event::Timer(_, TimerKind::Wire { index }) => {
                 if let Some((number, change)) = self.wire_changes.get(index as usize).copied() {
                     self.wire_change(number, &change);
                 }
             }
-            EventKind::NotSent { link, len } => {
-                self.with(event.ns, |ns, _| path::dev_xmit::uncount(ns, link, len as usize));
+            Event::NotSent { ns, link, len } => {
+                self.with(ns, |ns, _| path::dev_xmit::uncount(ns, link, len as usize));
             }
-            EventKind::Timer(TimerKind::Address) => {
-                self.timer(event.ns, TimerKind::Address);
-                self.ipvlan_addrs_expired(event.ns);
+            Event::Timer(ns, TimerKind::Address) => {
+                self.timer(ns, TimerKind::Address);
+                self.ipvlan_addrs_expired(ns);
             }
-            EventKind::Timer(TimerKind::LinkWatch) => linkwatch::run(self, event.ns),
-            EventKind::Timer(timer) => self.timer(event.ns, timer),
+            Event::Timer(ns, TimerKind::LinkWatch) => linkwatch::run(self, ns),
+            Event::Timer(ns, timer) => self.timer(ns, timer),
         }
     }
 
@@ -419,9 +419,8 @@ impl Network {
     fn storm(&mut self) -> Storm {
         let mut links = std::collections::BTreeMap::new();
         for (_, event) in self.agenda.iter() {
-            if let Some((_, way)) = event.kind.packet() {
-                let link = way.link();
-                *links.entry((event.ns, link)).or_insert(0u32) += 1;
+            if let Some(flight) = event.flight() {
+                *links.entry((flight.ns, flight.way.link())).or_insert(0u32) += 1;
             }
         }
         let mut links: Vec<_> = links.into_iter().map(|((ns, link), n)| (ns, link, n)).collect();
@@ -429,9 +428,9 @@ impl Network {
         links.truncate(8);
         let storm = Storm { at: self.now, in_flight: self.pool.stats().alive(), links };
         self.arrivals = (0, 0);
-        for event in self.agenda.extract(|event| event.kind.packet().is_some()) {
-            let EventKind::Packet { packet, .. } = event.kind else { continue };
-            self.take_over(event.ns, packet, |_, cx, packet| cx.drop(packet, DropReason::TooDeep));
+        for event in self.agenda.extract(|event| event.flight().is_some()) {
+            let Event::Packet(Flight { ns, packet, .. }) = event else { continue };
+            self.take_over(ns, packet, |_, cx, packet| cx.drop(packet, DropReason::TooDeep));
         }
         storm
     }
@@ -478,7 +477,7 @@ impl Network {
     /// Packets on their way to a link, and packets waiting in a queue. Together they are all that are alive: see
     /// [`PoolStats::alive`].
     pub fn in_flight_and_held(&self) -> (u64, u64) {
-        let flying = self.agenda.iter().filter(|(_, e)| e.kind.packet().is_some()).count() as u64;
+        let flying = self.agenda.iter().filter(|(_, e)| e.flight().is_some()).count() as u64;
         let held = self.namespaces().map(Namespace::held).sum();
         (flying, held)
     }

@@ -211,9 +211,13 @@ pub(crate) fn local_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut p
     dev.stats.rx_bytes += (packet.len() + ETH_HLEN) as u64;
     packet.iif = link;
     cx.note(&packet, || Detail::LinkRx { link });
-    match route_input(ns, cx, packet) {
-        ControlFlow::Continue((packet, InputRoute::Local(route))) => delivery::deliver(ns, cx, &route, packet),
-        ControlFlow::Continue((packet, InputRoute::Forward(_))) => cx.drop(packet, DropReason::NotForwarding),
-        ControlFlow::Break(fate) => fate,
+    let mut route = InputRoute::UNDECIDED;
+    let packet = match route_input(ns, cx, packet, &mut route) {
+        ControlFlow::Continue(packet) => packet,
+        ControlFlow::Break(fate) => return fate,
+    };
+    match &route {
+        InputRoute::Local(route) => delivery::deliver(ns, cx, route, packet),
+        InputRoute::Forward(_) => cx.drop(packet, DropReason::NotForwarding),
     }
 }

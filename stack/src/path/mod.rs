@@ -79,7 +79,8 @@ fn way_in(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) ->
             let packet = pre_routing(ns, cx, packet)?;
             let packet = vrf::rcv(ns, cx, packet)?;
             let packet = ipvlan::l3s_rcv(ns, cx, packet)?;
-            let (packet, route) = route::route_input(ns, cx, packet)?;
+            let mut route = InputRoute::UNDECIDED;
+            let packet = route::route_input(ns, cx, packet, &mut route)?;
             let (packet, options) = options::check(ns, cx, route.kind(), packet)?;
             ControlFlow::Continue(match &route {
                 InputRoute::Local(route) => local_in::local_in(ns, cx, route, packet),

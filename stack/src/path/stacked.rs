@@ -10,7 +10,7 @@ use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
 
 use crate::capture::Direction;
-use crate::cx::{Cx, EventKind, Verdict, Way};
+use crate::cx::{Cx, Event, Verdict, Way};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::ipvlan;
@@ -91,7 +91,7 @@ pub(crate) fn xmit_for(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut 
         _ => macvlan_queue_xmit(ns, cx, from, lower, packet),
     };
     if from.0 != cx.ns && was_refused(fate) {
-        cx.put(Duration::ZERO, from.0, EventKind::NotSent { link: from.1, len });
+        cx.put(Duration::ZERO, Event::NotSent { ns: from.0, link: from.1, len });
     }
     fate
 }

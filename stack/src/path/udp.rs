@@ -6,9 +6,9 @@ use hopwise_sim_core::{DropReason, Fate, Packet, VlanTag};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
-use crate::path::{checksum, icmp};
 use crate::path::route::{Route, RouteKind};
 use crate::path::vxlan;
+use crate::path::{checksum, icmp};
 use crate::socket::{self, Datagram};
 
 /// Gives a datagram to the socket that is bound to its port; to all of them if it was sent to a group.

@@ -11,8 +11,8 @@ use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
 use crate::path::netfilter::{self, At};
-use crate::path::{checksum, output};
 use crate::path::route::{OutputFlow, Route, route_output};
+use crate::path::{checksum, output};
 use crate::socket::packet;
 
 fn destination(packet: &Packet) -> Option<core::net::Ipv4Addr> {

@@ -11,7 +11,7 @@ use hopwise_protocols::wire::{ipv4, split};
 use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType, Time};
 
 use crate::conf::ConfKey;
-use crate::cx::Cx;
+use crate::cx::{Cx, Verdict};
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::{checksum, icmp, options};
@@ -22,36 +22,39 @@ use super::{InputRoute, RouteKind, received, select_nexthop, unicast};
 
 /// The decision of [`decide_input`], remembered for the next packet of the same flow.
 #[inline]
-fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet) -> Result<InputRoute, Refusal> {
+fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet, decision: &mut InputRoute) -> Result<(), Refusal> {
     let simple = packet.kind == PacketType::Host
         && !ns.fib.has_custom_rules()
         && ns.sysctl[SysctlKey::FibMultipathHashPolicy] == 0;
     let Some((header, _)) = split::<ipv4::Header>(packet.data()).ok().filter(|_| simple) else {
-        return decide_input(ns, now, packet);
+        *decision = decide_input(ns, now, packet)?;
+        return Ok(());
     };
     let (dst, src, tos) = (header.dst(), header.src(), header.tos);
     let key = InputKey { dst, src, iif: packet.iif, mark: packet.mark, tos };
     if let Some(route) = ns.memo.input.get(now, &key) {
-        return Ok(route);
+        *decision = *route;
+        return Ok(());
     }
-    let route = decide_input(ns, now, packet)?;
+    *decision = decide_input(ns, now, packet)?;
     let until = ns.pmtu.known_until(now, dst);
-    ns.memo.input.put(key, route, until);
-    Ok(route)
+    ns.memo.input.put(key, *decision, until);
+    Ok(())
 }
 
 /// Decides where a received packet goes, or ends its life. `ip_route_input_slow`.
+///
+/// The decision is written where the caller wants it, as the kernel leaves it at the packet: given back by value it would be copied
+/// from hand to hand, which costs more than to find it.
 #[inline]
-pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet) -> ControlFlow<Fate, (Packet, InputRoute)> {
-    let decision = decide_flow(ns, cx.now, &packet);
-    match decision {
-        Ok(route) => {
+pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, decision: &mut InputRoute) -> Verdict {
+    match decide_flow(ns, cx.now, &packet, decision) {
+        Ok(()) => {
             cx.note(&packet, || {
                 let dst = split::<ipv4::Header>(packet.data()).map_or(Ipv4Addr::UNSPECIFIED, |(h, _)| h.dst());
-                let (InputRoute::Local(r) | InputRoute::Forward(r)) = route;
-                r.detail(dst)
+                decision.route().detail(dst)
             });
-            ControlFlow::Continue((packet, route))
+            ControlFlow::Continue(packet)
         }
         Err(refusal) => ControlFlow::Break(refused(ns, cx, packet, refusal)),
     }

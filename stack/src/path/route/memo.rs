@@ -50,8 +50,8 @@ impl<K, V> Default for Memo<K, V> {
 
 impl<K: PartialEq, V: Copy> Memo<K, V> {
     #[inline]
-    pub(super) fn get(&self, now: Time, key: &K) -> Option<V> {
-        self.entries.iter().find(|d| d.key == *key && now <= d.until).map(|d| d.value)
+    pub(super) fn get(&self, now: Time, key: &K) -> Option<&V> {
+        self.entries.iter().find(|d| d.key == *key && now <= d.until).map(|d| &d.value)
     }
 
     pub(super) fn put(&mut self, key: K, value: V, until: Time) {

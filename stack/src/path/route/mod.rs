@@ -85,10 +85,30 @@ pub enum InputRoute {
 }
 
 impl InputRoute {
+    /// Nothing is decided yet.
+    pub const UNDECIDED: InputRoute = InputRoute::Local(Route {
+        kind: RouteKind::Local,
+        oif: IfIndex::NONE,
+        gateway: None,
+        src: Ipv4Addr::UNSPECIFIED,
+        mtu: 0,
+        mtu_locked: false,
+        redirect: false,
+        table: RT_TABLE_LOCAL,
+        rule: u32::MAX,
+        prefix: (Ipv4Addr::UNSPECIFIED, 0),
+    });
+
+    /// The route itself.
+    #[inline]
+    pub const fn route(&self) -> &Route {
+        let (InputRoute::Local(route) | InputRoute::Forward(route)) = self;
+        route
+    }
+
     /// The kind of destination.
     pub const fn kind(&self) -> RouteKind {
-        let (InputRoute::Local(route) | InputRoute::Forward(route)) = self;
-        route.kind
+        self.route().kind
     }
 }
 

@@ -76,7 +76,7 @@ pub fn route_output_again(
     }
     let key = OutputKey { dst: flow.dst, src: flow.src, any_src: flow.any_src, oif: flow.oif, tos: flow.tos };
     if let Some(route) = ns.memo.output.get(now, &key) {
-        return Ok(route);
+        return Ok(*route);
     }
     let (route, shared) = decide(ns, now, &OutputFlow { hash: hash(), ..*flow })?;
     if !shared {

@@ -10,9 +10,9 @@ use super::{Sender, dropped, pmtu, rcv};
 use crate::cx::{Cx, Way};
 use crate::error::Errno;
 use crate::namespace::Namespace;
-use crate::path::{checksum, output};
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
 use crate::path::tunnel::{is_too_deep, log_dead_loop, scrub};
+use crate::path::{checksum, output};
 use crate::sysctl::SysctlKey;
 
 /// Sends a frame to a host. `shortened`: it took the short way to its destination (`rsc`).
