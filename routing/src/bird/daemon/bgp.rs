@@ -177,9 +177,7 @@ impl Daemon {
     /// The session has ended: it begins anew, unless somebody wants it down.
     fn stopped(&mut self, index: usize) {
         self.set_state(index, State::Down);
-        let failed = self.protos[index].session.as_ref().is_some_and(|s| {
-            s.config().disable_after_error && !matches!(s.last_error(), LastError::None | LastError::Manual)
-        });
+        let failed = self.protos[index].session.as_ref().is_some_and(|session| session.is_disabled());
         self.protos[index].disabled |= failed;
         if self.shutting_down || !self.protos[index].is_wanted() {
             return;
@@ -274,7 +272,10 @@ impl Daemon {
         if inward {
             match self.protos[index].session.as_mut() {
                 Some(session) => done = session.request_refresh(),
-                None => self.refresh_local(index),
+                None => {
+                    self.protos[index].channel.told.clear();
+                    self.refresh_local(index);
+                }
             }
         }
         if outward && done {
