@@ -4,7 +4,7 @@ use hopwise_sim_core::Time;
 use proptest::prelude::*;
 
 use super::config::{self, Policy};
-use super::daemon::Daemon;
+use super::daemon::{Daemon, Output};
 use super::filter;
 use super::route::{Route, Source};
 
@@ -240,4 +240,36 @@ fn configure_sees_what_the_block_of_a_static_route_says() {
     let net = "10.1.0.0/16".parse().expect("a network");
     let best = daemon.tables[0].best(net).expect("a route");
     assert_eq!(best.attrs.communities.iter().map(ToString::to_string).collect::<Vec<_>>(), ["(2,2)"]);
+}
+
+#[test]
+fn configure_reloads_channels_and_restarts_nothing_for_filters() {
+    let text = |import: &str, comment: &str| {
+        format!(
+            "{comment} protocol static s2 {{ ipv4 {{ import {import}; }}; \
+             route 20.1.0.0/16 blackhole; route 20.2.0.0/16 blackhole; }}"
+        )
+    };
+    let nets = |daemon: &Daemon| daemon.tables[0].iter().map(|(net, _)| net.to_string()).collect::<Vec<_>>();
+    let logs = |daemon: &mut Daemon| {
+        let outputs = core::iter::from_fn(|| daemon.poll());
+        let lines = outputs.filter_map(|output| match output {
+            Output::Log(_, line) if !line.starts_with("Reconfigur") => Some(line),
+            _ => None,
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let (first, second) = ("where net ~ [20.1.0.0/16]", "where net ~ [20.2.0.0/16]");
+    let mut daemon = daemon(&text("all", ""));
+    logs(&mut daemon);
+    // What BIRD 2.0.12 did and logged at each of these steps.
+    daemon.configure(read(&text(first, "")), None, false);
+    assert_eq!(logs(&mut daemon), ["Reloading channel s2.ipv4"]);
+    assert_eq!(nets(&daemon), ["20.1.0.0/16"]);
+    daemon.configure(read(&text(second, "")), None, true);
+    assert_eq!(logs(&mut daemon), ["Channel s2.ipv4 changed import"]);
+    assert_eq!(nets(&daemon), ["20.1.0.0/16"]);
+    daemon.configure(read(&text(second, "\n\n")), None, false);
+    assert_eq!(logs(&mut daemon), [""; 0]);
+    assert_eq!(nets(&daemon), ["20.1.0.0/16"]);
 }

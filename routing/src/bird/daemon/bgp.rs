@@ -268,6 +268,13 @@ impl Daemon {
     pub(crate) fn reload(&mut self, index: usize, inward: bool, outward: bool) -> bool {
         let name = self.protos[index].conf.name.clone();
         self.log(Class::Info, format!("Reloading protocol {name}"));
+        let done = self.reload_channel(index, inward, outward);
+        self.settle();
+        done
+    }
+
+    /// Routes again, in one way or both. False if the neighbour cannot.
+    pub(super) fn reload_channel(&mut self, index: usize, inward: bool, outward: bool) -> bool {
         let mut done = true;
         if inward {
             match self.protos[index].session.as_mut() {
@@ -281,7 +288,6 @@ impl Daemon {
         if outward && done {
             self.refeed(index);
         }
-        self.settle();
         done
     }
 }
