@@ -1,8 +1,10 @@
 //! The configuration's language and filters. What is expected is what BIRD 2.0.12 answered to the same text.
 
+use hopwise_sim_core::Time;
 use proptest::prelude::*;
 
 use super::config::{self, Policy};
+use super::daemon::{Daemon, Output};
 use super::filter;
 use super::route::{Route, Source};
 
@@ -172,4 +174,102 @@ fn a_file_of_bird_1_gets_the_channels_that_it_does_not_name() {
         check("protocol static { route 10.9.1.0/24 blackhole; } protocol bgp { ipv4 { export all; }; }"),
         "b.conf:1:48 Channel not specified"
     );
+}
+
+#[test]
+fn chains_are_long_and_what_stands_in_each_other_is_bounded() {
+    let device = "protocol device {}";
+    let or = |n| format!("filter f {{ if {} then accept; reject; }} {device}", ["net.len = 24"; 600][..n].join(" || "));
+    let else_if = |n: usize| {
+        let more = " else if net.len = 2 then accept;".repeat(n);
+        format!("filter f {{ if net.len = 1 then accept;{more} reject; }} {device}")
+    };
+    // BIRD takes these.
+    assert_eq!(check(&or(150)), "");
+    assert_eq!(check(&else_if(150)), "");
+    assert_eq!(check(&else_if(250)), "");
+    // BIRD takes these too; here it is said that it is too much.
+    assert!(check(&else_if(100_000)).ends_with("memory exhausted"));
+    let spines = format!("{}1{}", "(".repeat(90), " + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1)".repeat(90));
+    assert!(check(&format!("define x = {spines}; {device}")).ends_with("memory exhausted"));
+    // Sets have no sets in them.
+    let sets = format!("define x = {}1{}; {device}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(check(&sets), "b.conf:1:13 syntax error, unexpected '['");
+    let mask = format!("filter f {{ if bgp_path ~ [= {}1", "[".repeat(100_000));
+    assert_eq!(check(&mask), "b.conf:1:30 syntax error, unexpected '['");
+}
+
+#[test]
+fn functions_that_call_each_other_deep_in_expressions_end_with_an_error() {
+    let sum = |call: &str| format!("{}{call}{}", "1 + (".repeat(45), ")".repeat(45));
+    let mut text = "function f0() { return 1; } ".to_owned();
+    for n in 1..60 {
+        text += &format!("function f{n}() {{ return {}; }} ", sum(&format!("f{}()", n - 1)));
+    }
+    text += "protocol device {}\n";
+    let config = config::parse("b.conf", &text, &mut |_| Err(String::new())).expect("it can be read");
+    let expr = config::parse_expression(&config, "f59()").expect("it can be read");
+    assert_eq!(filter::evaluate(&expr, 1).expect_err("too deep").text, "Filter is nested too deep");
+}
+
+fn daemon(text: &str) -> Daemon {
+    Daemon::start(read(text), Vec::new(), "host", 1, Time::ZERO).expect("it starts")
+}
+
+fn read(text: &str) -> config::Config {
+    let text = format!("router id 1.1.1.1; protocol device {{}} {text}\n");
+    config::parse("b.conf", &text, &mut |_| Err(String::new())).expect("it can be read")
+}
+
+#[test]
+fn a_protocol_that_a_limit_disables_leaves_no_routes() {
+    let routes: String = (1..6).map(|n| format!("route 10.{n}.0.0/16 blackhole; ")).collect();
+    let mut daemon = daemon(&format!("protocol static s1 {{ ipv4 {{ import limit 2 action disable; }}; {routes} }}"));
+    assert_eq!(daemon.tables[0].iter().count(), 0);
+    let logs: Vec<String> = core::iter::from_fn(|| daemon.poll()).map(|output| format!("{output:?}")).collect();
+    let words = "Protocol s1 hits route import limit (2), action: disable";
+    assert!(logs.iter().any(|log| log.contains(words)), "{logs:?}");
+}
+
+#[test]
+fn configure_sees_what_the_block_of_a_static_route_says() {
+    let text =
+        |n| format!("protocol static {{ ipv4; route 10.1.0.0/16 blackhole {{ bgp_community.add(({n},{n})); }}; }}");
+    let mut daemon = daemon(&text(1));
+    daemon.reconfigure(read(&text(2)));
+    let net = "10.1.0.0/16".parse().expect("a network");
+    let best = daemon.tables[0].best(net).expect("a route");
+    assert_eq!(best.attrs.communities.iter().map(ToString::to_string).collect::<Vec<_>>(), ["(2,2)"]);
+}
+
+#[test]
+fn configure_reloads_channels_and_restarts_nothing_for_filters() {
+    let text = |import: &str, comment: &str| {
+        format!(
+            "{comment} protocol static s2 {{ ipv4 {{ import {import}; }}; \
+             route 20.1.0.0/16 blackhole; route 20.2.0.0/16 blackhole; }}"
+        )
+    };
+    let nets = |daemon: &Daemon| daemon.tables[0].iter().map(|(net, _)| net.to_string()).collect::<Vec<_>>();
+    let logs = |daemon: &mut Daemon| {
+        let outputs = core::iter::from_fn(|| daemon.poll());
+        let lines = outputs.filter_map(|output| match output {
+            Output::Log(_, line) if !line.starts_with("Reconfigur") => Some(line),
+            _ => None,
+        });
+        lines.collect::<Vec<_>>()
+    };
+    let (first, second) = ("where net ~ [20.1.0.0/16]", "where net ~ [20.2.0.0/16]");
+    let mut daemon = daemon(&text("all", ""));
+    logs(&mut daemon);
+    // What BIRD 2.0.12 did and logged at each of these steps.
+    daemon.configure(read(&text(first, "")), None, false);
+    assert_eq!(logs(&mut daemon), ["Reloading channel s2.ipv4"]);
+    assert_eq!(nets(&daemon), ["20.1.0.0/16"]);
+    daemon.configure(read(&text(second, "")), None, true);
+    assert_eq!(logs(&mut daemon), ["Channel s2.ipv4 changed import"]);
+    assert_eq!(nets(&daemon), ["20.1.0.0/16"]);
+    daemon.configure(read(&text(second, "\n\n")), None, false);
+    assert_eq!(logs(&mut daemon), [""; 0]);
+    assert_eq!(nets(&daemon), ["20.1.0.0/16"]);
 }

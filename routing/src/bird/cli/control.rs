@@ -69,8 +69,7 @@ pub(super) fn configure(daemon: &mut Daemon, rest: &str, host: &mut Host<'_>) ->
         }
     }
     let file = words.next().map(|name| name.trim_matches('"')).unwrap_or(host.config).to_owned();
-    // Sessions that a change would end are not held back: `soft` only spares filters.
-    let _ = soft;
+
     let mut reply = Reply::of(2, format!("Reading configuration from {file}"));
     let parsed = match (host.read)(&file) {
         Ok(bytes) => config::parse(&file, &String::from_utf8_lossy(&bytes), host.read).map_err(|e| e.to_string()),
@@ -84,7 +83,7 @@ pub(super) fn configure(daemon: &mut Daemon, rest: &str, host: &mut Host<'_>) ->
                 reply.line(22, format!("Undo scheduled in {seconds} s"));
             }
             // Protocols that have to stop first are not waited for (config_commit).
-            match daemon.configure(config, undo_after) {
+            match daemon.configure(config, undo_after, soft) {
                 true => reply.line(4, "Reconfiguration in progress"),
                 false => reply.line(3, "Reconfigured"),
             }

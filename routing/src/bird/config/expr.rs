@@ -35,20 +35,19 @@ impl Parser {
     }
 
     fn binary(&mut self, least: u8) -> Result<Expr> {
+        let above = self.chain;
         let mut left = self.unary()?;
-        let mut length = 0;
         while let Token::Mark(mark) = self.peek() {
             let Some((_, op, binding)) = OPERATORS.iter().find(|(m, ..)| m == mark) else { break };
             if *binding < least {
                 break;
             }
-            // Each operator makes the tree one deeper.
-            length += 1;
-            if length > super::parser::MAX_NESTING {
-                return self.error("memory exhausted");
-            }
             self.next();
+            let left_chain = core::mem::replace(&mut self.chain, above);
             let right = self.nested(|p| p.binary(binding + 1))?;
+            // Each operator makes the tree one deeper than the deeper of its sides.
+            self.chain = self.chain.max(left_chain);
+            self.chained()?;
             left = Expr::Binary(*op, Box::new(left), Box::new(right));
         }
         Ok(left)
@@ -59,12 +58,8 @@ impl Parser {
             return Ok(Expr::Not(Box::new(self.nested(Self::unary)?)));
         }
         let mut value = self.primary()?;
-        let mut length = 0;
         while self.eat_mark(".") {
-            length += 1;
-            if length > super::parser::MAX_NESTING {
-                return self.error("memory exhausted");
-            }
+            self.chained()?;
             let method = self.method()?;
             let argument = if self.eat_mark("(") {
                 let argument = self.term()?;
@@ -293,8 +288,11 @@ impl Parser {
         self.computed(&expr, line)
     }
 
-    /// The same without operators.
+    /// The same without operators, as in sets, which have no sets in them.
     pub(super) fn constant_term(&mut self) -> Result<Value> {
+        if self.is_mark("[") || self.is_mark("[=") {
+            return self.unexpected();
+        }
         let line = self.place().line;
         let expr = self.primary()?;
         self.computed(&expr, line)

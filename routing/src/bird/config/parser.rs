@@ -6,7 +6,10 @@ use super::{Config, Error, Symbol};
 use crate::bird::filter::{Attr, Type, value::ENUMS};
 
 /// How deep things may stand in each other: the parser is recursive.
-pub(super) const MAX_NESTING: usize = 100;
+const MAX_NESTING: usize = 100;
+/// How deep a tree may grow without the parser going deeper: by operators in a row, methods, and `else if`.
+/// It is walked and dropped by recursion. BIRD's own bound, of its parser's stack, is some two thousand `else if`.
+const MAX_CHAIN: usize = 300;
 
 pub(super) type Result<T> = core::result::Result<T, Error>;
 
@@ -24,7 +27,9 @@ pub(super) struct Parser {
     at: usize,
     pub(super) config: Config,
     pub(super) scope: Scope,
-    pub(super) nesting: usize,
+    nesting: usize,
+    /// How many links of chains the tree that is being read has at most above each other.
+    pub(super) chain: usize,
     /// The file is in the language of BIRD 1: protocols have no channels, but what stood in the only one.
     pub(super) bird1: bool,
     /// How many protocols of each kind had no name.
@@ -38,7 +43,7 @@ impl Parser {
         config.symbols.insert("master6".into(), Symbol::Table);
         let (scope, unnamed) = Default::default();
         let bird1 = super::bird1::is_bird1(&words);
-        Parser { words, at: 0, config, scope, nesting: 0, bird1, unnamed }
+        Parser { words, at: 0, config, scope, nesting: 0, chain: 0, bird1, unnamed }
     }
 
     /// With the names of another configuration: for what is typed at a running daemon.
@@ -217,9 +222,18 @@ impl Parser {
         if self.nesting >= MAX_NESTING {
             return self.error("memory exhausted");
         }
+        if self.nesting == 0 {
+            self.chain = 0;
+        }
         self.nesting += 1;
         let done = inner(self);
         self.nesting -= 1;
         done
+    }
+
+    /// One more link of a chain.
+    pub(super) fn chained(&mut self) -> Result<()> {
+        self.chain += 1;
+        if self.chain > MAX_CHAIN { self.error("memory exhausted") } else { Ok(()) }
     }
 }

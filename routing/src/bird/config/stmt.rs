@@ -88,21 +88,18 @@ impl Parser {
     }
 
     fn statement(&mut self) -> Result<Stmt> {
-        self.nested(Self::statement_inner)
+        // Statements beside each other make nothing deeper.
+        let chain = self.chain;
+        let statement = self.nested(Self::statement_inner);
+        self.chain = chain;
+        statement
     }
 
     fn statement_inner(&mut self) -> Result<Stmt> {
         let line = self.place().line;
         let kind = match self.peek().clone() {
             Token::Mark("{") => StmtKind::Block(self.block()?),
-            Token::Key("if") => {
-                self.next();
-                let condition = self.term()?;
-                self.key_or_more("then")?;
-                let then = Box::new(self.statement()?);
-                let otherwise = if self.eat("else") { Some(Box::new(self.statement()?)) } else { None };
-                StmtKind::If(condition, then, otherwise)
-            }
+            Token::Key("if") => return self.conditional(),
             Token::Key("case") => self.case()?,
             _ => {
                 let kind = self.plain_statement()?;
@@ -111,6 +108,31 @@ impl Parser {
             }
         };
         Ok(Stmt { line, kind })
+    }
+
+    /// `if c then s else if d then t else u`: the chain is read in a loop and joined from its end.
+    fn conditional(&mut self) -> Result<Stmt> {
+        let mut chain = Vec::new();
+        let mut last = loop {
+            let line = self.place().line;
+            self.next();
+            let above = self.chain;
+            let condition = self.term()?;
+            self.chain = above;
+            self.chained()?;
+            self.key_or_more("then")?;
+            chain.push((line, condition, Box::new(self.statement()?)));
+            if !self.eat("else") {
+                break None;
+            }
+            if !self.is_key("if") {
+                break Some(self.statement()?);
+            }
+        };
+        while let Some((line, condition, then)) = chain.pop() {
+            last = Some(Stmt { line, kind: StmtKind::If(condition, then, last.map(Box::new)) });
+        }
+        last.map_or_else(|| self.unexpected(), Ok)
     }
 
     fn key_or_more(&mut self, key: &str) -> Result<()> {

@@ -177,9 +177,7 @@ impl Daemon {
     /// The session has ended: it begins anew, unless somebody wants it down.
     fn stopped(&mut self, index: usize) {
         self.set_state(index, State::Down);
-        let failed = self.protos[index].session.as_ref().is_some_and(|s| {
-            s.config().disable_after_error && !matches!(s.last_error(), LastError::None | LastError::Manual)
-        });
+        let failed = self.protos[index].session.as_ref().is_some_and(|session| session.is_disabled());
         self.protos[index].disabled |= failed;
         if self.shutting_down || !self.protos[index].is_wanted() {
             return;
@@ -270,17 +268,26 @@ impl Daemon {
     pub(crate) fn reload(&mut self, index: usize, inward: bool, outward: bool) -> bool {
         let name = self.protos[index].conf.name.clone();
         self.log(Class::Info, format!("Reloading protocol {name}"));
+        let done = self.reload_channel(index, inward, outward);
+        self.settle();
+        done
+    }
+
+    /// Routes again, in one way or both. False if the neighbour cannot.
+    pub(super) fn reload_channel(&mut self, index: usize, inward: bool, outward: bool) -> bool {
         let mut done = true;
         if inward {
             match self.protos[index].session.as_mut() {
                 Some(session) => done = session.request_refresh(),
-                None => self.refresh_local(index),
+                None => {
+                    self.protos[index].channel.told.clear();
+                    self.refresh_local(index);
+                }
             }
         }
         if outward && done {
             self.refeed(index);
         }
-        self.settle();
         done
     }
 }

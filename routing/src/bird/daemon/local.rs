@@ -96,24 +96,18 @@ impl Daemon {
         };
         let mine = self.tables[table].iter().filter(|(_, r)| r.iter().any(|r| r.proto == index)).map(|(net, _)| net);
         let gone: Vec<_> = mine.filter(|net| !routes.iter().any(|route| route.net == *net)).collect();
+        self.protos[index].channel.told.retain(|net, _| routes.iter().any(|route| route.net == *net));
         for net in gone {
             self.update(index, net, None);
         }
         for route in routes {
-            let had = self.tables[table].routes(route.net).iter().find(|r| r.proto == index);
             // What has not changed is not told again.
-            if had.is_none_or(|had| !self.as_imported(index, had, &route)) {
+            let told = &mut self.protos[index].channel.told;
+            if told.get(&route.net).is_none_or(|had| !had.same(&route)) {
+                told.insert(route.net, route.clone());
                 self.update(index, route.net, Some(route));
             }
         }
-    }
-
-    fn as_imported(&self, index: usize, had: &Route, new: &Route) -> bool {
-        let mut new = new.clone();
-        new.preference = self.protos[index].conf.channel.as_ref().map_or(0, |c| c.preference);
-        let plain = |hops: &[NextHop]| hops.to_vec();
-        let ways = new.recursive.is_some() || (had.dest == new.dest && plain(&had.nexthops) == plain(&new.nexthops));
-        ways && had.recursive == new.recursive && (had.attrs == new.attrs || !new.attrs.communities.is_empty())
     }
 
     fn blank(&self, index: usize, net: ipnet::Ipv4Net, source: Source) -> Route {

@@ -122,7 +122,7 @@ impl Daemon {
             outputs: VecDeque::new(),
             unresolved: false,
         };
-        daemon.apply(Arc::new(config));
+        daemon.apply(Arc::new(config), false);
         daemon.log(Class::Info, "Started");
         daemon.settle();
         Ok(daemon)

@@ -65,6 +65,8 @@ pub struct ChannelState {
     pub preferred: u32,
     /// What was exported, as it left the filter.
     pub exported: BTreeMap<Ipv4Net, Route>,
+    /// Direct and static: what they have told, before the import filter.
+    pub told: BTreeMap<Ipv4Net, Route>,
     /// Which limits were hit.
     pub hit: [bool; 3],
     /// How many routes the filter did not want but were kept.

@@ -16,6 +16,10 @@ use crate::bird::route::{Dest, NextHop, Route, Source};
 impl Daemon {
     /// A protocol has a route, or has it no longer: it goes through the import filter into the table (`rte_update`).
     pub(super) fn update(&mut self, proto: usize, net: Ipv4Net, new: Option<Route>) {
+        // A limit may have stopped the protocol among its own routes.
+        if !self.protos[proto].channel.up {
+            return;
+        }
         let Some(conf) = self.protos[proto].conf.channel.clone() else { return };
         let Some(table) = self.table_index(&conf.table) else { return };
         let kind = usize::from(new.is_none());
@@ -77,7 +81,7 @@ impl Daemon {
         }
         let name = self.protos[proto].conf.name.clone();
         if !core::mem::replace(&mut self.protos[proto].channel.hit[1], true) {
-            let text = format!("Channel {name}.ipv4 hits route import limit ({limit}), action: {}", action.name());
+            let text = format!("Protocol {name} hits route import limit ({limit}), action: {}", action.name());
             self.log(Class::Warning, text);
             match action {
                 LimitAction::Restart => self.limit_stop(proto, false),

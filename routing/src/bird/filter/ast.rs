@@ -149,12 +149,19 @@ pub enum MaskPart {
 }
 
 /// What is done.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Eq, Debug)]
 pub struct Stmt {
     /// Where: for runtime errors.
     pub line: u32,
     /// What.
     pub kind: StmtKind,
+}
+
+/// A filter that has moved in its file is the same filter (`f_same`).
+impl PartialEq for Stmt {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
 }
 
 /// What is done.

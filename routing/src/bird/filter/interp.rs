@@ -11,6 +11,8 @@ use crate::bird::route::Route;
 
 /// How deep functions may call each other.
 const MAX_DEPTH: usize = 64;
+/// How deep statements and values may stand in each other, over all functions that call each other now.
+const MAX_TREE: usize = 450;
 /// How many statements and calls one run may take: functions may call themselves.
 const MAX_STEPS: u32 = 1 << 20;
 
@@ -45,7 +47,8 @@ type Result<T> = core::result::Result<T, RuntimeError>;
 /// # Errors
 /// What only shows when it runs: values of the wrong type.
 pub fn run(filter: &Filter, route: &mut Route) -> Result<Outcome> {
-    let mut machine = Machine { route: Some(route), printed: Vec::new(), line: String::new(), steps: 0, at: 0 };
+    let mut machine =
+        Machine { route: Some(route), printed: Vec::new(), line: String::new(), steps: 0, deep: 0, at: 0 };
     let flow = machine.body(&filter.body, Vec::new(), 0)?;
     if !machine.line.is_empty() {
         let line = core::mem::take(&mut machine.line);
@@ -66,7 +69,7 @@ pub fn run(filter: &Filter, route: &mut Route) -> Result<Outcome> {
 /// # Errors
 /// As [`run`].
 pub fn evaluate(expr: &Expr, line: u32) -> Result<Value> {
-    let mut machine = Machine { route: None, printed: Vec::new(), line: String::new(), steps: 0, at: line };
+    let mut machine = Machine { route: None, printed: Vec::new(), line: String::new(), steps: 0, deep: 0, at: line };
     machine.value(expr, &mut [], 0)
 }
 
@@ -76,6 +79,8 @@ struct Machine<'a> {
     /// What `printn` has begun.
     line: String,
     steps: u32,
+    /// How many statements and values are being computed.
+    deep: usize,
     at: u32,
 }
 
@@ -107,7 +112,22 @@ impl Machine<'_> {
         if self.steps > MAX_STEPS { self.fail("Filter runs too long") } else { Ok(()) }
     }
 
+    /// One level deeper in the tree.
+    fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.deep >= MAX_TREE {
+            return self.fail("Filter is nested too deep");
+        }
+        self.deep += 1;
+        let done = inner(self);
+        self.deep -= 1;
+        done
+    }
+
     fn statement(&mut self, statement: &Stmt, frame: &mut [Value], depth: usize) -> Result<Flow> {
+        self.deeper(|m| m.statement_inner(statement, frame, depth))
+    }
+
+    fn statement_inner(&mut self, statement: &Stmt, frame: &mut [Value], depth: usize) -> Result<Flow> {
         self.step()?;
         self.at = statement.line;
         match &statement.kind {
@@ -225,6 +245,10 @@ impl Machine<'_> {
     }
 
     fn value(&mut self, expr: &Expr, frame: &mut [Value], depth: usize) -> Result<Value> {
+        self.deeper(|m| m.value_inner(expr, frame, depth))
+    }
+
+    fn value_inner(&mut self, expr: &Expr, frame: &mut [Value], depth: usize) -> Result<Value> {
         Ok(match expr {
             Expr::Const(value) => value.clone(),
             Expr::Var(slot) => frame.get(*slot).cloned().unwrap_or(Value::Void),
