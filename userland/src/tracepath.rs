@@ -36,6 +36,8 @@ const OVERHEAD: usize = IP_HLEN + UDP_HLEN;
 const FIRST_MTU: usize = 65_535;
 /// The same if the destination is an IPv6 address.
 const FIRST_MTU_V6: usize = 128_000;
+/// No datagram is longer, and none needs to be made that is: it is refused all the same (`udp_sendmsg`).
+const PAYLOAD_MAX: usize = 0x1_0000;
 /// How often a probe is sent that gets no answer.
 const TRIES: usize = 3;
 /// How often a probe is tried that cannot be sent.
@@ -70,7 +72,7 @@ struct Options {
     both: bool,
     numeric: bool,
     length: Option<usize>,
-    max_hops: u8,
+    max_hops: u16,
     port: Option<u16>,
     target: String,
 }
@@ -86,8 +88,8 @@ impl Options {
                 '6' => options.six = true,
                 'n' => options.numeric = true,
                 'b' => options.both = true,
-                'l' => options.length = Some(length(option.text())?),
-                'm' => options.max_hops = number(option.text(), 255)? as u8,
+                'l' => options.length = length(option.text())?,
+                'm' => options.max_hops = number(option.text(), 255)? as u16,
                 'p' => options.port = Some(number(option.text(), 65_535)? as u16),
                 'V' => {
                     let more = "libcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes";
@@ -106,10 +108,13 @@ impl Options {
     }
 }
 
-fn length(text: &str) -> Result<usize, Refusal> {
+/// A probe's length with headers; 0 is none.
+fn length(text: &str) -> Result<Option<usize>, Refusal> {
     let value = number(text, i64::from(i32::MAX))? as usize;
-    let why = || (1, format!("tracepath: pktlen must be within: {OVERHEAD} < value <= {}\n", i32::MAX));
-    Some(value).filter(|value| *value > OVERHEAD).ok_or_else(why)
+    if (1..=OVERHEAD).contains(&value) {
+        return Err((1, format!("tracepath: pktlen must be within: {OVERHEAD} < value <= {}\n", i32::MAX)));
+    }
+    Ok(Some(value).filter(|value| *value != 0))
 }
 
 fn number(text: &str, max: i64) -> Result<i64, Refusal> {
@@ -189,17 +194,18 @@ struct Run {
     mtu: usize,
     /// The MTU when this probe began: if it has changed, the hop is probed again.
     old_mtu: usize,
-    ttl: u8,
+    /// Of the present probe; one more than a packet can have once there are too many hops.
+    ttl: u16,
     tries: usize,
     /// TTL and time of the probes not answered, in the places of their ports.
-    history: [Option<(u8, Time)>; HISTORY],
+    history: [Option<(u16, Time)>; HISTORY],
     slot: usize,
     phase: Phase,
     /// The error whose reporter's name is looked up.
     naming: Option<SockError>,
     names: Names,
     /// Hops to the destination and, as the TTL of its answer tells, back.
-    hops: Option<(u8, u8)>,
+    hops: Option<(u16, u16)>,
 }
 
 impl Run {
@@ -270,7 +276,7 @@ impl Run {
             if outcome == Outcome::NoReply {
                 sys.out(&format!("{:2}:  no reply\n", self.ttl));
             }
-            (self.ttl, self.tries) = (self.ttl.saturating_add(1), 0);
+            (self.ttl, self.tries) = (self.ttl + 1, 0);
         }
         self.old_mtu = self.mtu;
         false
@@ -284,9 +290,10 @@ impl Run {
         let port = self.options.port.unwrap_or(BASE_PORT).wrapping_add(self.slot as u16);
         let (ttl, now) = (self.ttl, sys.now());
         if let Ok(socket) = self.sock.get(sys) {
-            socket.opts.ttl = Some(ttl);
+            // `-m` says 255 at the most.
+            socket.opts.ttl = Some(ttl as u8);
         }
-        let payload = payload(ttl, now, self.mtu - OVERHEAD);
+        let payload = payload(ttl, now, (self.mtu - OVERHEAD).min(PAYLOAD_MAX));
         let sent = match self.target {
             Some(target) => sys.kernel.net.send_udp(self.sock.ns, self.sock.id, Some((target, port)), &payload),
             None => Err(Errno::ENETUNREACH),
@@ -388,7 +395,7 @@ impl Run {
     }
 
     /// The probe that was sent to a port: its TTL and when; it is answered by this.
-    fn probe_of(&mut self, port: u16) -> Option<(u8, Time)> {
+    fn probe_of(&mut self, port: u16) -> Option<(u16, Time)> {
         let slot = port.wrapping_sub(self.options.port.unwrap_or(BASE_PORT));
         self.history.get_mut(usize::from(slot))?.take()
     }
@@ -409,7 +416,7 @@ impl Run {
 }
 
 /// What stands in a probe: its TTL and when it was sent (`struct probehdr`), then zeros.
-fn payload(ttl: u8, now: Time, length: usize) -> Vec<u8> {
+fn payload(ttl: u16, now: Time, length: usize) -> Vec<u8> {
     let micros = now.unix_nanos() / 1000;
     let mut bytes = Vec::with_capacity(length.max(24));
     bytes.extend(u64::from(ttl).to_le_bytes());
@@ -420,11 +427,12 @@ fn payload(ttl: u8, now: Time, length: usize) -> Vec<u8> {
 }
 
 /// How many hops an answer has made, if it began with 64, 128 or 255.
-fn hops_back(ttl: u8) -> u8 {
+fn hops_back(ttl: u8) -> u16 {
+    let ttl = u16::from(ttl);
     match ttl {
         ..=64 => 65 - ttl,
         65..=128 => 129 - ttl,
-        _ => (256 - u16::from(ttl)) as u8,
+        _ => 256 - ttl,
     }
 }
 

@@ -559,3 +559,25 @@ fn namespaces_are_entered_and_made() {
         127,
     );
 }
+
+#[test]
+fn tracepath_ends_after_the_last_ttl_that_there_is() {
+    let mut lab = Lab::new();
+    let near = lab.near;
+    lab.world.run(near, "ip link add d type dummy; ip link set d up; ip route add 10.9.0.0/16 dev d").expect_ok();
+    let out = lab.world.run(near, "tracepath -n -m 255 10.9.0.1").expect_ok().text.clone();
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.iter().filter(|line| line.ends_with("no reply")).count(), 255, "{out}");
+    assert_eq!(lines[lines.len() - 2..], ["     Too many hops: pmtu 1500", "     Resume: pmtu 1500 "]);
+}
+
+#[test]
+fn tracepath_takes_lengths_that_no_packet_has() {
+    let mut lab = Lab::new();
+    let refused = " 1:  send failed\n     Resume: pmtu 2147483647 \n";
+    lab.expect("tracepath -n -l 2147483647 10.0.0.1", refused, 0);
+    let wrong = "tracepath: pktlen must be within: 28 < value <= 2147483647\n";
+    lab.expect("tracepath -n -l 28 10.0.0.1", wrong, 1);
+    let out = lab.world.run(lab.near, "tracepath -n -l 0 10.0.0.1");
+    assert!(out.text.contains("pmtu 65535 hops 1 back 1"), "{}", out.text);
+}
