@@ -349,7 +349,9 @@ impl Network {
                 }
             }
             EventKind::NotSent { link, len } => {
-                self.with(event.ns, |ns, _| path::dev_xmit::uncount(ns, link, len as usize));
+                self.with(event.ns, |ns, _| {
+                    path::dev_xmit::uncount(ns, link, len as usize, |stats| stats.tx_dropped += 1)
+                });
             }
             EventKind::Timer(TimerKind::Address) => {
                 self.timer(event.ns, TimerKind::Address);
