@@ -36,6 +36,8 @@ const OVERHEAD: usize = IP_HLEN + UDP_HLEN;
 const FIRST_MTU: usize = 65_535;
 /// The same if the destination is an IPv6 address.
 const FIRST_MTU_V6: usize = 128_000;
+/// The shortest datagram that no socket sends: a longer one, of up to 2 GiB, is refused like this one.
+const TOO_LONG: usize = 65_536;
 /// How often a probe is sent that gets no answer.
 const TRIES: usize = 3;
 /// How often a probe is tried that cannot be sent.
@@ -70,7 +72,7 @@ struct Options {
     both: bool,
     numeric: bool,
     length: Option<usize>,
-    max_hops: u8,
+    max_hops: u16,
     port: Option<u16>,
     target: String,
 }
@@ -87,7 +89,7 @@ impl Options {
                 'n' => options.numeric = true,
                 'b' => options.both = true,
                 'l' => options.length = Some(length(option.text())?),
-                'm' => options.max_hops = number(option.text(), 255)? as u8,
+                'm' => options.max_hops = number(option.text(), 255)? as u16,
                 'p' => options.port = Some(number(option.text(), 65_535)? as u16),
                 'V' => {
                     let more = "libcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes, __fpending(): yes";
@@ -189,7 +191,8 @@ struct Run {
     mtu: usize,
     /// The MTU when this probe began: if it has changed, the hop is probed again.
     old_mtu: usize,
-    ttl: u8,
+    /// May be one more than a TTL can be: that ends it.
+    ttl: u16,
     tries: usize,
     /// TTL and time of the probes not answered, in the places of their ports.
     history: [Option<(u8, Time)>; HISTORY],
@@ -199,7 +202,7 @@ struct Run {
     naming: Option<SockError>,
     names: Names,
     /// Hops to the destination and, as the TTL of its answer tells, back.
-    hops: Option<(u8, u8)>,
+    hops: Option<(u16, u16)>,
 }
 
 impl Run {
@@ -270,7 +273,7 @@ impl Run {
             if outcome == Outcome::NoReply {
                 sys.out(&format!("{:2}:  no reply\n", self.ttl));
             }
-            (self.ttl, self.tries) = (self.ttl.saturating_add(1), 0);
+            (self.ttl, self.tries) = (self.ttl + 1, 0);
         }
         self.old_mtu = self.mtu;
         false
@@ -282,11 +285,11 @@ impl Run {
             return Some(Outcome::End);
         }
         let port = self.options.port.unwrap_or(BASE_PORT).wrapping_add(self.slot as u16);
-        let (ttl, now) = (self.ttl, sys.now());
+        let (ttl, now) = (u8::try_from(self.ttl).unwrap_or(u8::MAX), sys.now());
         if let Ok(socket) = self.sock.get(sys) {
             socket.opts.ttl = Some(ttl);
         }
-        let payload = payload(ttl, now, self.mtu - OVERHEAD);
+        let payload = payload(ttl, now, (self.mtu - OVERHEAD).min(TOO_LONG));
         let sent = match self.target {
             Some(target) => sys.kernel.net.send_udp(self.sock.ns, self.sock.id, Some((target, port)), &payload),
             None => Err(Errno::ENETUNREACH),
@@ -355,7 +358,7 @@ impl Run {
             let took = (error.at - sent).as_micros();
             line.push_str(&format!("{:3}.{:03}ms ", took / 1000, took % 1000));
         }
-        let (hop, back) = (probe.map_or(self.ttl, |(ttl, _)| ttl), hops_back(error.ttl));
+        let (hop, back) = (probe.map_or(self.ttl, |(ttl, _)| ttl.into()), u16::from(hops_back(error.ttl)));
         let expired = error.from.is_some() && error.icmp == (ICMP_TIME_EXCEEDED, ICMP_EXC_TTL);
         let outcome = match error.errno {
             Errno::EMSGSIZE => {
