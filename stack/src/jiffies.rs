@@ -2,6 +2,10 @@
 //!
 //! It shows: ARP asks again after 1.02 s, not after one, so a program that waits for a second has given up, or sent its next
 //! packet, by then.
+//!
+//! Asked for through [`Cx::wheel_timer`](crate::cx::Cx::wheel_timer), by neighbours that are solicited, delayed ARP answers and
+//! fragments that wait. TCP rounds its timers likewise (`path/tcp.rs`). What only tidies up goes by the exact time: the lifetimes
+//! of addresses, the collection of old neighbours, what was learned of paths.
 
 use hopwise_sim_core::Time;
 

@@ -10,7 +10,7 @@ use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_ECHOREPLY, ICMP_HOST
 use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::Network;
 use hopwise_stack::control::link::{KindSpec, LinkSpec};
-use hopwise_stack::socket::SocketKind;
+use hopwise_stack::socket::{PmtuDisc, SocketKind};
 use proptest::prelude::*;
 
 /// A router with a VRF for each of two tenants, whose networks have the same addresses.
@@ -183,6 +183,49 @@ fn sockets_take_what_is_of_their_world() {
         assert_eq!(asks(&mut lab.net, socket), heard, "{dev} {accept}");
         lab.net.close_socket(router, socket);
     }
+}
+
+#[test]
+fn a_path_mtu_is_one_of_its_vrf() {
+    let mut lab = lab();
+    let [blue, red] = lab.vrfs;
+    let [[_, blue_host], _] = lab.hosts;
+    // A router of blue alone has a narrow link behind it.
+    let far = host(&mut lab.net, "far", false);
+    let (_, narrow) = cable(&mut lab.net, (far, "eth0", "10.9.0.2/24"), (blue_host, "far", "10.9.0.1/24"));
+    via(&mut lab.net, far, "0.0.0.0/0", "10.9.0.1");
+    set(&mut lab.net, blue_host, "net.ipv4.ip_forward", "1");
+    lab.net.set_link_mtu(blue_host, narrow, 1400).unwrap();
+    for (table, port) in TABLES.into_iter().zip([lab.ports[0][1], lab.ports[1][1]]) {
+        let route = Route::new("10.9.0.0/24".parse().unwrap()).with_nexthop(Some([10, 2, 0, 2].into()), port);
+        lab.net.route_add(lab.router, table, route, Insert::ADD_ROUTE).unwrap();
+    }
+    let pingers = [blue, red].map(|vrf| {
+        let ping = Pinger::new(&mut lab.net, lab.router);
+        lab.net.socket_mut(ping.ns, ping.socket).unwrap().opts.pmtudisc = PmtuDisc::Do;
+        lab.net.bind_to_link(ping.ns, ping.socket, vrf).unwrap();
+        ping
+    });
+    pingers[0].send(&mut lab.net, "10.9.0.2", 1, 1472).unwrap();
+    run(&mut lab.net, 500);
+    assert_eq!(pingers[0].send(&mut lab.net, "10.9.0.2", 2, 1472), Err(Errno::EMSGSIZE));
+    assert!(pingers[1].send(&mut lab.net, "10.9.0.2", 1, 1472).is_ok(), "red has another host of that address");
+}
+
+#[test]
+fn what_a_vrf_could_not_send_is_not_counted_as_sent() {
+    let mut lab = lab();
+    let (router, vrf, port) = (lab.router, lab.vrfs[0], lab.ports[0][1]);
+    let onto = Route { scope: 253, ..Route::new("10.2.0.2/32".parse().unwrap()) }.with_nexthop(None, vrf);
+    lab.net.route_add(router, 254, onto, Insert::ADD_ROUTE).unwrap();
+    lab.net.set_link_mtu(router, port, 1000).unwrap();
+    let ping = Pinger::new(&mut lab.net, router);
+    lab.net.socket_mut(ping.ns, ping.socket).unwrap().opts.pmtudisc = PmtuDisc::Do;
+    ping.send(&mut lab.net, "10.2.0.2", 1, 1200).unwrap();
+    run(&mut lab.net, 500);
+    let stats = &lab.net.ns(router).unwrap().devs.get(vrf).unwrap().stats;
+    assert_eq!((stats.tx_packets, stats.tx_errors, stats.tx_dropped), (0, 1, 1));
+    conserved(&lab.net);
 }
 
 proptest! {

@@ -5,7 +5,7 @@ mod limits;
 mod pmtu;
 
 pub use limits::{IcmpLimits, Limits, Peer, RedirectLimits};
-pub use pmtu::{Learned, PmtuCache};
+pub use pmtu::{Learned, PmtuCache, To};
 
 use crate::wire::icmp::{ICMP_HLEN, NR_ICMP_TYPES, is_error};
 use crate::wire::ipv4::{self, IP_HLEN, IPPROTO_ICMP};

@@ -8,6 +8,9 @@ use rustc_hash::FxHashMap;
 /// At most this many destinations are remembered (the kernel: 2,048 chains of five); those that expire first go.
 const MAX_LEARNED: usize = 10_240;
 
+/// A destination, and the table whose route leads there: the same address is another host in another VRF.
+pub type To = (Ipv4Addr, u32);
+
 /// What is known of a destination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Learned {
@@ -25,7 +28,7 @@ pub struct Learned {
 /// route; the owner of this one calls [`PmtuCache::flush`] when routes change.
 #[derive(Clone, Debug, Default)]
 pub struct PmtuCache {
-    learned: FxHashMap<Ipv4Addr, Learned>,
+    learned: FxHashMap<To, Learned>,
 }
 
 impl PmtuCache {
@@ -37,21 +40,21 @@ impl PmtuCache {
 
     /// What is known of a destination. `find_exception`, `rt_bind_exception`.
     #[inline]
-    pub fn lookup(&self, now: Time, dst: Ipv4Addr) -> Option<Learned> {
-        let learned = *self.learned.get(&dst)?;
+    pub fn lookup(&self, now: Time, to: To) -> Option<Learned> {
+        let learned = *self.learned.get(&to)?;
         learned.expires.is_none_or(|expires| now <= expires).then_some(learned)
     }
 
     /// Until when what is known of a destination now stays as it is, unless something is learned.
-    pub fn known_until(&self, now: Time, dst: Ipv4Addr) -> Time {
-        self.lookup(now, dst).and_then(|learned| learned.expires).unwrap_or(Time::NEVER)
+    pub fn known_until(&self, now: Time, to: To) -> Time {
+        self.lookup(now, to).and_then(|learned| learned.expires).unwrap_or(Time::NEVER)
     }
 
     /// Whether just that MTU was learned not long ago: before half the time it lasts.
     #[inline]
-    pub fn is_fresh(&self, now: Time, dst: Ipv4Addr, mtu: u32, lasts: Duration) -> bool {
+    pub fn is_fresh(&self, now: Time, to: To, mtu: u32, lasts: Duration) -> bool {
         let fresh = |known: Learned| known.expires.is_some_and(|expires| now + lasts / 2 < expires);
-        self.lookup(now, dst).is_some_and(|known| known.mtu == Some(mtu) && fresh(known))
+        self.lookup(now, to).is_some_and(|known| known.mtu == Some(mtu) && fresh(known))
     }
 
     /// "Fragmentation needed" told the MTU towards a destination, whose route has `route_mtu` so far. Below `min_pmtu`
@@ -59,7 +62,7 @@ impl PmtuCache {
     pub fn learn_mtu(
         &mut self,
         now: Time,
-        dst: Ipv4Addr,
+        to: To,
         mtu: u32,
         route_mtu: u32,
         min_pmtu: u32,
@@ -70,25 +73,25 @@ impl PmtuCache {
         }
         let locked = mtu < min_pmtu;
         let mtu = if locked { route_mtu.min(min_pmtu) } else { mtu };
-        if !locked && self.is_fresh(now, dst, mtu, lasts) {
+        if !locked && self.is_fresh(now, to, mtu, lasts) {
             return false;
         }
-        let entry = self.entry(now, dst);
+        let entry = self.entry(now, to);
         *entry = Learned { mtu: Some(mtu), locked, expires: Some(now + lasts), ..*entry };
         true
     }
 
     /// A redirect told a better gateway towards a destination. `__ip_do_redirect`.
-    pub fn learn_gateway(&mut self, now: Time, dst: Ipv4Addr, gateway: Ipv4Addr, lasts: Duration) {
-        let entry = self.entry(now, dst);
+    pub fn learn_gateway(&mut self, now: Time, to: To, gateway: Ipv4Addr, lasts: Duration) {
+        let entry = self.entry(now, to);
         *entry = Learned { gateway: Some(gateway), expires: Some(now + lasts), ..*entry };
     }
 
-    fn entry(&mut self, now: Time, dst: Ipv4Addr) -> &mut Learned {
-        if self.learned.len() >= MAX_LEARNED && !self.learned.contains_key(&dst) {
+    fn entry(&mut self, now: Time, to: To) -> &mut Learned {
+        if self.learned.len() >= MAX_LEARNED && !self.learned.contains_key(&to) {
             self.make_room();
         }
-        let entry = self.learned.entry(dst).or_default();
+        let entry = self.learned.entry(to).or_default();
         if entry.expires.is_some_and(|expires| now > expires) {
             *entry = Learned::default();
         }
@@ -98,10 +101,10 @@ impl PmtuCache {
     /// Forgets the eighth that expires first: at once, so that it need not be looked for again with each new one.
     fn make_room(&mut self) {
         // A tie is decided by the address, not by the order of the hash.
-        let mut order: Vec<_> = self.learned.iter().map(|(dst, learned)| (learned.expires, *dst)).collect();
+        let mut order: Vec<_> = self.learned.iter().map(|(to, learned)| (learned.expires, *to)).collect();
         order.sort_unstable();
-        for (_, dst) in order.into_iter().take(MAX_LEARNED / 8) {
-            self.learned.remove(&dst);
+        for (_, to) in order.into_iter().take(MAX_LEARNED / 8) {
+            self.learned.remove(&to);
         }
     }
 
@@ -111,10 +114,10 @@ impl PmtuCache {
     }
 
     /// What is known now, by destination. `ip route show cache`.
-    pub fn iter(&self, now: Time) -> impl Iterator<Item = (Ipv4Addr, Learned)> {
-        let mut all: Vec<_> = self.learned.iter().map(|(dst, learned)| (*dst, *learned)).collect();
+    pub fn iter(&self, now: Time) -> impl Iterator<Item = (To, Learned)> {
+        let mut all: Vec<_> = self.learned.iter().map(|(to, learned)| (*to, *learned)).collect();
         all.retain(|(_, learned)| learned.expires.is_none_or(|expires| now <= expires));
-        all.sort_by_key(|(dst, _)| *dst);
+        all.sort_by_key(|(to, _)| *to);
         all.into_iter()
     }
 }
@@ -123,7 +126,7 @@ impl PmtuCache {
 mod tests {
     use super::*;
 
-    const DST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const DST: To = (Ipv4Addr::new(10, 0, 0, 1), 254);
     const LASTS: Duration = Duration::from_secs(600);
 
     fn at(secs: u64) -> Time {
@@ -151,6 +154,13 @@ mod tests {
     }
 
     #[test]
+    fn the_same_address_in_another_table_is_another_host() {
+        let mut cache = PmtuCache::default();
+        cache.learn_mtu(at(0), (DST.0, 10), 1400, 1500, 552, LASTS);
+        assert_eq!([10, 20].map(|table| cache.lookup(at(1), (DST.0, table)).is_some()), [true, false]);
+    }
+
+    #[test]
     fn a_tiny_mtu_is_not_believed() {
         let mut cache = PmtuCache::default();
         cache.learn_mtu(at(0), DST, 68, 1500, 552, LASTS);
@@ -174,9 +184,9 @@ mod tests {
     fn the_memory_is_limited() {
         let mut cache = PmtuCache::default();
         for n in 0..20_000u32 {
-            cache.learn_mtu(at(u64::from(n) / 100), n.into(), 1400, 1500, 552, LASTS);
+            cache.learn_mtu(at(u64::from(n) / 100), (n.into(), 254), 1400, 1500, 552, LASTS);
         }
-        let left: Vec<_> = cache.iter(at(200)).map(|(dst, _)| dst.to_bits()).collect();
+        let left: Vec<_> = cache.iter(at(200)).map(|((dst, _), _)| dst.to_bits()).collect();
         assert!((MAX_LEARNED * 7 / 8..=MAX_LEARNED).contains(&left.len()), "{}", left.len());
         assert_eq!(left.last(), Some(&19_999));
         assert!(left.windows(2).all(|w| w[0] + 1 == w[1]), "the oldest went");

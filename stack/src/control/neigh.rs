@@ -32,6 +32,12 @@ impl Network {
             // All neighbours on such a link are the same one (`arp_constructor`).
             let alone = dev.flags.intersects(LinkFlags::LOOPBACK | LinkFlags::POINTOPOINT);
             let addr = if alone { Ipv4Addr::UNSPECIFIED } else { new.addr };
+            // It is asked for by the address that was said, which none of them has, so it counts as new.
+            let how = match addr == new.addr {
+                true => how,
+                false if how.contains(Insert::CREATE) => Insert::REPLACE_ROUTE,
+                false => return Err(Errno::ENOENT.into()),
+            };
             let new = &NewNeigh { addr, ..new.clone() };
             let initial = neigh_out::initial(space, dev, new.addr);
             let effects = space.neigh.set(cx.now, &dev.neigh, new, how, || initial)?;

@@ -262,7 +262,7 @@ fn answer(space: &Namespace, now: Time, dst: Ipv4Addr, decided: &route::Route) -
     };
     let route = the_route(space, decided);
     let mut metrics = route.and_then(|r| r.metrics.as_deref().cloned()).unwrap_or_default();
-    let learned = (kind == RouteType::Unicast).then(|| space.pmtu.lookup(now, dst)).flatten();
+    let learned = (kind == RouteType::Unicast).then(|| space.pmtu.lookup(now, (dst, decided.table))).flatten();
     if let Some(mtu) = learned.and_then(|l| l.mtu) {
         metrics.set(RTAX_MTU, mtu);
         if learned.is_some_and(|l| l.locked) {

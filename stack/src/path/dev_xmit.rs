@@ -4,7 +4,7 @@
 use core::ops::ControlFlow;
 
 use hopwise_devices::veth::Sent;
-use hopwise_devices::{Kind, lo};
+use hopwise_devices::{Kind, LinkStats, lo};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
 use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType};
 
@@ -136,17 +136,18 @@ pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut p
 /// A link that stands on another one counts a frame as dropped if that one did not take it.
 fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, fate: Fate) -> Fate {
     if stacked::was_refused(fate) {
-        uncount(ns, link, len);
+        uncount(ns, link, len, |stats| stats.tx_dropped += 1);
     }
     fate
 }
 
-/// What was counted as sent was dropped instead.
-pub(crate) fn uncount(ns: &mut Namespace, link: IfIndex, len: usize) {
+/// A packet of `len` bytes was counted as sent when the link took it, and is counted as something else now.
+pub(crate) fn uncount(ns: &mut Namespace, link: IfIndex, len: usize, as_what: impl FnOnce(&mut LinkStats)) {
     if let Some(dev) = ns.devs.get_mut(link) {
-        dev.stats.tx_packets -= 1;
-        dev.stats.tx_bytes -= len as u64;
-        dev.stats.tx_dropped += 1;
+        // The link may have been made anew while the news was on its way.
+        dev.stats.tx_packets = dev.stats.tx_packets.saturating_sub(1);
+        dev.stats.tx_bytes = dev.stats.tx_bytes.saturating_sub(len as u64);
+        as_what(&mut dev.stats);
     }
 }
 

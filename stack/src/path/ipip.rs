@@ -5,7 +5,7 @@
 
 use core::net::Ipv4Addr;
 
-use hopwise_devices::{Kind, LinkStats};
+use hopwise_devices::Kind;
 use hopwise_protocols::encap::{DecapError, flow, ipip as encap};
 use hopwise_protocols::wire::icmp::{
     ICMP_DEST_UNREACH, ICMP_EXC_TTL, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH, ICMP_PORT_UNREACH, ICMP_SR_FAILED,
@@ -17,6 +17,7 @@ use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet
 
 use crate::cx::{Cx, TimerKind, Way};
 use crate::namespace::Namespace;
+use crate::path::dev_xmit::uncount;
 use crate::path::icmp::{self, Report};
 use crate::path::output::local_out;
 use crate::path::route::{self, OutputFlow, Route};
@@ -46,7 +47,7 @@ pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pack
     }
     let len = packet.len();
     if encap::encapsulate(&mut packet, &outer, 0).is_err() {
-        not_sent(ns, link, len, |stats| stats.tx_errors += 1);
+        uncount(ns, link, len, |stats| stats.tx_errors += 1);
         return cx.drop(packet, DropReason::UnhandledProto);
     }
     scrub(cx.ns != underlay, &mut packet);
@@ -129,7 +130,7 @@ fn path_mtu_of_inner(
     let mtu = route.mtu.saturating_sub(IP_HLEN as u32);
     let (header, len) = (*split::<ipv4::Header>(inner).ok()?.0, inner.len());
     if tunnel.0 == cx.ns && ns.devs.get(tunnel.1).is_some_and(|dev| mtu <= dev.mtu) {
-        route::learn_path_mtu(ns, cx.now, header.dst(), IfIndex::NONE, mtu);
+        route::learn_path_mtu(ns, cx.now, header.dst(), ns.l3mdev_master(tunnel.1), mtu);
     }
     (header.dont_fragment() && len > mtu as usize).then(|| u16::try_from(mtu).unwrap_or(u16::MAX))
 }
@@ -160,22 +161,12 @@ pub fn failed(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, why: Failure, 
             DropReason::PktTooBig
         }
     };
-    not_sent(ns, link, packet.len(), |stats| {
+    uncount(ns, link, packet.len(), |stats| {
         stats.tx_errors += 1;
         stats.tx_carrier += u64::from(why == Failure::NoRoute);
         stats.collisions += u64::from(why == Failure::Loop);
     });
     cx.drop(packet, reason)
-}
-
-/// A packet of `len` bytes was counted as sent when the link took it, and is counted as something else now.
-fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, count: impl FnOnce(&mut LinkStats)) {
-    if let Some(dev) = ns.devs.get_mut(link) {
-        let stats = &mut dev.stats;
-        stats.tx_packets = stats.tx_packets.saturating_sub(1);
-        stats.tx_bytes = stats.tx_bytes.saturating_sub(len as u64);
-        count(stats);
-    }
 }
 
 /// An outer packet for this host: the tunnel of its ends takes the inner one out. `tunnel4_rcv`, `ipip_rcv`,

@@ -36,39 +36,38 @@ pub fn received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
     let Ok((header, quote)) = split::<wire_icmp::Header>(outer.payload) else { return };
     let Ok(inner) = ipv4::view(quote) else { return };
     let (old, new, dst) = (outer.header.src(), header.gateway(), inner.header.dst());
-    if !believes(ns, cx, packet, old, new, dst) {
-        return;
-    }
+    let Some(table) = believes(ns, cx, packet, old, new, dst) else { return };
     // A gateway whose MAC address is not known is asked for it first; the next redirect is followed.
     let link = packet.iif;
     if ns.neigh.get(new, link).and_then(|n| n.lladdr()).is_some() {
-        ns.pmtu.learn_gateway(cx.now, dst, new, TIMEOUT);
+        ns.pmtu.learn_gateway(cx.now, (dst, table), new, TIMEOUT);
         ns.memo.forget();
     } else {
         neigh_out::resolve(ns, cx, new, link);
     }
 }
 
-/// The conditions of `__ip_do_redirect`.
-fn believes(ns: &Namespace, cx: &Cx<'_>, packet: &Packet, old: Ipv4Addr, new: Ipv4Addr, dst: Ipv4Addr) -> bool {
-    let Some(dev) = ns.devs.get(packet.iif) else { return false };
+/// The conditions of `__ip_do_redirect`. Gives the table of the route that is changed.
+fn believes(ns: &Namespace, cx: &Cx<'_>, packet: &Packet, old: Ipv4Addr, new: Ipv4Addr, dst: Ipv4Addr) -> Option<u32> {
+    let dev = ns.devs.get(packet.iif)?;
     let forwarding = dev.inet.conf[ConfKey::Forwarding] != 0;
     // IN_DEV_RX_REDIRECTS: a router needs "all" and the link, a host only one of them.
     let accepts =
         if forwarding { ns.conf_and(dev, ConfKey::AcceptRedirects) } else { ns.conf_or(dev, ConfKey::AcceptRedirects) };
     let plain = !new.is_multicast() && !new.is_broadcast() && new.octets()[0] != 0 && new != old;
     if !accepts || !plain {
-        return false;
+        return None;
     }
     let on_link = |addr: Ipv4Addr| dev.inet.addrs.iter().any(|a| a.covers(addr));
     if !ns.conf_or(dev, ConfKey::SharedMedia) {
         if !on_link(new) {
-            return false;
+            return None;
         }
     } else if ns.fib.addr_type(new, None, hopwise_protocols::fib::RT_TABLE_LOCAL) != RouteType::Unicast {
-        return false;
+        return None;
     }
     // Only the gateway that is in use may say so.
-    let flow = OutputFlow { dst, ..OutputFlow::default() };
-    route::route_output(ns, cx.now, &flow).is_ok_and(|r| r.gateway == Some(old) && r.oif == dev.index)
+    let flow = OutputFlow { dst, oif: ns.l3mdev_master(packet.iif), ..OutputFlow::default() };
+    let route = route::route_output(ns, cx.now, &flow).ok()?;
+    (route.gateway == Some(old) && route.oif == dev.index).then_some(route.table)
 }

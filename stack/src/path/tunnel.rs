@@ -40,6 +40,9 @@ pub(super) fn scrub(packet: &mut Packet, other_ns: bool) {
     packet.iif = IfIndex::NONE;
     packet.mac_len = 0;
     packet.protocol = ETH_P_IP;
+    // The dst entry goes, and with it the next hop and the tunnel's metadata.
+    packet.next_hop = [0; 4];
+    packet.tunnel_id = 0;
     if other_ns {
         packet.mark = 0;
     }

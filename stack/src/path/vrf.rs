@@ -10,9 +10,10 @@ use hopwise_sim_core::{ConnInfo, ConnTag, Detail, DropReason, Duration, Fate, If
 use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
+use crate::path::dev_xmit::uncount;
 use crate::path::netfilter::{self, At};
 use crate::path::route::{OutputFlow, Route, route_output};
-use crate::path::{checksum, output};
+use crate::path::{checksum, output, stacked};
 use crate::socket::packet;
 
 fn destination(packet: &Packet) -> Option<core::net::Ipv4Addr> {
@@ -119,15 +120,22 @@ pub(super) fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packe
     debug_assert!(pulled, "there is an IPv4 header behind it");
     packet.mac_len = 0;
     cx.note(&packet, || route.detail(flow.dst));
-    output::through_vrf(ns, cx, &route, packet)
+    let fate = output::through_vrf(ns, cx, &route, packet);
+    if stacked::was_refused(fate) || matches!(fate, Fate::Dropped(DropReason::NetfilterDrop | DropReason::PktTooBig)) {
+        uncount_failed(ns, link, len);
+    }
+    fate
 }
 
 fn not_sent(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Fate {
-    if let Some(dev) = ns.devs.get_mut(link) {
-        dev.stats.tx_packets -= 1;
-        dev.stats.tx_bytes -= packet.len() as u64;
-        dev.stats.tx_errors += 1;
-        dev.stats.tx_dropped += 1;
-    }
+    uncount_failed(ns, link, packet.len());
     cx.drop(packet, DropReason::IpOutNoRoutes)
+}
+
+/// `vrf_xmit` counts a packet that its way out did not take twice: as an error and as dropped.
+fn uncount_failed(ns: &mut Namespace, link: IfIndex, len: usize) {
+    uncount(ns, link, len, |stats| {
+        stats.tx_errors += 1;
+        stats.tx_dropped += 1;
+    });
 }

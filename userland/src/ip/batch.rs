@@ -1,7 +1,7 @@
 //! What the programs of iproute2 share: options first, then one command, or a batch of them (`do_batch`, `makeargs`).
 
 use hopwise_machine::{Program, Read, Step, Sys, Wait};
-use hopwise_sim_core::NsId;
+use hopwise_sim_core::{Errno, NsId};
 
 use super::args::{Args, Done, Fail};
 use super::{Ip, Options, Out, Plan};
@@ -79,11 +79,18 @@ impl<T: Clone + Send + Sync + 'static> Process<T> {
                 return step;
             }
         };
-        let status = run(sys, &source.name, &text, said.opt.force, |sys, args| {
+        let mut script = Script::new(source.name, &text, said.opt.force);
+        loop {
+            let args = match script.command(sys) {
+                Ok(args) => args,
+                Err(status) => return Step::Exit(status),
+            };
             let command = |ip: &mut Ip<'_, '_>, args: &mut Args| (self.tool.command)(ip, args, &said.own);
-            run_one(sys, &said.opt, said.ns, args, command).0
-        });
-        Step::Exit(status)
+            let result = run_one(sys, &said.opt, said.ns, args, command).0;
+            if let Err(status) = script.became(sys, result) {
+                return Step::Exit(status);
+            }
+        }
     }
 }
 
@@ -125,9 +132,14 @@ impl Source {
     pub(super) fn open(sys: &mut Sys<'_, SimKernel>, name: &str) -> Done<Source> {
         let text = match name {
             "-" => Vec::new(),
-            name => sys
-                .read_file(name)
-                .map_err(|errno| Fail::new(1, format!("Cannot open file \"{name}\" for reading: {errno}")))?,
+            name => match sys.read_file(name) {
+                Ok(text) => text,
+                // It can be opened, but not a line of it be read.
+                Err(Errno::EISDIR) => Vec::new(),
+                Err(errno) => {
+                    return Err(Fail::new(1, format!("Cannot open file \"{name}\" for reading: {errno}")));
+                }
+            },
         };
         Ok(Source { name: name.to_owned(), text })
     }
@@ -145,37 +157,51 @@ impl Source {
     }
 }
 
-/// Carries out a batch: one command per line, `#` begins a comment, a backslash goes on in the next line. Gives the exit
-/// status.
-pub(super) fn run(
-    sys: &mut Sys<'_, SimKernel>,
-    name: &str,
-    text: &str,
+/// A batch that is carried out: one command per line, `#` begins a comment, a backslash goes on in the next line.
+#[derive(Clone)]
+pub(super) struct Script {
+    /// Its name, as errors tell it.
+    name: String,
+    /// Whether it goes on after an error.
     force: bool,
-    mut one: impl FnMut(&mut Sys<'_, SimKernel>, Args) -> Done,
-) -> i32 {
-    let mut status = 0;
-    for (number, line) in logical_lines(text) {
-        let Some(words) = split(&line) else {
-            sys.err("Unterminated quoted string\n");
-            return 1;
-        };
-        if words.is_empty() {
-            continue;
-        }
-        if let Err(fail) = one(sys, Args::new(words)) {
-            if fail.ends || fail.status == 0 {
-                sys.err(&fail.text);
-                return fail.status;
-            }
-            sys.err(&format!("{}Command failed {name}:{number}\n", fail.text));
-            status = 1;
-            if !force {
-                break;
+    lines: std::vec::IntoIter<(usize, String)>,
+    /// The line of the command that is being carried out.
+    number: usize,
+    status: i32,
+}
+
+impl Script {
+    pub(super) fn new(name: String, text: &str, force: bool) -> Script {
+        let lines: Vec<_> = logical_lines(text).collect();
+        Script { name, force, lines: lines.into_iter(), number: 0, status: 0 }
+    }
+
+    /// The next command. `Err`: the batch is over, with that exit status.
+    pub(super) fn command(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<Args, i32> {
+        loop {
+            let Some((number, line)) = self.lines.next() else { return Err(self.status) };
+            let Some(words) = split(&line) else {
+                sys.err("Unterminated quoted string\n");
+                return Err(1);
+            };
+            if !words.is_empty() {
+                self.number = number;
+                return Ok(Args::new(words));
             }
         }
     }
-    status
+
+    /// What became of the command. `Err`: the batch is over, with that exit status.
+    pub(super) fn became(&mut self, sys: &mut Sys<'_, SimKernel>, result: Done) -> Result<(), i32> {
+        let Err(fail) = result else { return Ok(()) };
+        if fail.ends || fail.status == 0 {
+            sys.err(&fail.text);
+            return Err(fail.status);
+        }
+        sys.err(&format!("{}Command failed {}:{}\n", fail.text, self.name, self.number));
+        self.status = 1;
+        if self.force { Ok(()) } else { Err(1) }
+    }
 }
 
 /// The lines without comments, those that go on put together, each with the number of its last one (`getcmdline`).

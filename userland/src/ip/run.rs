@@ -1,10 +1,10 @@
 //! The program `ip` as a process: reads options, runs one command or a batch, becomes other programs in namespaces.
 
-use hopwise_machine::{Program, Spawn, Step, Sys, Wait};
+use hopwise_machine::{ExitStatus, Program, Spawn, Step, Sys, Wait};
 use hopwise_sim_core::NsId;
 
 use super::args::{self, Args, Done, Fail};
-use super::batch::{self, Source, failed, run_one};
+use super::batch::{Script, Source, failed, run_one};
 use super::{Family, Options, Plan, command, netns};
 use crate::kernel::SimKernel;
 
@@ -25,6 +25,8 @@ enum State {
     Start,
     /// A batch comes through standard input.
     Reading { opt: Options, ns: NsId, source: Source },
+    /// A batch is carried out; `child` is the program that its last line runs in a namespace.
+    Batch { opt: Options, ns: NsId, script: Script, child: Option<u32> },
     /// A program runs in each namespace.
     Each { names: Vec<(String, NsId)>, argv: Vec<String>, child: Option<u32>, home: NsId },
 }
@@ -34,6 +36,7 @@ impl Program<SimKernel> for IpProgram {
         match core::mem::replace(&mut self.state, State::Start) {
             State::Start => self.begin(sys),
             State::Reading { opt, ns, source } => self.read_batch(sys, opt, ns, source),
+            State::Batch { opt, ns, script, child } => self.batch(sys, opt, ns, script, child),
             State::Each { names, argv, child, home } => self.each(sys, names, argv, child, home),
         }
     }
@@ -65,12 +68,50 @@ impl IpProgram {
                 return step;
             }
         };
-        let status =
-            batch::run(sys, &source.name, &text, opt.force, |sys, args| match run_one(sys, &opt, ns, args, command) {
-                (_, Some(_)) => Err(Fail::new(1, "\"netns exec\" cannot be used in a batch")),
-                (result, None) => result,
-            });
-        Step::Exit(status)
+        let script = Script::new(source.name, &text, opt.force);
+        self.batch(sys, opt, ns, script, None)
+    }
+
+    /// One line after the other. What `netns exec` runs is waited for (`cmd_exec` forks in a batch).
+    fn batch(
+        &mut self,
+        sys: &mut Sys<'_, SimKernel>,
+        opt: Options,
+        ns: NsId,
+        mut script: Script,
+        mut child: Option<u32>,
+    ) -> Step {
+        loop {
+            let result = match child.take() {
+                Some(pid) => match sys.reap(pid) {
+                    Ok(None) => {
+                        self.state = State::Batch { opt, ns, script, child: Some(pid) };
+                        return Step::Block(Wait::event());
+                    }
+                    Ok(Some(ExitStatus::Code(0))) => Ok(()),
+                    _ => Err(Fail::silent(1)),
+                },
+                None => {
+                    let args = match script.command(sys) {
+                        Ok(args) => args,
+                        Err(status) => return Step::Exit(status),
+                    };
+                    match run_one(sys, &opt, ns, args, command) {
+                        (Ok(()), Some(plan)) => match exec_in_batch(sys, plan) {
+                            Ok(pid) => {
+                                child = Some(pid);
+                                continue;
+                            }
+                            Err(fail) => Err(fail),
+                        },
+                        (result, _) => result,
+                    }
+                }
+            };
+            if let Err(status) = script.became(sys, result) {
+                return Step::Exit(status);
+            }
+        }
     }
 
     fn finish(&mut self, sys: &mut Sys<'_, SimKernel>, result: Done, plan: Option<Plan>) -> Step {
@@ -121,6 +162,19 @@ impl IpProgram {
             sys.set_ns(home);
         }
     }
+}
+
+/// Starts what a line of a batch runs in a namespace.
+fn exec_in_batch(sys: &mut Sys<'_, SimKernel>, plan: Plan) -> Done<u32> {
+    let Plan::Exec { ns: (name, ns), argv } = plan else {
+        return Err(Fail::new(1, "\"-all netns exec\" cannot be used in a batch"));
+    };
+    check_program(sys, &argv)?;
+    let home = sys.ns();
+    netns::enter(sys, &name, ns);
+    let child = sys.spawn(Spawn::new(argv));
+    sys.set_ns(home);
+    child.map_err(|errno| Fail::new(1, format!("fork: {errno}")))
 }
 
 /// The words of `execvp` failing in `cmd_exec`.

@@ -84,7 +84,13 @@ fn options(sys: &mut Sys<'_, SimKernel>, args: &mut Args) -> Done<Option<Said<()
             Some("-iec") => opt.iec = true,
             Some("-help") => return Err(Fail::as_is(0, USAGE.to_owned())),
             Some("-force") => opt.force = true,
-            Some("-batch") => opt.batch = Some(args.next().ok_or_else(|| Fail::usage(USAGE))?),
+            Some("-batch") => {
+                opt.batch = args.next();
+                // The words follow once more, as without any object.
+                if opt.batch.is_none() {
+                    sys.err(USAGE);
+                }
+            }
             Some("-netns") => ns = netns::open(sys, &args.need()?)?,
             Some("-Numeric" | "-names" | "-nm" | "-color" | "-timestamp" | "-tshort" | "-brief") => {}
             Some("-json") => opt.json = true,

@@ -37,7 +37,7 @@ fn decide_flow(ns: &mut Namespace, now: Time, packet: &Packet, decision: &mut In
         return Ok(());
     }
     *decision = decide_input(ns, now, packet)?;
-    let until = ns.pmtu.known_until(now, dst);
+    let until = ns.pmtu.known_until(now, (dst, decision.route().table));
     ns.memo.input.put(key, *decision, until);
     Ok(())
 }

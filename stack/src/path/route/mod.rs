@@ -9,7 +9,8 @@ use core::net::Ipv4Addr;
 
 use hopwise_protocols::fib::multipath::{self, HashPolicy};
 use hopwise_protocols::fib::{
-    FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RTAX_MTU, RouteType,
+    FibResult, Flow, NextHop, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_LOCAL, RT_TABLE_MAIN, RTAX_MTU,
+    RouteType,
 };
 use hopwise_protocols::wire::{ipv4, split};
 use hopwise_sim_core::{Detail, IfIndex, Packet, Time};
@@ -152,7 +153,7 @@ fn unicast(ns: &Namespace, now: Time, dst: Ipv4Addr, found: &FibResult<'_>, next
     let mut mtu = if fixed != 0 { fixed.min(ipv4::IP_MAX_LEN as u32) } else { out.mtu };
     let mut gateway = nexthop.gateway();
     if !ns.pmtu.is_empty()
-        && let Some(learned) = ns.pmtu.lookup(now, dst)
+        && let Some(learned) = ns.pmtu.lookup(now, (dst, found.table))
     {
         if !locked && let Some(pmtu) = learned.mtu {
             mtu = mtu.min(pmtu);
@@ -248,15 +249,16 @@ fn result_source(ns: &Namespace, found: &FibResult<'_>, dst: Ipv4Addr) -> Option
 pub fn learn_path_mtu(ns: &mut Namespace, now: Time, dst: Ipv4Addr, oif: IfIndex, mtu: u32) {
     let (min, expires) = (ns.sysctl[SysctlKey::MinPmtu], ns.sysctl[SysctlKey::MtuExpires]);
     let lasts = core::time::Duration::from_secs(expires.unsigned_abs());
-    // A tunnel says the same again with each packet.
-    if ns.pmtu.is_fresh(now, dst, mtu, lasts) {
+    // A tunnel says the same again with each packet: where no other table is asked, that needs no lookup.
+    let table = ns.l3mdev(oif).map_or(RT_TABLE_MAIN, |(_, table)| table);
+    if ns.pmtu.is_fresh(now, (dst, table), mtu, lasts) {
         return;
     }
     let Ok(route) = route_output(ns, now, &OutputFlow { dst, oif, ..OutputFlow::default() }) else { return };
     if route.mtu_locked || route.kind != RouteKind::Unicast {
         return;
     }
-    if ns.pmtu.learn_mtu(now, dst, mtu, route.mtu, min as u32, lasts) {
+    if ns.pmtu.learn_mtu(now, (dst, route.table), mtu, route.mtu, min as u32, lasts) {
         ns.memo.forget();
     }
 }

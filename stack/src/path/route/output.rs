@@ -80,7 +80,7 @@ pub fn route_output_again(
     }
     let (route, shared) = decide(ns, now, &OutputFlow { hash: hash(), ..*flow })?;
     if !shared {
-        let until = ns.pmtu.known_until(now, flow.dst);
+        let until = ns.pmtu.known_until(now, (flow.dst, route.table));
         ns.memo.output.put(key, route, until);
     }
     Ok(route)

@@ -9,7 +9,7 @@ use hopwise_protocols::wire::ethernet::{self, ETH_HLEN, ETH_P_IP};
 use hopwise_protocols::wire::icmp::{self, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, ICMP_HLEN, rest_mtu};
 use hopwise_protocols::wire::ipv4::{self, IP_HLEN, IPPROTO_ICMP};
 use hopwise_protocols::wire::{IntoBytes, MacAddr};
-use hopwise_sim_core::{Detail, Duration, IfIndex, Packet};
+use hopwise_sim_core::{Detail, Duration, Packet};
 
 use super::{Sender, rcv};
 use crate::cx::{Cx, Verdict};
@@ -38,10 +38,10 @@ fn too_big(ns: &mut Namespace, cx: &mut Cx<'_>, sender: &Sender, mtu: u32, packe
     let frame = *frame;
     let Some(dev) = ns.devs.get(sender.link) else { return ControlFlow::Continue(packet) };
     let (port, own) = (dev.port.as_deref().map(|p| p.bridge), dev.addr);
-    let bridge = port.and_then(|bridge| ns.devs.get(bridge)).map(|b| b.addr);
+    let bridge = port.and_then(|bridge| ns.devs.get(bridge)).map(|b| (b.index, b.addr));
     // Only what this host routed into the tunnel has a route whose MTU can be lowered.
-    if frame.src == bridge.unwrap_or(own) {
-        route::learn_path_mtu(ns, cx.now, inner.dst(), IfIndex::NONE, mtu);
+    if frame.src == bridge.map_or(own, |(_, addr)| addr) {
+        route::learn_path_mtu(ns, cx.now, inner.dst(), ns.l3mdev_master(bridge.map_or(sender.link, |(at, _)| at)), mtu);
     }
     if port.is_none() || mtu < LEAST || !inner.dont_fragment() || inner.is_fragment() || !may_answer(&inner, &packet) {
         return ControlFlow::Continue(packet);

@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 
 use hopwise_protocols::fib::{NhFlags, RT_SCOPE_UNIVERSE, RouteType};
+use hopwise_sim_core::IfIndex;
 use hopwise_stack::control::route::{RouteAnswer, RouteFound, RouteQuery};
 
 use super::super::args::{self, Args, Done, Fail, invarg, matches};
@@ -112,10 +113,14 @@ fn parse(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<Request> {
 /// were used since; here all are told.
 pub(super) fn learned(ip: &mut Ip<'_, '_>) -> Done<Vec<Message>> {
     let (ns, now) = (ip.ns, ip.sys.now());
-    let all: Vec<Ipv4Addr> = ip.space()?.pmtu.iter(now).map(|(dst, _)| dst).collect();
+    // A table that only a rule leads to is not asked here.
+    let space = ip.space()?;
+    let vrf = |table| space.devs.iter().find(|d| d.kind.vrf().is_some_and(|vrf| vrf.table == table)).map(|d| d.index);
+    let all: Vec<(Ipv4Addr, Option<IfIndex>)> =
+        space.pmtu.iter(now).map(|((dst, table), _)| (dst, vrf(table))).collect();
     let mut messages = Vec::new();
-    for dst in all {
-        let query = RouteQuery::new(dst);
+    for (dst, vrf) in all {
+        let query = RouteQuery { oif: vrf.unwrap_or_default(), ..RouteQuery::new(dst) };
         let request = Request { query, found: true, uid: None, connected: false, notify: false };
         if let Ok(RouteFound::Decision(answer)) = ip.net().route_get(ns, &query) {
             let message = Message { prefsrc: None, uid: None, ..decision(ip, &request, &answer) };
