@@ -6,7 +6,7 @@ use core::net::Ipv4Addr;
 
 use common::{Pinger, address, cable, conserved, host, network, run, set, via};
 use hopwise_protocols::fib::{Insert, Route, RouteType};
-use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_ECHOREPLY, ICMP_HOST_UNREACH};
+use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_ECHOREPLY, ICMP_FRAG_NEEDED, ICMP_HOST_UNREACH};
 use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::Network;
 use hopwise_stack::control::link::{KindSpec, LinkSpec};
@@ -224,7 +224,30 @@ fn what_a_vrf_could_not_send_is_not_counted_as_sent() {
     ping.send(&mut lab.net, "10.2.0.2", 1, 1200).unwrap();
     run(&mut lab.net, 500);
     let stats = &lab.net.ns(router).unwrap().devs.get(vrf).unwrap().stats;
-    assert_eq!((stats.tx_packets, stats.tx_errors, stats.tx_dropped), (0, 1, 1));
+    // What was sent is the ICMP error about it.
+    assert_eq!((stats.tx_packets, stats.tx_bytes, stats.tx_errors, stats.tx_dropped), (1, 590, 1, 1));
+    conserved(&lab.net);
+}
+
+#[test]
+fn a_router_says_that_the_way_through_a_vrf_is_narrow_from_an_address_of_the_vrf() {
+    let mut lab = lab();
+    let (router, vrf, port) = (lab.router, lab.vrfs[0], lab.ports[0][1]);
+    let far = host(&mut lab.net, "far", false);
+    let (_, link) = cable(&mut lab.net, (far, "eth0", "10.3.0.2/24"), (router, "far", "10.3.0.1/24"));
+    via(&mut lab.net, far, "0.0.0.0/0", "10.3.0.1");
+    let onto =
+        |prefix: &str, link| Route { scope: 253, ..Route::new(prefix.parse().unwrap()) }.with_nexthop(None, link);
+    lab.net.route_add(router, 254, onto("10.2.0.2/32", vrf), Insert::ADD_ROUTE).unwrap();
+    lab.net.route_add(router, TABLES[0], onto("10.3.0.0/24", link), Insert::ADD_ROUTE).unwrap();
+    lab.net.set_link_mtu(router, port, 1000).unwrap();
+    let ping = Pinger::new(&mut lab.net, far);
+    lab.net.socket_mut(ping.ns, ping.socket).unwrap().opts.pmtudisc = PmtuDisc::Do;
+    ping.send(&mut lab.net, "10.2.0.2", 1, 1200).unwrap();
+    run(&mut lab.net, 500);
+    let answers = ping.received(&mut lab.net);
+    let [(from, _, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, rest)] = answers[..] else { panic!("{answers:?}") };
+    assert_eq!((from, rest), ([10, 1, 0, 1].into(), [0, 0, 3, 232]));
     conserved(&lab.net);
 }
 

@@ -216,7 +216,7 @@ fn fragment(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Pack
     let mtu = route.mtu as usize;
     if header.dont_fragment() && (frag_max == 0 || frag_max > mtu) {
         ns.snmp.frag_fails += 1;
-        icmp::send_error(ns, cx, &packet, icmp::Error::frag_needed(route.mtu));
+        icmp::send_error_on(ns, cx, &packet, icmp::Error::frag_needed(route.mtu), route.oif);
         return cx.drop(packet, DropReason::PktTooBig);
     }
     let mtu = if frag_max == 0 { mtu } else { mtu.min(frag_max) };

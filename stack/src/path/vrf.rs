@@ -5,7 +5,7 @@ use core::ops::ControlFlow;
 
 use hopwise_protocols::wire::ethernet::{self, ETH_HLEN, ETH_P_IP};
 use hopwise_protocols::wire::{IntoBytes, MacAddr, ipv4, split};
-use hopwise_sim_core::{ConnInfo, ConnTag, Detail, DropReason, Duration, Fate, IfIndex, Packet};
+use hopwise_sim_core::{ConnInfo, ConnTag, Detail, DropReason, Duration, Fate, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
 use crate::cx::{Cx, Verdict};
@@ -119,6 +119,8 @@ pub(super) fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packe
     let pulled = packet.pull(ETH_HLEN);
     debug_assert!(pulled, "there is an IPv4 header behind it");
     packet.mac_len = 0;
+    // The kernel marks only the copies of those who listen as leaving; this one may still be answered with an error.
+    packet.kind = PacketType::Host;
     cx.note(&packet, || route.detail(flow.dst));
     let fate = output::through_vrf(ns, cx, &route, packet);
     if stacked::was_refused(fate) || matches!(fate, Fate::Dropped(DropReason::NetfilterDrop | DropReason::PktTooBig)) {
