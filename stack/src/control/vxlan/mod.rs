@@ -346,6 +346,8 @@ impl Network {
     /// A VXLAN link was moved.
     pub(super) fn vxlan_moved(&mut self, from: Place, to: Place) {
         let Some(home) = self.vxlan_mut(to.0, to.1).map(|v| v.home) else { return };
+        // The message about the link in its new place names that namespace (rtnl_fill_link_netnsid).
+        self.nsid(to.0, home);
         if let Some(net) = self.vxlan_net(home) {
             net.moved(from, to);
         }
