@@ -250,6 +250,10 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
         info = u32::from(header.mtu());
         let oif = ns.l3mdev_master(packet.iif);
         route::learn_path_mtu(ns, cx.now, inner.header.dst(), oif, info);
+        // About ICMP itself it is learned for whoever belongs to no VRF, too (icmp_err).
+        if oif.is_some() && inner.header.protocol == IPPROTO_ICMP {
+            route::learn_path_mtu(ns, cx.now, inner.header.dst(), IfIndex::NONE, info);
+        }
     }
     let report = Report {
         errno: errno_of(header.kind, header.code),

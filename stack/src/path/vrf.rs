@@ -124,20 +124,12 @@ pub(super) fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packe
     cx.note(&packet, || route.detail(flow.dst));
     let fate = output::through_vrf(ns, cx, &route, packet);
     if stacked::was_refused(fate) || matches!(fate, Fate::Dropped(DropReason::NetfilterDrop | DropReason::PktTooBig)) {
-        uncount_failed(ns, link, len);
+        uncount(ns, link, len, |stats| stats.tx_dropped += 1);
     }
     fate
 }
 
 fn not_sent(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Fate {
-    uncount_failed(ns, link, packet.len());
+    uncount(ns, link, packet.len(), |stats| stats.tx_dropped += 1);
     cx.drop(packet, DropReason::IpOutNoRoutes)
-}
-
-/// `vrf_xmit` counts a packet that its way out did not take twice: as an error and as dropped.
-fn uncount_failed(ns: &mut Namespace, link: IfIndex, len: usize) {
-    uncount(ns, link, len, |stats| {
-        stats.tx_errors += 1;
-        stats.tx_dropped += 1;
-    });
 }
