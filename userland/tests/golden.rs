@@ -87,7 +87,7 @@ fn vlans() {
     replay(include_str!("golden/vlans.txt"));
 }
 
-/// What a kernel without their modules says to GRE and SIT. Taken from Linux 6.18.
+/// What a kernel without their modules says to GRE and SIT, and to tunnels that are not there. Taken from Linux 6.18, of IPIP from 6.1.
 #[test]
 fn absent_tunnels() {
     replay(include_str!("golden/absent-tunnels.txt"));

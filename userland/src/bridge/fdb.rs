@@ -191,6 +191,8 @@ struct Words {
     addr: Option<String>,
     change: FdbChange,
     state: Option<FdbState>,
+    /// `NTF_USE`: only a bridge looks at it.
+    use_it: bool,
 }
 
 impl Words {
@@ -233,7 +235,7 @@ impl Words {
                 args.need()?;
                 return Err(refused(NlError::from(Errno::EOPNOTSUPP)));
             }
-            "use" => return Err(refused(NlError::from(Errno::EOPNOTSUPP))),
+            "use" => self.use_it = true,
             _ => {
                 let text = if word == "to" { args.need()? } else { word.clone() };
                 if args::matches(&text, "help") {
@@ -269,14 +271,14 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
     while let Some(word) = args.next() {
         words.word(ip, args, word)?;
     }
-    let Words { dev: Some(dev), addr: Some(addr), mut change, state } = words else {
+    let Words { dev: Some(dev), addr: Some(addr), mut change, state, use_it } = words else {
         return Err(Fail::new(255, "Device and address are required arguments."));
     };
     change.addr = mac(&addr)?;
     let link = device_named(ip, &dev)?;
     let is_vxlan = ip.dev(link).is_some_and(|d| d.kind.vxlan().is_some());
-    // A bridge of this kernel keeps neither routers nor what others learned.
-    if (change.router || change.extern_learn) && (change.at_master || !is_vxlan) {
+    // A bridge of this kernel keeps neither routers nor what others learned, and learns only from frames.
+    if (use_it && change.at_master) || (change.router || change.extern_learn) && (change.at_master || !is_vxlan) {
         return Err(refused(NlError::from(Errno::EOPNOTSUPP)));
     }
     // Without a word the entry is the link's own, and permanent.

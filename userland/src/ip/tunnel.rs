@@ -192,10 +192,11 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     }
     let filter = wanted.params;
     let mut chosen: Vec<(IfIndex, TunnelParams)> = Vec::new();
-    if let Some(name) = &wanted.name {
+    if let (Some(name), Some(_)) = (&wanted.name, &wanted.mode) {
         let params = params_of(ip, name)?;
         chosen.extend(ip.link(name).map(|link| (link, params)));
     } else {
+        // Without a mode all tunnels are looked at, and the name only chooses (`do_tunnels_list`).
         let fits = |p: &TunnelParams| {
             (filter.remote.is_unspecified() || filter.remote == p.remote)
                 && (filter.local.is_unspecified() || filter.local == p.local)
@@ -203,6 +204,10 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         };
         let all = ip.space()?.devs.iter().filter_map(|dev| Some((dev.index, dev.kind.ipip()?.params)));
         chosen.extend(all.filter(|(_, params)| fits(params)));
+        if let Some(name) = &wanted.name {
+            let named = ip.space()?.devs.index_of(name);
+            chosen.retain(|(link, _)| Some(*link) == named);
+        }
     }
     ip.out.open();
     for (link, params) in chosen {

@@ -36,7 +36,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         Some("bridge") => Kind::Bridge(kinds::bridge(args)?),
         Some("bridge_slave") => Kind::Port(kinds::bridge_slave(args)?),
         Some("ipip") => {
-            let link = spec.dev.as_deref().and_then(|name| ip.link(name));
+            let link = spec.dev.as_deref().map(|name| ip.need_link(name)).transpose()?;
             let now = link.and_then(|link| ip.dev(link)?.kind.ipip()).map(|tunnel| tunnel.params);
             let now = now.ok_or_else(|| Fail::new(1, "Failed to get existing tunnel info."))?;
             Kind::Ipip(super::ipip::parse(ip, args, now)?)
