@@ -351,3 +351,32 @@ fn what_is_not_done_is_refused_with_its_place() {
         assert_eq!(check(&text), expected, "{text}");
     }
 }
+
+#[test]
+fn limits_count_what_bird_counts() {
+    // The routes, counters and lines in the log that BIRD 2.0.12 had.
+    let routes = |n: u8| (1..5).map(|i| format!("route {n}.{i}.0.0/16 blackhole; ")).collect::<String>();
+    let mut daemon = daemon(&format!(
+        "protocol static s1 {{ ipv4 {{ receive limit 2 action block; import where net != 20.1.0.0/16; }}; {} }}
+         protocol static s2 {{ ipv4 {{ import keep filtered; receive limit 2 action block; import where net != 21.1.0.0/16; }}; {} }}
+         protocol static s3 {{ ipv4 {{ import limit 2 action block; }}; {} }}
+         protocol static s4 {{ ipv4 {{ import limit 2 action warn; }}; {} }}",
+        routes(20),
+        routes(21),
+        routes(22),
+        routes(23)
+    ));
+    let counts: Vec<_> = daemon.protos[1..].iter().map(|p| (p.channel.imported, p.channel.filtered)).collect();
+    assert_eq!(counts, [(2, 0), (1, 1), (2, 0), (4, 0)]);
+    let logs = core::iter::from_fn(|| daemon.poll()).filter_map(|output| match output {
+        Output::Log(_, line) if line.contains("limit") => Some(line),
+        _ => None,
+    });
+    let said = [
+        "Protocol s1 hits route receive limit (2), action: block",
+        "Protocol s2 hits route receive limit (2), action: block",
+        "Protocol s3 hits route import limit (2), action: block",
+        "Protocol s4 hits route import limit (2), action: warn",
+    ];
+    assert_eq!(logs.collect::<Vec<_>>(), said);
+}
