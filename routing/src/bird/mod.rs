@@ -13,4 +13,6 @@ pub mod route;
 pub mod table;
 
 #[cfg(test)]
+mod network_tests;
+#[cfg(test)]
 mod tests;

@@ -273,3 +273,110 @@ fn configure_reloads_channels_and_restarts_nothing_for_filters() {
     assert_eq!(logs(&mut daemon), [""; 0]);
     assert_eq!(nets(&daemon), ["20.1.0.0/16"]);
 }
+
+fn evaluated(functions: &str, expr: &str) -> String {
+    let config = read(functions);
+    let expr = config::parse_expression(&config, expr).expect("it can be read");
+    filter::evaluate(&expr, 1).map_or_else(|error| error.text, |value| value.to_string())
+}
+
+#[test]
+fn functions_call_themselves() {
+    let text = "function fac(int x) { if x = 0 then return 1; return x * fac(x - 1); } \
+                function deep(int x) { if x = 0 then return 1; return 1 + deep(x - 1); } \
+                function forever(int x) { return forever(x); } function aside(int x) { if x > 0 then aside(x - 1); return x; }";
+    assert_eq!(evaluated(text, "fac(5)"), "120");
+    assert_eq!(evaluated(text, "deep(30)"), "31");
+    assert_eq!(evaluated(text, "aside(3)"), "3");
+    // BIRD goes on until its process has no stack left.
+    assert_eq!(evaluated(text, "forever(1)"), "Call stack overflow");
+    let device = "protocol device {}";
+    let cases = [
+        (
+            "function f(int x) { if x > 0 then return f(x - 1, 2); return 0; }",
+            "b.conf:1:52 Function 'f' expects 1 arguments, got 2 arguments",
+        ),
+        ("function f(int x) { return f; }", "b.conf:1:29 Can't get value of symbol f"),
+        ("function f(int f) { f = 1; return f; }", ""),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(check(&format!("{text} {device}")), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_block_has_names_of_its_own() {
+    let inner = "function v(int x) { int y; y = x; { int x; x = 1; y = y * 10 + x; } return y * 10 + x; }";
+    assert_eq!(evaluated(inner, "v(7)"), "717");
+    let device = "protocol device {}";
+    let cases = [
+        ("filter f { int x; int x; accept; }", "b.conf:1:24 Symbol 'x' already defined"),
+        ("function f(int x) { int x; return 1; }", "b.conf:1:26 Symbol 'x' already defined"),
+        ("filter f int x; { int x; x = 1; accept; }", "b.conf:1:24 Symbol 'x' already defined"),
+        ("filter f { int x; x = 1; { int x = 2; int x; } accept; }", "b.conf:1:44 Symbol 'x' already defined"),
+        ("filter f { int x; x = 1; { int y; y = x; int x; x = 3; } accept; }", ""),
+        ("define x = 1; filter f { int x; x = 2; accept; }", ""),
+        ("function g() { return 1; } filter f { int g; g = 1; if g = 2 then reject; accept; }", ""),
+        ("filter f { case net.len { 1: int q; q = 1; } accept; }", ""),
+        (
+            "protocol static { ipv4; route 10.0.0.0/8 blackhole { int a; a = 1; bgp_med = a; }; }",
+            "b.conf:1:54 syntax error, unexpected INT",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(check(&format!("{text} {device}")), expected, "{text}");
+    }
+    let daemon = daemon("protocol static { ipv4; route 10.1.0.0/16 blackhole { { int a; a = 5; bgp_med = a; } }; }");
+    let best = daemon.tables[0].best("10.1.0.0/16".parse().expect("a network")).expect("a route");
+    assert_eq!(best.attrs.med, Some(5));
+}
+
+#[test]
+fn what_is_not_done_is_refused_with_its_place() {
+    let bgp = "protocol device {} protocol bgp { local as 65000; neighbor 10.0.0.1 as 65001;";
+    let cases = [
+        ("protocol device {} protocol device {}".to_owned(), "b.conf:1:29 Kernel device protocol already defined"),
+        ("protocol device a {} protocol device b {}".into(), "b.conf:1:31 Kernel device protocol already defined"),
+        (format!("{bgp} strict bind on; }}"), "b.conf:1:95 Local address must be configured for strict bind"),
+        (format!("{bgp} strict bind on; local 10.0.0.2 port 1790; }}"), ""),
+        (format!("{bgp} deterministic med off; }}"), ""),
+        (format!("{bgp} deterministic med on; }}"), "b.conf:1:99 `deterministic med' is not supported here"),
+        (
+            "protocol device {} protocol kernel { ipv4 { debug all; }; }".into(),
+            "b.conf:1:54 Traces of channels and tables are not supported here",
+        ),
+        ("include \"nix*.conf\"; protocol device {}".into(), "b.conf:1:10 Wildcards in include are not supported here"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(check(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn limits_count_what_bird_counts() {
+    // The routes, counters and lines in the log that BIRD 2.0.12 had.
+    let routes = |n: u8| (1..5).map(|i| format!("route {n}.{i}.0.0/16 blackhole; ")).collect::<String>();
+    let mut daemon = daemon(&format!(
+        "protocol static s1 {{ ipv4 {{ receive limit 2 action block; import where net != 20.1.0.0/16; }}; {} }}
+         protocol static s2 {{ ipv4 {{ import keep filtered; receive limit 2 action block; import where net != 21.1.0.0/16; }}; {} }}
+         protocol static s3 {{ ipv4 {{ import limit 2 action block; }}; {} }}
+         protocol static s4 {{ ipv4 {{ import limit 2 action warn; }}; {} }}",
+        routes(20),
+        routes(21),
+        routes(22),
+        routes(23)
+    ));
+    let counts: Vec<_> = daemon.protos[1..].iter().map(|p| (p.channel.imported, p.channel.filtered)).collect();
+    assert_eq!(counts, [(2, 0), (1, 1), (2, 0), (4, 0)]);
+    let logs = core::iter::from_fn(|| daemon.poll()).filter_map(|output| match output {
+        Output::Log(_, line) if line.contains("limit") => Some(line),
+        _ => None,
+    });
+    let said = [
+        "Protocol s1 hits route receive limit (2), action: block",
+        "Protocol s2 hits route receive limit (2), action: block",
+        "Protocol s3 hits route import limit (2), action: block",
+        "Protocol s4 hits route import limit (2), action: warn",
+    ];
+    assert_eq!(logs.collect::<Vec<_>>(), said);
+}

@@ -31,17 +31,18 @@ struct Link {
 /// All connections of the daemon.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peers {
-    listener: Option<Sock>,
+    /// By address and port.
+    listeners: BTreeMap<(Ipv4Addr, u16), Sock>,
     links: BTreeMap<(usize, Way), Link>,
 }
 
 impl Peers {
-    /// Listens for neighbours.
-    pub(super) fn listen(&mut self, sys: &mut Sys<'_, SimKernel>) -> Result<(), Errno> {
-        if self.listener.is_none() {
-            let listener = stream::listen(sys, (Ipv4Addr::UNSPECIFIED, 179), BACKLOG)?;
+    /// Listens for neighbours at this address and port.
+    pub(super) fn listen(&mut self, sys: &mut Sys<'_, SimKernel>, at: (Ipv4Addr, u16)) -> Result<(), Errno> {
+        if !self.listeners.contains_key(&at) {
+            let listener = stream::listen(sys, at, BACKLOG)?;
             mark(sys, listener, 255)?;
-            self.listener = Some(listener);
+            self.listeners.insert(at, listener);
         }
         Ok(())
     }
@@ -95,7 +96,10 @@ impl Peers {
 
     /// Looks at all of them; true if anything has happened.
     pub(super) fn look(&mut self, sys: &mut Sys<'_, SimKernel>, daemon: &mut Daemon) -> bool {
-        let mut happened = self.accept(sys, daemon);
+        if self.accept(sys, daemon) {
+            return true;
+        }
+        let mut happened = false;
         let all: Vec<(usize, Way)> = self.links.keys().copied().collect();
         for at in all {
             happened |= self.look_at(sys, daemon, at);
@@ -104,11 +108,11 @@ impl Peers {
     }
 
     fn accept(&mut self, sys: &mut Sys<'_, SimKernel>, daemon: &mut Daemon) -> bool {
-        let Some(listener) = self.listener else { return false };
-        let mut happened = false;
-        while let Ok((stream, (remote, _))) = stream::accept(sys, listener) {
-            happened = true;
-            let local = stream.ends(sys).map_or(Ipv4Addr::UNSPECIFIED, |(local, _)| local.0);
+        let listeners: Vec<Sock> = self.listeners.values().copied().collect();
+        for listener in listeners {
+            // One at a time: what it leads to has to be done before the next one.
+            let Ok((stream, remote)) = stream::accept(sys, listener) else { continue };
+            let local = stream.ends(sys).map_or((Ipv4Addr::UNSPECIFIED, 0), |(local, _)| local);
             match daemon.incoming(local, remote) {
                 Some(proto) => {
                     let link = Link { stream, open: true, out: Vec::new() };
@@ -116,12 +120,15 @@ impl Peers {
                         // A socket that is gone shows when it is read.
                         let _ = mark(sys, stream.0, ttl);
                     }
-                    self.links.insert((proto, Way::Incoming), link);
+                    if let Some(old) = self.links.insert((proto, Way::Incoming), link) {
+                        old.stream.close(sys);
+                    }
                 }
                 None => stream.close(sys),
             }
+            return true;
         }
-        happened
+        false
     }
 
     fn look_at(&mut self, sys: &mut Sys<'_, SimKernel>, daemon: &mut Daemon, at: (usize, Way)) -> bool {

@@ -87,28 +87,29 @@ impl Bird {
                 _ => daemon.shutdown(),
             }
         }
-        if daemon.listens()
-            && let Err(errno) = self.peers.listen(sys)
-        {
-            let text = format!("BGP: Cannot open listening socket: {errno}");
-            log::write(sys, &self.options, daemon.config(), Class::Error, &text);
+        for at in daemon.listens() {
+            if let Err(errno) = self.peers.listen(sys, at) {
+                let text = format!("BGP: Cannot open listening socket: {errno}");
+                log::write(sys, &self.options, daemon.config(), Class::Error, &text);
+            }
         }
         daemon.set_ifaces(kernel::links(sys));
         self.kernel_routes(sys, daemon);
         for _ in 0..MAX_ROUNDS {
-            let mut happened = self.peers.look(sys, daemon);
+            let mut happened = false;
+            while let Some(output) = daemon.poll() {
+                happened = true;
+                if self.carry_out(sys, daemon, output) {
+                    return true;
+                }
+            }
+            happened |= self.peers.look(sys, daemon);
             happened |= self.control.look(sys, daemon, &self.options.config);
             let now = sys.now();
             if daemon.next_timer().is_some_and(|at| at <= now) {
                 daemon.on_timer(now);
                 self.kernel_routes(sys, daemon);
                 happened = true;
-            }
-            while let Some(output) = daemon.poll() {
-                happened = true;
-                if self.carry_out(sys, daemon, output) {
-                    return true;
-                }
             }
             if !happened {
                 break;

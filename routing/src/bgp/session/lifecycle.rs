@@ -25,6 +25,8 @@ pub enum Stop {
     Reconfigured,
     /// There were more routes than allowed; it pauses and begins anew.
     RouteLimit,
+    /// The same, of routes for the neighbour, who is only told of a reset.
+    ExportLimit,
 }
 
 impl Session {
@@ -107,6 +109,8 @@ impl Session {
         self.trace("Shutdown requested");
         if *why == Stop::RouteLimit {
             self.log(Level::Warning, "Route limit exceeded, shutting down");
+        }
+        if matches!(why, Stop::RouteLimit | Stop::ExportLimit) {
             self.store_error(None, LastError::RouteLimit);
             self.lengthen_startup_delay(now);
         } else {
@@ -119,6 +123,7 @@ impl Session {
             Stop::Deconfigured => ErrorCode::DECONFIGURED.into(),
             Stop::Reconfigured => ErrorCode::CONFIG_CHANGE.into(),
             Stop::RouteLimit => ErrorCode::TOO_MANY_PREFIXES.into(),
+            Stop::ExportLimit => ErrorCode::ADMIN_RESET.into(),
         };
         self.stop_conns(now, notification);
         self.settle(now);

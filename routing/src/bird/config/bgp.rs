@@ -18,6 +18,7 @@ pub(super) fn new() -> Bgp {
         interface: None,
         port: 179,
         local_port: 179,
+        strict_bind: false,
         check_link: false,
     }
 }
@@ -26,7 +27,7 @@ impl Parser {
     pub(super) fn bgp_option(&mut self, bgp: &mut Bgp) -> Result<()> {
         let Token::Key(word) = *self.peek() else {
             return match self.peek().clone() {
-                Token::Symbol(word) => self.bgp_symbol_option(bgp, &word),
+                Token::Symbol(word) => self.bgp_symbol_option(&word),
                 _ => self.unexpected(),
             };
         };
@@ -47,14 +48,13 @@ impl Parser {
         Ok(())
     }
 
-    fn bgp_symbol_option(&mut self, bgp: &mut Bgp, word: &str) -> Result<()> {
+    fn bgp_symbol_option(&mut self, word: &str) -> Result<()> {
         match word {
             "capabilities" => return self.error("Sessions without capabilities are not supported here"),
             "authentication" => return self.error("Authentication is not supported here"),
             "require" | "dynamic" | "advertise" => return self.error(format!("Option {word} is not supported here")),
             _ => {}
         }
-        let _ = bgp;
         self.unexpected()
     }
 
@@ -132,7 +132,9 @@ impl Parser {
             }
             "deterministic" => {
                 self.key("med")?;
-                peer.deterministic_med = self.switch()?;
+                if self.switch()? {
+                    return self.error("`deterministic med' is not supported here");
+                }
             }
             "interpret" => {
                 if !self.eat_symbol("communities") {
@@ -156,7 +158,7 @@ impl Parser {
                 if !self.eat_symbol("bind") {
                     return self.unexpected_but("BIND");
                 }
-                self.switch()?;
+                bgp.strict_bind = self.switch()?;
             }
             _ => {
                 self.back();
@@ -319,12 +321,12 @@ impl Parser {
     fn bgp_graceful(&mut self, peer: &mut PeerConfig) -> Result<()> {
         self.key("restart")?;
         if self.eat("time") {
-            self.number()?;
+            // The field has 12 bits.
+            peer.restart_time = (self.number()? & 0xfff) as u16;
         } else if self.eat_symbol("aware") {
             peer.graceful_restart = GracefulRestart::Aware;
         } else if self.switch()? {
-            // What a restart would keep is not kept here, so it is only spoken of as a helper would.
-            peer.graceful_restart = GracefulRestart::Aware;
+            peer.graceful_restart = GracefulRestart::On;
         } else {
             peer.graceful_restart = GracefulRestart::Off;
         }
@@ -416,6 +418,9 @@ impl Parser {
             return self.error("Remote AS number (or peer type) must be set");
         }
         let internal = bgp.peer.is_internal();
+        if bgp.strict_bind && bgp.peer.local.is_none() {
+            return self.error("Local address must be configured for strict bind");
+        }
         // An internal neighbour may be anywhere, an external one is next door.
         match bgp.multihop {
             Some(true) => {}

@@ -56,7 +56,7 @@ impl Parser {
             }
             Token::Key("debug") => {
                 self.next();
-                self.debug_mask()?;
+                self.no_traces_of_routes()?;
             }
             _ => match kind {
                 Kind::Bgp(bgp) => return self.bgp_channel_option(channel, bgp),

@@ -206,6 +206,10 @@ impl Parser {
             self.next();
             return Ok(Expr::Const(Value::Enum(*kind, *value)));
         }
+        if let Some((_, params)) = self.scope.function.clone().filter(|(own, _)| own == name) {
+            self.next();
+            return Ok(Expr::Again(self.arguments(name, params)?));
+        }
         match self.config.symbols.get(name).cloned() {
             Some(Symbol::Constant(value)) => {
                 self.next();
@@ -213,14 +217,24 @@ impl Parser {
             }
             Some(Symbol::Function(function)) => {
                 self.next();
-                self.call(function)
+                let arguments = self.arguments(name, function.params.len())?;
+                Ok(Expr::Call(function, arguments))
             }
             _ => self.unexpected(),
         }
     }
 
-    fn call(&mut self, function: std::sync::Arc<filter::Function>) -> Result<Expr> {
-        self.mark("(")?;
+    /// What is called by this name is a function.
+    pub(super) fn is_function(&self, name: &str) -> bool {
+        let itself = self.scope.function.as_ref().is_some_and(|(own, _)| own == name);
+        itself || matches!(self.config.symbols.get(name), Some(Symbol::Function(_)))
+    }
+
+    /// The arguments of a call: so many.
+    fn arguments(&mut self, name: &str, wanted: usize) -> Result<Vec<Expr>> {
+        if !self.eat_mark("(") {
+            return self.error(format!("Can't get value of symbol {name}"));
+        }
         let mut arguments = Vec::new();
         while !self.is_mark(")") {
             arguments.push(self.term()?);
@@ -228,12 +242,15 @@ impl Parser {
                 break;
             }
         }
-        self.mark_or_more(")")?;
-        let (wanted, got) = (function.params.len(), arguments.len());
-        if wanted != got {
-            return self.error(format!("Function '{}' expects {wanted} arguments, got {got} arguments", function.name));
+        if !self.is_mark(")") {
+            return self.unexpected();
         }
-        Ok(Expr::Call(function, arguments))
+        let got = arguments.len();
+        if wanted != got {
+            return self.error(format!("Function '{name}' expects {wanted} arguments, got {got} arguments"));
+        }
+        self.next();
+        Ok(arguments)
     }
 
     /// `(x)`, `(a, b)`, `(a, b, c)`, `(rt, a, b)`

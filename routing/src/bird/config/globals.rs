@@ -169,9 +169,17 @@ impl Parser {
     /// `[declarations] { statements }`
     pub(super) fn filter_body(&mut self, name: &str) -> Result<Arc<filter::Function>> {
         let outer = core::mem::take(&mut self.scope);
-        let done = self.declarations().and_then(|()| self.block());
+        let done = self.declarations().and_then(|()| self.body());
         let scope = core::mem::replace(&mut self.scope, outer);
         Ok(Arc::new(filter::Function { name: name.to_owned(), params: Vec::new(), vars: scope.vars, body: done? }))
+    }
+
+    /// The block behind a route by hand.
+    pub(super) fn route_body(&mut self) -> Result<Arc<filter::Function>> {
+        let outer = core::mem::take(&mut self.scope);
+        let done = self.statements();
+        let scope = core::mem::replace(&mut self.scope, outer);
+        Ok(Arc::new(filter::Function { name: String::new(), params: Vec::new(), vars: scope.vars, body: done? }))
     }
 
     fn function(&mut self) -> Result<()> {
@@ -187,8 +195,9 @@ impl Parser {
         }
         self.mark(")")?;
         let params = self.scope.vars.clone();
+        self.scope.function = Some((name.clone(), params.len()));
         self.declarations()?;
-        let body = self.block()?;
+        let body = self.body()?;
         let scope = core::mem::take(&mut self.scope);
         let function = filter::Function { name: name.clone(), params, vars: scope.vars, body };
         self.config.symbols.insert(name, Symbol::Function(Arc::new(function)));
@@ -199,9 +208,8 @@ impl Parser {
     fn debug_line(&mut self) -> Result<()> {
         self.next();
         match self.next() {
-            Token::Key("protocols" | "channels" | "tables") => {
-                self.debug_mask()?;
-            }
+            Token::Key("protocols") => self.debug = self.debug_mask()?,
+            Token::Key("channels" | "tables") => self.no_traces_of_routes()?,
             Token::Symbol(word) if word == "commands" => {
                 self.number()?;
             }
@@ -234,6 +242,11 @@ impl Parser {
         }
         self.mark("}")?;
         Ok(true)
+    }
+
+    /// `debug` of channels and tables: only protocols tell what they do.
+    pub(super) fn no_traces_of_routes(&mut self) -> Result<()> {
+        if self.debug_mask()? { self.error("Traces of channels and tables are not supported here") } else { Ok(()) }
     }
 
     /// `graceful restart wait 240`: how long recovery may take. Nothing recovers here.

@@ -266,6 +266,9 @@ fn include(
     if cursor.word()? != Token::Mark(";") {
         return fail("Include directive ends with a semicolon".into());
     }
+    if name.contains(['*', '?', '[']) {
+        return fail("Wildcards in include are not supported here".into());
+    }
     if depth >= MAX_INCLUDE_DEPTH {
         return fail("Max include depth reached".into());
     }

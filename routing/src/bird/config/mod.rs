@@ -23,7 +23,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use ipnet::Ipv4Net;
 
-use super::filter::{Filter, Function, Stmt, Value};
+use super::filter::{Filter, Function, Value};
 use super::route::Dest;
 use crate::bgp::config::PeerConfig;
 use lexer::{Place, Read};
@@ -226,7 +226,7 @@ pub struct StaticRoute {
     /// What it does.
     pub target: StaticTarget,
     /// Statements that are carried out for it.
-    pub body: Vec<Stmt>,
+    pub body: Option<Arc<Function>>,
 }
 
 /// What a route by hand does.
@@ -364,6 +364,8 @@ pub struct Bgp {
     pub port: u16,
     /// The own port.
     pub local_port: u16,
+    /// `strict bind`: listens only at the own address.
+    pub strict_bind: bool,
     /// `check link`
     pub check_link: bool,
 }

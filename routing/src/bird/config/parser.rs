@@ -18,8 +18,12 @@ pub(super) type Result<T> = core::result::Result<T, Error>;
 pub(super) struct Scope {
     /// The names that can be seen, the latest last.
     pub(super) names: Vec<(String, usize, Type)>,
+    /// Which of them are of the block that is being read: inner ones may have the name of an outer one.
+    pub(super) begin: usize,
     /// The types of all variables.
     pub(super) vars: Vec<Type>,
+    /// The function that is being read, with the number of its arguments: it may call itself.
+    pub(super) function: Option<(String, usize)>,
 }
 
 pub(super) struct Parser {
@@ -32,6 +36,10 @@ pub(super) struct Parser {
     pub(super) chain: usize,
     /// The file is in the language of BIRD 1: protocols have no channels, but what stood in the only one.
     pub(super) bird1: bool,
+    /// The device protocol was there.
+    pub(super) device: bool,
+    /// `debug protocols`: for those that follow.
+    pub(super) debug: bool,
     /// How many protocols of each kind had no name.
     pub(super) unnamed: std::collections::BTreeMap<&'static str, u32>,
 }
@@ -43,7 +51,7 @@ impl Parser {
         config.symbols.insert("master6".into(), Symbol::Table);
         let (scope, unnamed) = Default::default();
         let bird1 = super::bird1::is_bird1(&words);
-        Parser { words, at: 0, config, scope, nesting: 0, chain: 0, bird1, unnamed }
+        Parser { words, at: 0, config, scope, nesting: 0, chain: 0, bird1, device: false, debug: false, unnamed }
     }
 
     /// With the names of another configuration: for what is typed at a running daemon.

@@ -23,7 +23,7 @@ impl Parser {
             disabled: false,
             description: None,
             router_id: None,
-            debug: false,
+            debug: self.debug,
             channel: None,
             kind,
         };
@@ -59,7 +59,12 @@ impl Parser {
 
     fn kind(&mut self) -> Result<Option<Kind>> {
         let kind = match self.peek() {
-            Token::Key("device") => Kind::Device { scan: 60 },
+            Token::Key("device") => {
+                if core::mem::replace(&mut self.device, true) {
+                    return self.error("Kernel device protocol already defined");
+                }
+                Kind::Device { scan: 60 }
+            }
             Token::Key("direct") => Kind::Direct { interfaces: Vec::new(), check_link: false },
             Token::Key("kernel") => {
                 let table = 254;
@@ -159,7 +164,6 @@ impl Parser {
     }
 
     fn own_option(&mut self, protocol: &mut Protocol) -> Result<()> {
-        let has_channel = protocol.channel.is_some();
         match &mut protocol.kind {
             Kind::Device { scan } => match self.peek() {
                 Token::Key("scan") => {
@@ -184,7 +188,7 @@ impl Parser {
             Kind::Kernel(kernel) => self.kernel_option(kernel),
             Kind::Static { routes, check_link, igp_table } => match self.peek() {
                 Token::Key("route") => {
-                    let route = self.static_route(has_channel)?;
+                    let route = self.static_route()?;
                     routes.push(route);
                     Ok(())
                 }
@@ -257,6 +261,7 @@ impl Parser {
             Token::Key("graceful") => {
                 self.next();
                 self.key("restart")?;
+                // It only says what happens after `bird -R`, which is refused.
                 self.switch()?;
             }
             _ => return self.unexpected(),
@@ -297,7 +302,7 @@ impl Parser {
         }
     }
 
-    fn static_route(&mut self, has_channel: bool) -> Result<StaticRoute> {
+    fn static_route(&mut self) -> Result<StaticRoute> {
         self.next();
         let net = self.prefix()?;
         let target = match self.peek().clone() {
@@ -311,8 +316,7 @@ impl Parser {
             Token::Key("prohibit") => self.nowhere(Dest::Prohibit),
             _ => return self.error("Unexpected or missing nexthop/type"),
         };
-        let _ = has_channel;
-        let body = if self.is_mark("{") { self.block()? } else { Vec::new() };
+        let body = if self.is_mark("{") { Some(self.route_body()?) } else { None };
         Ok(StaticRoute { net, target, body })
     }
 

@@ -31,10 +31,10 @@ impl Parser {
             Token::Symbol(name) if Attr::find(&name).is_none() && !keywords::is_reserved(&name) => name,
             _ => return self.unexpected(),
         };
-        if self.scope.names.iter().any(|(n, ..)| *n == name) {
+        self.next();
+        if self.scope.names.iter().skip(self.scope.begin).any(|(n, ..)| *n == name) {
             return self.error(format!("Symbol '{name}' already defined"));
         }
-        self.next();
         self.scope.names.push((name, self.scope.vars.len(), kind));
         self.scope.vars.push(kind);
         Ok(())
@@ -60,10 +60,23 @@ impl Parser {
         })
     }
 
-    /// `{ statements }`
-    pub(super) fn block(&mut self) -> Result<Vec<Stmt>> {
-        self.mark_or_more("{")?;
+    /// `{ statements }`, with names of its own.
+    fn block(&mut self) -> Result<Vec<Stmt>> {
+        self.scoped(Self::body)
+    }
+
+    fn scoped<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let seen = self.scope.names.len();
+        let outer = core::mem::replace(&mut self.scope.begin, seen);
+        let done = inner(self);
+        self.scope.names.truncate(seen);
+        self.scope.begin = outer;
+        done
+    }
+
+    /// `{ statements }` of a filter or function: its names stand beside the arguments.
+    pub(super) fn body(&mut self) -> Result<Vec<Stmt>> {
+        self.mark_or_more("{")?;
         let mut body = Vec::new();
         while !self.eat_mark("}") {
             if self.type_word().is_some() {
@@ -72,7 +85,18 @@ impl Parser {
                 body.push(self.statement()?);
             }
         }
-        self.scope.names.truncate(seen);
+        Ok(body)
+    }
+
+    /// `{ statements }` of a route by hand, which declare nothing.
+    pub(super) fn statements(&mut self) -> Result<Vec<Stmt>> {
+        self.mark_or_more("{")?;
+        let mut body = Vec::new();
+        while !self.eat_mark("}") {
+            if !self.eat_mark(";") {
+                body.push(self.statement()?);
+            }
+        }
         Ok(body)
     }
 
@@ -171,9 +195,7 @@ impl Parser {
                     Ok(StmtKind::Assign(slot, value))
                 }
                 None if Attr::find(&name).is_some() => self.attribute_statement(),
-                None if matches!(self.config.symbols.get(&name), Some(Symbol::Function(_))) => {
-                    Ok(StmtKind::Call(self.term()?))
-                }
+                None if self.is_function(&name) => Ok(StmtKind::Call(self.term()?)),
                 None => self.unexpected(),
             },
             Token::Key(word) if Attr::find(word).is_some() => self.attribute_statement(),
@@ -239,15 +261,23 @@ impl Parser {
         while !self.eat_mark("}") {
             let set = if self.eat("else") { None } else { Some(std::sync::Arc::new(self.case_set()?)) };
             self.mark_or_more(":")?;
-            let mut body = Vec::new();
-            while !self.is_mark("}") && !self.begins_arm() {
-                body.push(self.statement()?);
-            }
-            arms.push((set, body));
+            arms.push((set, self.scoped(Self::arm)?));
         }
         // Whatever its place, `else` is asked last.
         arms.sort_by_key(|(set, _)| set.is_none());
         Ok(StmtKind::Case(what, arms))
+    }
+
+    fn arm(&mut self) -> Result<Vec<Stmt>> {
+        let mut body = Vec::new();
+        while !self.is_mark("}") && !self.begins_arm() {
+            if self.type_word().is_some() {
+                self.local_variable(&mut body)?;
+            } else {
+                body.push(self.statement()?);
+            }
+        }
+        Ok(body)
     }
 
     fn begins_arm(&self) -> bool {

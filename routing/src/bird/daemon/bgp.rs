@@ -1,5 +1,6 @@
 //! The glue to the sessions of BGP.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ impl Daemon {
         self.set_state(index, State::Start);
         self.with_session(index, |session, now| session.start(now));
         self.check_neighbor(index);
+        self.with_session(index, |session, _| session.neighbor_missing());
     }
 
     pub(super) fn stop_bgp(&mut self, index: usize, why: &Stop) {
@@ -64,19 +66,29 @@ impl Daemon {
         }
     }
 
-    /// Who may have opened a connection from `remote` to `local`: the protocol's number if it is welcome.
-    pub fn incoming(&mut self, local: Ipv4Addr, remote: Ipv4Addr) -> Option<usize> {
+    /// Who may have opened a connection from `remote` to `local`, addresses and ports: the protocol's number if it is
+    /// welcome. To be asked when all outputs have been carried out. What was the protocol's connection of that way before
+    /// is closed by whoever keeps the new one.
+    pub fn incoming(&mut self, (local, own_port): (Ipv4Addr, u16), (remote, port): (Ipv4Addr, u16)) -> Option<usize> {
         let meant = |proto: &super::Proto| match &proto.conf.kind {
             Kind::Bgp(bgp) => {
-                proto.is_wanted() && bgp.peer.neighbor == remote && bgp.peer.local.is_none_or(|addr| addr == local)
+                let addressed = bgp.peer.local.is_none_or(|addr| addr == local) && bgp.local_port == own_port;
+                proto.is_wanted() && bgp.peer.neighbor == remote && addressed
             }
             _ => false,
         };
         let Some(index) = self.protos.iter().position(meant) else {
-            self.log(Class::Warning, format!("BGP: Unexpected connect from unknown address {remote}"));
+            self.log(Class::Warning, format!("BGP: Unexpected connect from unknown address {remote} (port {port})"));
             return None;
         };
         let accepted = self.with_session(index, |session, now| session.accept(now, local))?;
+        if self.protos[index].debug {
+            let word = if accepted { "accepted" } else { "rejected" };
+            let name = self.protos[index].conf.name.clone();
+            self.log(Class::Trace, format!("{name}: Incoming connection from {remote} (port {port}) {word}"));
+        }
+        // A neighbour that has restarted: what is said of its old connection must not close the new one.
+        self.retract(&Output::Close(index, Way::Incoming));
         accepted.then_some(index)
     }
 
@@ -221,14 +233,16 @@ impl Daemon {
         }
         let link =
             self.link_towards(next_hop, bgp.interface.as_deref()).map(|(iface, _)| (iface.index, iface.name.clone()));
-        match link.filter(|_| !self.is_own(next_hop)) {
+        let own = self.is_own(next_hop);
+        match link.filter(|_| !own) {
             Some((iface, name)) => {
                 route.nexthops = vec![Self::hop(iface, &name, Some(next_hop))];
                 self.update(index, net, Some(route));
             }
             None => {
                 let name = self.protos[index].conf.name.clone();
-                self.log(Class::Remote, format!("{name}: Invalid NEXT_HOP attribute"));
+                let why = if own { "is local" } else { "not directly reachable" };
+                self.log(Class::Remote, format!("{name}: Invalid NEXT_HOP attribute - address {next_hop} {why}"));
                 self.log(Class::Remote, format!("{name}: Invalid route {net} withdrawn"));
                 self.update(index, net, None);
             }
@@ -277,6 +291,7 @@ impl Daemon {
     pub(super) fn reload_channel(&mut self, index: usize, inward: bool, outward: bool) -> bool {
         let mut done = true;
         if inward {
+            self.forget_import_limits(index);
             match self.protos[index].session.as_mut() {
                 Some(session) => done = session.request_refresh(),
                 None => {
@@ -298,8 +313,15 @@ impl Daemon {
         self.protos.get(index)?.session.as_ref().map(|session| session.config().ttl())
     }
 
-    /// Whether anybody may connect.
-    pub fn listens(&self) -> bool {
-        self.protos.iter().any(|proto| !proto.gone && matches!(proto.conf.kind, Kind::Bgp(_)))
+    /// Where neighbours may connect to: addresses, perhaps any, and ports.
+    pub fn listens(&self) -> BTreeSet<(Ipv4Addr, u16)> {
+        let place = |proto: &super::Proto| match &proto.conf.kind {
+            Kind::Bgp(bgp) if !proto.gone => {
+                let own = bgp.peer.local.filter(|_| bgp.strict_bind);
+                Some((own.unwrap_or(Ipv4Addr::UNSPECIFIED), bgp.local_port))
+            }
+            _ => None,
+        };
+        self.protos.iter().filter_map(place).collect()
     }
 }

@@ -65,7 +65,7 @@ impl Daemon {
     /// A protocol with other options, or the same: some are taken as it runs, for others it begins anew. True if it has
     /// to stop for it (`proto_reconfigure`).
     fn reconfigure_proto(&mut self, index: usize, conf: Protocol, soft: bool) -> bool {
-        if !can_go_on(&self.protos[index].conf, &conf) {
+        if !can_go_on(&self.protos[index].conf, &conf) || self.has_another_id(index, &conf) {
             return self.restart_with(index, conf);
         }
         let (name, disabled) = (conf.name.clone(), conf.disabled);
@@ -81,6 +81,7 @@ impl Daemon {
                 return stops;
             }
         }
+        self.verify_limits(index);
         let reloaded = self.reconfigure_channel(index, old.channel.as_ref(), soft);
         self.refresh_local(index);
         if reloaded {
@@ -88,6 +89,12 @@ impl Daemon {
         }
         let conf = self.protos[index].conf.clone();
         self.restart_with(index, conf)
+    }
+
+    /// Neighbours know the router id of before (`bgp_reconfigure`).
+    fn has_another_id(&self, index: usize, conf: &Protocol) -> bool {
+        let id = conf.router_id.unwrap_or(self.router_id);
+        self.protos[index].session.as_ref().is_some_and(|session| session.config().router_id != id)
     }
 
     /// Filters and preference of a channel that is up (`channel_reconfigure`). False if the neighbour cannot tell its

@@ -1,7 +1,7 @@
 //! Protocols that need no neighbour: direct and static; and what a change of the links means for all.
 
 use core::net::Ipv4Addr;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use hopwise_sim_core::Duration;
 
@@ -10,7 +10,7 @@ use super::proto::State;
 use super::{Daemon, RTPROT_BIRD};
 use crate::bgp::session::Stop;
 use crate::bird::config::{Kind, StaticRoute, StaticTarget};
-use crate::bird::filter::{self, Filter, Function};
+use crate::bird::filter::{self, Filter};
 use crate::bird::log::Class;
 use crate::bird::route::{Dest, NextHop, Route, Source};
 
@@ -95,8 +95,9 @@ impl Daemon {
             return;
         };
         let mine = self.tables[table].iter().filter(|(_, r)| r.iter().any(|r| r.proto == index)).map(|(net, _)| net);
-        let gone: Vec<_> = mine.filter(|net| !routes.iter().any(|route| route.net == *net)).collect();
-        self.protos[index].channel.told.retain(|net, _| routes.iter().any(|route| route.net == *net));
+        let wanted: BTreeSet<_> = routes.iter().map(|route| route.net).collect();
+        let gone: Vec<_> = mine.filter(|net| !wanted.contains(net)).collect();
+        self.protos[index].channel.told.retain(|net, _| wanted.contains(net));
         for net in gone {
             self.update(index, net, None);
         }
@@ -142,10 +143,8 @@ impl Daemon {
                 route.nexthops = hops;
             }
         }
-        if !conf.body.is_empty() {
-            let function =
-                Function { name: String::new(), params: Vec::new(), vars: Vec::new(), body: conf.body.clone() };
-            let filter = Filter { name: None, body: Arc::new(function) };
+        if let Some(body) = conf.body.clone() {
+            let filter = Filter { name: None, body };
             // It neither accepts nor rejects; what it has done counts.
             let _ = filter::run(&filter, &mut route);
         }

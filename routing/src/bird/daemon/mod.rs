@@ -1,13 +1,15 @@
 //! The daemon: tables, protocols and what moves routes between them. No I/O: it is told what happens and gives [`Output`]s.
 //!
 //! One file per subject: [`iface`] what is known of links, [`proto`] the state of a protocol, `rib` how routes enter tables
-//! and leave them again, `local` the protocols that need no neighbour, `bgp` the glue to the sessions, `recursive` next hops
+//! and leave them again, `local` the protocols that need no neighbour, `bgp` the glue to the sessions, `limits` how many routes
+//! a channel takes, `recursive` next hops
 //! that a table resolves, `config` what a new configuration changes.
 
 mod bgp;
 mod config;
 pub mod iface;
 mod kernel;
+mod limits;
 mod local;
 pub mod proto;
 mod recursive;
@@ -183,6 +185,11 @@ impl Daemon {
 
     pub(super) fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
+    }
+
+    /// Takes outputs back that nobody has carried out yet.
+    pub(super) fn retract(&mut self, output: &Output) {
+        self.outputs.retain(|other| other != output);
     }
 
     pub(super) const fn seed(&self) -> u64 {

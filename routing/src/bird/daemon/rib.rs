@@ -5,10 +5,11 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 
 use super::Daemon;
+use super::limits::{EXPORT, IMPORT, RECEIVE};
 use super::proto::State;
 use crate::bgp::config::Peer;
 use crate::bgp::decision::{self, Candidate};
-use crate::bird::config::{Kind, LimitAction, Policy};
+use crate::bird::config::{Kind, Policy};
 use crate::bird::filter;
 use crate::bird::log::Class;
 use crate::bird::route::{Dest, NextHop, Route, Source};
@@ -50,16 +51,39 @@ impl Daemon {
             }
             return;
         }
-        if new.is_some() && had.is_none() && self.limit_reached(proto) {
-            return;
-        }
-        if let Some(route) = &new {
-            self.protos[proto].channel.import[0].accepted += u32::from(!route.filtered);
-        } else if !filtered_is_withdrawn {
-            self.protos[proto].channel.import[1].accepted += 1;
-        }
+        let had = had.map(|route| !route.filtered);
+        let Some(new) = self.within_limits(proto, new, had, conf.keep_filtered) else { return };
         let new = new.map(|route| self.resolved(route));
         self.replace(table, net, proto, new);
+    }
+
+    /// What the limits leave of a change; `None` if nothing. `had`: there was a route, and the filter had wanted it.
+    fn within_limits(
+        &mut self,
+        proto: usize,
+        mut new: Option<Route>,
+        had: Option<bool>,
+        keep: bool,
+    ) -> Option<Option<Route>> {
+        let wanted = new.as_ref().is_some_and(|route| !route.filtered);
+        if new.is_some() && had.is_none() && self.is_full(proto, RECEIVE) {
+            self.protos[proto].channel.import[0].ignored += 1;
+            return None;
+        }
+        if wanted && had != Some(true) && self.is_full(proto, IMPORT) {
+            self.protos[proto].channel.import[0].ignored += 1;
+            // It is as if the filter did not want it.
+            new = new.filter(|_| keep).map(|route| Route { filtered: true, ..route });
+            return (new.is_some() || had.is_some()).then_some(new);
+        }
+        let [updates, withdraws] = &mut self.protos[proto].channel.import;
+        let count = match (wanted, had) {
+            (true, _) => &mut updates.accepted,
+            (false, Some(true)) => &mut withdraws.accepted,
+            (false, _) => &mut withdraws.ignored,
+        };
+        *count += 1;
+        Some(new)
     }
 
     fn unstale(&mut self, table: usize, net: Ipv4Net, proto: usize) {
@@ -70,31 +94,6 @@ impl Daemon {
             false
         };
         self.tables[table].revise(mine, |_, _| false);
-    }
-
-    /// Whether one more imported route is too many.
-    fn limit_reached(&mut self, proto: usize) -> bool {
-        let channel = self.protos[proto].conf.channel.as_ref();
-        let Some((limit, action)) = channel.and_then(|c| c.limits[1]) else { return false };
-        if self.protos[proto].channel.imported < limit {
-            return false;
-        }
-        let name = self.protos[proto].conf.name.clone();
-        if !core::mem::replace(&mut self.protos[proto].channel.hit[1], true) {
-            let text = format!("Protocol {name} hits route import limit ({limit}), action: {}", action.name());
-            self.log(Class::Warning, text);
-            match action {
-                LimitAction::Restart => self.limit_stop(proto, false),
-                LimitAction::Disable => self.limit_stop(proto, true),
-                LimitAction::Warn | LimitAction::Block => {}
-            }
-        }
-        action != LimitAction::Warn
-    }
-
-    fn limit_stop(&mut self, proto: usize, disable: bool) {
-        self.protos[proto].disabled |= disable;
-        self.stop_proto(proto, &crate::bgp::session::Stop::RouteLimit);
     }
 
     /// Changes a table and tells everybody.
@@ -158,6 +157,10 @@ impl Daemon {
         match (&new, &known) {
             (None, None) => return,
             (Some(new), Some(known)) if new.same(known) && !refresh => return,
+            (Some(_), None) if self.is_full(index, EXPORT) => {
+                self.protos[index].channel.export[0].rejected += 1;
+                return;
+            }
             _ => {}
         }
         self.protos[index].channel.export[usize::from(new.is_none())].accepted += 1;

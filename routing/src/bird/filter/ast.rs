@@ -135,6 +135,8 @@ pub enum Expr {
     Ec(u16, Box<Expr>, Box<Expr>),
     /// `f(...)`
     Call(Arc<Function>, Vec<Expr>),
+    /// A call of the function that this stands in.
+    Again(Vec<Expr>),
     /// A mask with numbers that are computed.
     Mask(Vec<MaskPart>),
 }

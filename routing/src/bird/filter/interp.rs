@@ -47,8 +47,15 @@ type Result<T> = core::result::Result<T, RuntimeError>;
 /// # Errors
 /// What only shows when it runs: values of the wrong type.
 pub fn run(filter: &Filter, route: &mut Route) -> Result<Outcome> {
-    let mut machine =
-        Machine { route: Some(route), printed: Vec::new(), line: String::new(), steps: 0, deep: 0, at: 0 };
+    let mut machine = Machine {
+        route: Some(route),
+        printed: Vec::new(),
+        line: String::new(),
+        steps: 0,
+        deep: 0,
+        at: 0,
+        current: None,
+    };
     let flow = machine.body(&filter.body, Vec::new(), 0)?;
     if !machine.line.is_empty() {
         let line = core::mem::take(&mut machine.line);
@@ -69,7 +76,8 @@ pub fn run(filter: &Filter, route: &mut Route) -> Result<Outcome> {
 /// # Errors
 /// As [`run`].
 pub fn evaluate(expr: &Expr, line: u32) -> Result<Value> {
-    let mut machine = Machine { route: None, printed: Vec::new(), line: String::new(), steps: 0, deep: 0, at: line };
+    let mut machine =
+        Machine { route: None, printed: Vec::new(), line: String::new(), steps: 0, deep: 0, at: line, current: None };
     machine.value(expr, &mut [], 0)
 }
 
@@ -82,6 +90,8 @@ struct Machine<'a> {
     /// How many statements and values are being computed.
     deep: usize,
     at: u32,
+    /// The function that runs.
+    current: Option<Arc<Function>>,
 }
 
 impl Machine<'_> {
@@ -89,12 +99,15 @@ impl Machine<'_> {
         Err(RuntimeError { line: self.at, text: text.into() })
     }
 
-    fn body(&mut self, function: &Function, arguments: Vec<Value>, depth: usize) -> Result<Flow> {
+    fn body(&mut self, function: &Arc<Function>, arguments: Vec<Value>, depth: usize) -> Result<Flow> {
         let mut frame: Vec<Value> = function.vars.iter().map(|kind| Value::empty(*kind)).collect();
         for (slot, argument) in frame.iter_mut().zip(arguments) {
             *slot = argument;
         }
-        self.block(&function.body, &mut frame, depth)
+        let outer = self.current.replace(function.clone());
+        let flow = self.block(&function.body, &mut frame, depth);
+        self.current = outer;
+        flow
     }
 
     fn block(&mut self, body: &[Stmt], frame: &mut [Value], depth: usize) -> Result<Flow> {
@@ -183,13 +196,8 @@ impl Machine<'_> {
             }
             StmtKind::Return(expr) => Ok(Flow::Return(self.value(expr, frame, depth)?)),
             StmtKind::Call(expr) => {
-                if let Expr::Call(function, arguments) = expr {
-                    return match self.call(function, arguments, frame, depth)? {
-                        Flow::End(accepted) => Ok(Flow::End(accepted)),
-                        _ => Ok(Flow::Next),
-                    };
-                }
-                self.value(expr, frame, depth).map(|_| Flow::Next)
+                let flow = self.called(expr, frame, depth)?;
+                Ok(if let Flow::End(accepted) = flow { Flow::End(accepted) } else { Flow::Next })
             }
         }
     }
@@ -222,7 +230,25 @@ impl Machine<'_> {
         }
     }
 
-    fn call(&mut self, function: &Function, arguments: &[Expr], frame: &mut [Value], depth: usize) -> Result<Flow> {
+    /// Where a call has led. What is no call has a value that nobody wants.
+    fn called(&mut self, expr: &Expr, frame: &mut [Value], depth: usize) -> Result<Flow> {
+        match expr {
+            Expr::Call(function, arguments) => self.call(function, arguments, frame, depth),
+            Expr::Again(arguments) => match self.current.clone() {
+                Some(function) => self.call(&function, arguments, frame, depth),
+                None => self.fail("There is no function to call again"),
+            },
+            _ => self.value(expr, frame, depth).map(|_| Flow::Next),
+        }
+    }
+
+    fn call(
+        &mut self,
+        function: &Arc<Function>,
+        arguments: &[Expr],
+        frame: &mut [Value],
+        depth: usize,
+    ) -> Result<Flow> {
         self.step()?;
         if depth >= MAX_DEPTH {
             return self.fail("Call stack overflow");
@@ -290,25 +316,32 @@ impl Machine<'_> {
                     Err(text) => return self.fail(text),
                 }
             }
-            Expr::Call(function, arguments) => match self.call(function, arguments, frame, depth)? {
-                Flow::Return(value) => value,
-                Flow::Next => Value::Void,
-                Flow::End(_) => return self.fail("Can't return from filter inside an expression"),
-            },
-            Expr::Mask(parts) => {
-                let mut mask = Vec::new();
-                for part in parts {
-                    mask.push(match part {
-                        MaskPart::Item(item) => item.clone(),
-                        MaskPart::Expr(expr) => {
-                            let n = self.number(expr, frame, depth)?;
-                            MaskItem::Range(n, n)
-                        }
-                    });
-                }
-                Value::Mask(Arc::new(mask))
-            }
+            Expr::Call(..) | Expr::Again(_) => return self.returned(expr, frame, depth),
+            Expr::Mask(parts) => return self.mask(parts, frame, depth),
         })
+    }
+
+    fn mask(&mut self, parts: &[MaskPart], frame: &mut [Value], depth: usize) -> Result<Value> {
+        let mut mask = Vec::new();
+        for part in parts {
+            mask.push(match part {
+                MaskPart::Item(item) => item.clone(),
+                MaskPart::Expr(expr) => {
+                    let n = self.number(expr, frame, depth)?;
+                    MaskItem::Range(n, n)
+                }
+            });
+        }
+        Ok(Value::Mask(Arc::new(mask)))
+    }
+
+    /// What a call is worth.
+    fn returned(&mut self, expr: &Expr, frame: &mut [Value], depth: usize) -> Result<Value> {
+        match self.called(expr, frame, depth)? {
+            Flow::Return(value) => Ok(value),
+            Flow::Next => Ok(Value::Void),
+            Flow::End(_) => self.fail("Can't return from filter inside an expression"),
+        }
     }
 
     fn method(&self, value: &Value, method: Method, argument: Option<&Value>) -> Result<Value> {

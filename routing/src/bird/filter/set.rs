@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::value::{EnumKind, Value};
+use super::value::Value;
 use crate::attrs::{AsPath, SegmentKind};
 
 /// An element's place in an order: sets hold ranges of these.
@@ -198,9 +198,4 @@ pub fn mask_matches(mask: &[MaskItem], path: &AsPath) -> bool {
         reached = next;
     }
     reached.last() == Some(&true)
-}
-
-/// The kind of enumeration that a key is of.
-pub const fn enum_key(kind: EnumKind) -> u8 {
-    6 + kind as u8
 }
