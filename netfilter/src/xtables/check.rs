@@ -34,7 +34,8 @@ pub(super) fn check_chain_name(name: &str) -> Done {
         return problem(format!("chain name not allowed to start with `{first}'"));
     }
     // No name at all is that of the target that a rule without `-j` has.
-    if name.is_empty() || Target::standard(name).is_some() || targets::find(name).is_some() || targets::is_absent(name) {
+    if name.is_empty() || Target::standard(name).is_some() || targets::find(name).is_some() || targets::is_absent(name)
+    {
         return problem("chain name may not clash with target name");
     }
     if name.contains(|c: char| c.is_ascii_whitespace()) {
