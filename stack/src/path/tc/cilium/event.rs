@@ -86,6 +86,8 @@ pub enum Reason {
     FragmentNotFound,
     /// What came out of a tunnel claims to be this node.
     InvalidIdentity,
+    /// Masquerading cannot translate it.
+    NatUnsupported,
     /// The kernel has no route.
     NoFib,
     /// No port is free for masquerading.
@@ -108,6 +110,7 @@ impl Reason {
             Reason::FragmentNotFound => "First logical datagram fragment not found",
             Reason::InvalidIdentity => "Invalid identity",
             Reason::NatNoMapping => "No mapping for NAT masquerade",
+            Reason::NatUnsupported => "Unsupported protocol for NAT masquerade",
             Reason::NoFib => "FIB lookup failed",
             Reason::PolicyDeny => "Policy denied by denylist",
         }

@@ -82,7 +82,7 @@ impl Run<'_, '_> {
         }
         // What answers somebody who knows the pod by its own address keeps it.
         let answers = self.maps.ct.contains(&Key { tuple: tuple.reversed(), made: Made::In });
-        if answers || tuple.related || !nat::can_translate(tuple.protocol) {
+        if answers || tuple.related || !nat::may_translate(self.packet.data(), tuple.protocol)? {
             return Ok(());
         }
         let port = self.maps.nat.leave(tuple, rule.address).ok_or(Reason::NatNoMapping)?;

@@ -8,9 +8,11 @@ use hopwise_netfilter::conntrack::{self, End};
 use hopwise_netfilter::nat::{Manip, manip};
 use hopwise_protocols::wire::FromBytes;
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
+use hopwise_protocols::wire::icmp::{ICMP_ECHO, ICMP_ECHOREPLY};
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP};
 
 use super::ct::{CtMap, Key, LIFETIME_OTHER, LIFETIME_TCP, Made, Tuple};
+use super::event::Reason;
 
 /// The ports that are given out (`NODEPORT_PORT_MIN_NAT` and up).
 const FIRST_PORT: u16 = 32_768;
@@ -134,6 +136,23 @@ fn answer_to(tuple: Tuple, address: Ipv4Addr, port: u16) -> Tuple {
 /// Whether packets of a protocol can be translated.
 pub const fn can_translate(protocol: u8) -> bool {
     matches!(protocol, IPPROTO_ICMP | IPPROTO_TCP | IPPROTO_UDP)
+}
+
+/// Whether a packet can be translated. Of ICMP only echo requests can; their answers go as they are, everything else dies
+/// (`snat_v4_nat`).
+///
+/// # Errors
+/// It dies.
+pub fn may_translate(frame: &[u8], protocol: u8) -> Result<bool, Reason> {
+    let header = super::frame::ip_of(frame).ok_or(Reason::Invalid)?;
+    if protocol != IPPROTO_ICMP || header.fragment_offset() != 0 {
+        return Ok(can_translate(protocol));
+    }
+    match frame.get(ETH_HLEN + header.header_len()) {
+        Some(&ICMP_ECHO) => Ok(true),
+        Some(&ICMP_ECHOREPLY) => Ok(false),
+        _ => Err(Reason::NatUnsupported),
+    }
 }
 
 /// Writes an address and a port (of ICMP: the identifier) into a frame, and corrects the checksums. `None`: the frame is too

@@ -195,6 +195,13 @@ fn the_ports_of_the_node_are_its_own() {
 }
 
 #[test]
+fn of_icmp_only_echo_requests_are_translated() {
+    let ask = |kind: u8| nat::may_translate(&frame(1, &[kind, 0, 0, 0, 0, 1, 0, 1]), 1);
+    assert_eq!([ask(8), ask(0)], [Ok(true), Ok(false)]);
+    assert_eq!([ask(13), ask(17)], [Err(super::event::Reason::NatUnsupported); 2]);
+}
+
+#[test]
 fn reasons_have_the_words_of_the_monitor() {
     assert_eq!(super::event::Reason::NatNoMapping.text(), "No mapping for NAT masquerade");
     assert_eq!(super::event::Reason::FragmentNotFound.text(), "First logical datagram fragment not found");
