@@ -9,6 +9,7 @@ use hopwise_protocols::wire::ethernet::{self, ETH_P_ARP, ETH_P_IP};
 use hopwise_protocols::wire::{ArpPacket, IntoBytes, MacAddr, icmp, ipv4};
 use hopwise_sim_core::{Detail, DropReason, IfIndex, NsId};
 use hopwise_stack::control::qdisc::Verb;
+use hopwise_stack::control::tc::FilterKey;
 use hopwise_stack::path::tc::cilium::event::Kind;
 use hopwise_stack::path::tc::cilium::maps::{self, EndpointProgram, Local, PolicyMap, Remote};
 use hopwise_stack::path::tc::cilium::{Config, Maps, Program};
@@ -260,6 +261,30 @@ fn a_moved_link_loses_its_programs() {
     address(&mut node.net, ns, lxc, "10.9.9.9/32");
     let moved = node.net.move_link(ns, lxc, pod, Some("moved")).unwrap();
     assert!(node.net.ns(pod).unwrap().devs.get(moved).unwrap().clsact.is_none());
-    let missing = node.net.filter_del(ns, node.eth, Hook::Ingress, Some(9)).unwrap_err();
+    let missing = node
+        .net
+        .filter_del(ns, node.eth, Hook::Ingress, FilterKey { pref: Some(9), ..FilterKey::default() })
+        .unwrap_err();
     assert_eq!(missing.to_string(), "Error: Filter with specified priority/protocol not found.");
+    // Nothing is taken away that was not meant.
+    let filters =
+        |node: &Node| node.net.ns(ns).unwrap().devs.get(node.eth).unwrap().clsact.as_ref().unwrap().ingress.clone();
+    let before = filters(&node);
+    let all = FilterKey::default();
+    let one = FilterKey { pref: Some(before[0].pref), ..all };
+    let flush = "Error: Cannot flush filters with protocol, handle or kind set.";
+    for (which, why) in [
+        (FilterKey { foreign: Some(false), ..all }, flush),
+        (FilterKey { kind: Some(true), ..all }, flush),
+        (FilterKey { handle: Some(1), kind: Some(true), ..all }, flush),
+        (FilterKey { foreign: Some(true), ..one }, "Error: Filter with specified priority/protocol not found."),
+        (FilterKey { kind: Some(false), ..one }, "Error: Specified filter kind does not match existing one."),
+        (FilterKey { handle: Some(77), kind: Some(true), ..one }, "Error: Specified filter handle not found."),
+    ] {
+        let error = node.net.filter_del(ns, node.eth, Hook::Ingress, which).unwrap_err();
+        assert_eq!(error.to_string(), why);
+    }
+    assert_eq!(filters(&node).len(), before.len());
+    node.net.filter_del(ns, node.eth, Hook::Ingress, FilterKey { handle: Some(before[0].handle), ..one }).unwrap();
+    assert_eq!(filters(&node).len(), before.len() - 1);
 }

@@ -72,23 +72,50 @@ impl Network {
     ///
     /// # Errors
     /// In the kernel's words.
-    pub fn filter_del(&mut self, ns: NsId, link: IfIndex, hook: Hook, pref: Option<u16>) -> Result<(), NlError> {
+    pub fn filter_del(&mut self, ns: NsId, link: IfIndex, hook: Hook, which: FilterKey) -> Result<(), NlError> {
         let dev = self.ns_mut(ns).and_then(|space| space.devs.get_mut(link)).ok_or(Errno::ENODEV)?;
         let clsact = dev.clsact.as_mut().filter(|clsact| hook == Hook::Ingress || !clsact.ingress_only);
         let Some(clsact) = clsact else { return Err(no_parent()) };
         let filters = clsact.filters_mut(hook);
-        match pref {
-            None => filters.clear(),
-            Some(_) if filters.is_empty() => {
-                return Err(NlError::with(Errno::ENOENT, "Cannot find specified filter chain"));
+        let FilterKey { pref, foreign, handle, kind } = which;
+        let Some(pref) = pref.filter(|pref| *pref != 0) else {
+            if foreign.is_some() || handle.is_some() || kind.is_some() {
+                let why = "Cannot flush filters with protocol, handle or kind set";
+                return Err(NlError::with(Errno::EINVAL, why));
             }
-            Some(pref) if filters.iter().all(|filter| filter.pref != pref) => {
-                return Err(NlError::with(Errno::ENOENT, "Filter with specified priority/protocol not found"));
-            }
-            Some(pref) => filters.retain(|filter| filter.pref != pref),
+            filters.clear();
+            return Ok(());
+        };
+        if filters.is_empty() {
+            return Err(NlError::with(Errno::ENOENT, "Cannot find specified filter chain"));
         }
+        // All programs are there for every protocol.
+        if foreign == Some(true) || filters.iter().all(|filter| filter.pref != pref) {
+            return Err(NlError::with(Errno::ENOENT, "Filter with specified priority/protocol not found"));
+        }
+        if kind.is_some_and(|bpf| !bpf) {
+            return Err(NlError::with(Errno::EINVAL, "Specified filter kind does not match existing one"));
+        }
+        let meant = |filter: &Filter| filter.pref == pref && handle.is_none_or(|handle| filter.handle == handle);
+        if !filters.iter().any(meant) {
+            return Err(NlError::with(Errno::ENOENT, "Specified filter handle not found"));
+        }
+        filters.retain(|filter| !meant(filter));
         Ok(())
     }
+}
+
+/// Which filters of a hook are meant; all of them if nothing is said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FilterKey {
+    /// Those of this preference.
+    pub pref: Option<u16>,
+    /// A protocol was named; true: another one than `all`.
+    pub foreign: Option<bool>,
+    /// The one with this handle.
+    pub handle: Option<u32>,
+    /// A kind was named; true: `bpf`.
+    pub kind: Option<bool>,
 }
 
 fn no_parent() -> NlError {

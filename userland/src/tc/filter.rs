@@ -3,6 +3,7 @@
 
 use hopwise_sim_core::IfIndex;
 use hopwise_stack::NlError;
+use hopwise_stack::control::tc::FilterKey;
 use hopwise_stack::path::tc::{Filter, Hook};
 
 use crate::ip::args::{self, Args, Done, Fail};
@@ -13,7 +14,10 @@ use crate::ip::{Ip, Out};
 struct Words {
     device: Option<String>,
     hook: Option<Hook>,
-    pref: Option<u16>,
+    /// The handle, which the kind reads.
+    handle: Option<String>,
+    /// Which filters.
+    key: FilterKey,
 }
 
 /// Reads the words in front of the classifier's own.
@@ -34,10 +38,29 @@ fn words(args: &mut Args) -> Done<Words> {
             }
             "pref" | "preference" | "priority" | "prio" => {
                 let text = args.need()?;
-                words.pref = Some(text.parse().map_err(|_| args::invarg("invalid priority value", &text))?);
+                words.key.pref = Some(text.parse().map_err(|_| args::invarg("invalid priority value", &text))?);
             }
-            "protocol" | "handle" | "chain" => drop(args.need()?),
-            _ => drop(args.rest()),
+            "protocol" => {
+                let text = args.need()?;
+                words.key.foreign = Some(match &*text {
+                    "all" => false,
+                    "ip" | "ipv6" | "arp" | "802.1Q" | "802.1q" | "802.1ad" => true,
+                    _ => return Err(args::invarg("invalid protocol", &text)),
+                });
+            }
+            "handle" => {
+                words.handle = Some(args.need()?);
+            }
+            "chain" => drop(args.need()?),
+            // The kind, and behind it what is its own.
+            kind => {
+                words.key.kind = Some(kind == "bpf");
+                let own = args.rest();
+                if let (false, Some(option)) = (kind == "bpf", own.first()) {
+                    let why = format!("Unknown filter \"{kind}\", hence option \"{option}\" is unparsable");
+                    return Err(Fail::new(1, why));
+                }
+            }
         }
     }
     Ok(words)
@@ -70,8 +93,17 @@ fn delete(ip: &mut Ip<'_, '_>, link: Option<IfIndex>, words: &Words) -> Done {
     let (Some(link), Some(hook)) = (link, words.hook) else {
         return Err(refused("Error: TC classifier not found."));
     };
+    let mut key = words.key;
+    if let Some(text) = &words.handle {
+        if key.kind.is_none() {
+            return Err(Fail::new(255, "Must specify filter type when using \"handle\""));
+        }
+        let hex = text.strip_prefix("0x").map(|digits| u32::from_str_radix(digits, 16));
+        let number = hex.unwrap_or_else(|| text.parse()).map_err(|_| Fail::new(1, "Illegal \"handle\""))?;
+        key.handle = Some(number).filter(|handle| *handle != 0);
+    }
     let ns = ip.ns;
-    ip.net().filter_del(ns, link, hook, words.pref).map_err(|error: NlError| refused(&error.to_string()))
+    ip.net().filter_del(ns, link, hook, key).map_err(|error: NlError| refused(&error.to_string()))
 }
 
 fn refused(what: &str) -> Fail {

@@ -122,7 +122,7 @@ impl Program<SimKernel> for CiliumAgent {
             let seconds = (now.as_nanos() / 1_000_000_000) as u32;
             if let Some(maps) = sys.kernel.net.ns_mut(node.ns).and_then(|space| space.cilium.as_deref_mut()) {
                 maps.ct.collect(seconds);
-                maps.nat.collect(&maps.ct);
+                maps.nat.collect(&maps.ct, seconds);
             }
         }
         sys.kernel.cilium.insert(machine, node);

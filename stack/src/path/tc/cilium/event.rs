@@ -86,36 +86,15 @@ pub enum Reason {
     FragmentNotFound,
     /// What came out of a tunnel claims to be this node.
     InvalidIdentity,
+    /// Masquerading cannot translate it.
+    NatUnsupported,
     /// The kernel has no route.
     NoFib,
     /// No port is free for masquerading.
     NatNoMapping,
-    /// The tunnel's far end is not known.
-    NoTunnelEndpoint,
 }
 
 impl Reason {
-    /// Its number.
-    pub const fn number(self) -> u8 {
-        match self {
-            Reason::InvalidSource => 132,
-            Reason::Policy => 133,
-            Reason::Invalid => 134,
-            Reason::CtInvalidHeader => 135,
-            Reason::CtUnknownProtocol => 137,
-            Reason::UnknownL3 => 139,
-            Reason::MissedTailCall => 140,
-            Reason::Unroutable => 151,
-            Reason::CtCreateFailed => 155,
-            Reason::FragmentNotFound => 173,
-            Reason::NoTunnelEndpoint => 160,
-            Reason::NatNoMapping => 161,
-            Reason::InvalidIdentity => 171,
-            Reason::NoFib => 169,
-            Reason::PolicyDeny => 181,
-        }
-    }
-
     /// Its words (`pkg/monitor/api/drop.go`).
     pub const fn text(self) -> &'static str {
         match self {
@@ -129,9 +108,9 @@ impl Reason {
             Reason::Unroutable => "Stale or unroutable IP",
             Reason::CtCreateFailed => "CT: Map insertion failed",
             Reason::FragmentNotFound => "First logical datagram fragment not found",
-            Reason::NoTunnelEndpoint => "No tunnel/encapsulation endpoint (datapath BUG!)",
             Reason::InvalidIdentity => "Invalid identity",
-            Reason::NatNoMapping => "Failed to insert into proxymap",
+            Reason::NatNoMapping => "No mapping for NAT masquerade",
+            Reason::NatUnsupported => "Unsupported protocol for NAT masquerade",
             Reason::NoFib => "FIB lookup failed",
             Reason::PolicyDeny => "Policy denied by denylist",
         }

@@ -69,13 +69,20 @@ impl Run<'_, '_> {
         let (src, dst) = self.addresses()?;
         let from_pod = matches!(self.maps.endpoints.get(&src), Some(Local::Pod(_)));
         let to_node = self.maps.ipcache.lookup(dst).is_some_and(|remote| remote.identity == identity::REMOTE_NODE);
-        if !from_pod || to_node || rule.excludes(dst) {
+        let from_node = src == rule.address;
+        if !(from_pod || from_node) || to_node || rule.excludes(dst) {
             return Ok(());
         }
         let Ok((tuple, _)) = frame::tuple(self.packet.data(), &mut self.maps.fragments) else { return Ok(()) };
+        if from_node {
+            if !tuple.related && nat::can_translate(tuple.protocol) {
+                self.maps.nat.claim(tuple, self.kernel.seconds());
+            }
+            return Ok(());
+        }
         // What answers somebody who knows the pod by its own address keeps it.
         let answers = self.maps.ct.contains(&Key { tuple: tuple.reversed(), made: Made::In });
-        if answers || tuple.related || !nat::can_translate(tuple.protocol) {
+        if answers || tuple.related || !nat::may_translate(self.packet.data(), tuple.protocol)? {
             return Ok(());
         }
         let port = self.maps.nat.leave(tuple, rule.address).ok_or(Reason::NatNoMapping)?;

@@ -103,18 +103,19 @@ pub struct IpCache {
 impl IpCache {
     /// Says who is at a prefix.
     pub fn set(&mut self, prefix: Ipv4Addr, len: u8, remote: Remote) {
-        self.entries.insert((len.min(32), masked(prefix, len)), remote);
-        self.count();
+        let len = len.min(32);
+        self.entries.insert((len, masked(prefix, len)), remote);
+        self.lengths |= 1 << len;
     }
 
     /// Forgets a prefix.
     pub fn remove(&mut self, prefix: Ipv4Addr, len: u8) {
+        let len = len.min(32);
         self.entries.remove(&(len, masked(prefix, len)));
-        self.count();
-    }
-
-    fn count(&mut self) {
-        self.lengths = self.entries.keys().fold(0, |bits, (len, _)| bits | 1 << len);
+        let all = (len, Ipv4Addr::UNSPECIFIED)..=(len, Ipv4Addr::BROADCAST);
+        if self.entries.range(all).next().is_none() {
+            self.lengths &= !(1 << len);
+        }
     }
 
     /// Who is at an address.

@@ -4,12 +4,15 @@
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 
+use hopwise_netfilter::conntrack::{self, End};
+use hopwise_netfilter::nat::{Manip, manip};
 use hopwise_protocols::wire::FromBytes;
-use hopwise_protocols::wire::checksum::{update16, update32};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
+use hopwise_protocols::wire::icmp::{ICMP_ECHO, ICMP_ECHOREPLY};
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP};
 
-use super::ct::{CtMap, Key, Made, Tuple};
+use super::ct::{CtMap, Key, LIFETIME_OTHER, LIFETIME_TCP, Made, Tuple};
+use super::event::Reason;
 
 /// The ports that are given out (`NODEPORT_PORT_MIN_NAT` and up).
 const FIRST_PORT: u16 = 32_768;
@@ -43,6 +46,8 @@ pub struct NatMap {
     out: BTreeMap<Tuple, u16>,
     /// The connection that answers like these belong to.
     back: BTreeMap<Tuple, Tuple>,
+    /// What answers the node's own connections: the second until which their ports are not given to pods.
+    own: BTreeMap<Tuple, u32>,
 }
 
 /// What is written into a packet.
@@ -65,13 +70,36 @@ impl NatMap {
         }
         let answer = |port: u16| answer_to(tuple, address, port);
         let span = u16::MAX - FIRST_PORT;
-        // The port is kept if it may be; else the next ones are tried.
+        // The port is kept if it may be (`__snat_try_keep_port`); else the next ones are tried. Those never reach the last
+        // port of the range (`__snat_clamp_port_range`).
         let start = tuple.sport.checked_sub(FIRST_PORT).unwrap_or(tuple.sport % span);
-        let ports = (0..RETRIES).map(|n| FIRST_PORT + start.wrapping_add(n) % span);
-        let port = ports.into_iter().find(|port| !self.back.contains_key(&answer(*port)))?;
+        let others = (0..RETRIES).map(|n| FIRST_PORT + start.wrapping_add(n) % span);
+        let mut ports = (tuple.sport >= FIRST_PORT).then_some(tuple.sport).into_iter().chain(others);
+        let port = ports.find(|port| {
+            let key = answer(*port);
+            !self.back.contains_key(&key) && !self.own.contains_key(&key)
+        })?;
         self.out.insert(tuple, port);
         self.back.insert(answer(port), tuple);
         Some(port)
+    }
+
+    /// The node itself sends this: its port stays its own (`snat_v4_track_local`). A pod that had the same one towards the
+    /// same receiver gets another with its next packet.
+    pub fn claim(&mut self, tuple: Tuple, now: u32) {
+        if tuple.sport < FIRST_PORT {
+            return;
+        }
+        let answer = tuple.reversed();
+        if self.own.len() >= MAX_ENTRIES && !self.own.contains_key(&answer) {
+            return;
+        }
+        let life = if tuple.protocol == IPPROTO_TCP { LIFETIME_TCP } else { LIFETIME_OTHER };
+        if self.own.insert(answer, now.saturating_add(life)).is_none()
+            && let Some(pod) = self.back.remove(&answer)
+        {
+            self.out.remove(&pod);
+        }
     }
 
     /// The pod and port that an answer is for.
@@ -79,8 +107,9 @@ impl NatMap {
         self.back.get(&tuple).map(|original| (original.src, original.sport))
     }
 
-    /// Forgets the connections that the connection tracking map does not know any more.
-    pub fn collect(&mut self, ct: &CtMap) {
+    /// Forgets the connections that the connection tracking map does not know any more, and old ones of the node.
+    pub fn collect(&mut self, ct: &CtMap, now: u32) {
+        self.own.retain(|_, until| *until >= now);
         self.back.retain(|_, tuple| ct.contains(&Key { tuple: *tuple, made: Made::Out }));
         let back = &self.back;
         let mut kept: Vec<&Tuple> = back.values().collect();
@@ -109,42 +138,45 @@ pub const fn can_translate(protocol: u8) -> bool {
     matches!(protocol, IPPROTO_ICMP | IPPROTO_TCP | IPPROTO_UDP)
 }
 
-/// Writes an address and a port (of ICMP: the identifier) into a frame, and corrects the checksums.
+/// Whether a packet can be translated. Of ICMP only echo requests can; their answers go as they are, everything else dies
+/// (`snat_v4_nat`).
+///
+/// # Errors
+/// It dies.
+pub fn may_translate(frame: &[u8], protocol: u8) -> Result<bool, Reason> {
+    let header = super::frame::ip_of(frame).ok_or(Reason::Invalid)?;
+    if protocol != IPPROTO_ICMP || header.fragment_offset() != 0 {
+        return Ok(can_translate(protocol));
+    }
+    match frame.get(ETH_HLEN + header.header_len()) {
+        Some(&ICMP_ECHO) => Ok(true),
+        Some(&ICMP_ECHOREPLY) => Ok(false),
+        _ => Err(Reason::NatUnsupported),
+    }
+}
+
+/// Writes an address and a port (of ICMP: the identifier) into a frame, and corrects the checksums. `None`: the frame is too
+/// short for that, and nothing was changed.
 pub fn rewrite(frame: &mut [u8], side: Side, (addr, port): (Ipv4Addr, u16)) -> Option<()> {
-    let (header, rest) = ipv4::Header::mut_from_prefix(frame.get_mut(ETH_HLEN..)?).ok()?;
-    let old = match side {
-        Side::Source => header.src(),
-        Side::Destination => header.dst(),
-    };
-    match side {
-        Side::Source => header.set_src(addr),
-        Side::Destination => header.set_dst(addr),
-    }
-    let options = header.header_len().checked_sub(ipv4::IP_HLEN)?;
-    let protocol = header.protocol;
+    let packet = frame.get_mut(ETH_HLEN..)?;
+    let (header, _) = ipv4::Header::mut_from_prefix(packet).ok()?;
     if header.fragment_offset() != 0 {
+        // A later fragment has no ports.
+        match side {
+            Side::Source => header.set_src(addr),
+            Side::Destination => header.set_dst(addr),
+        }
         return Some(());
     }
-    let l4 = rest.get_mut(options..)?;
-    let (at, check_at) = match (protocol, side) {
-        (IPPROTO_ICMP, _) => (4, 2),
-        (IPPROTO_TCP, Side::Source) => (0, 16),
-        (IPPROTO_TCP, Side::Destination) => (2, 16),
-        (IPPROTO_UDP, Side::Source) => (0, 6),
-        (IPPROTO_UDP, Side::Destination) => (2, 6),
-        _ => return None,
+    let protocol = header.protocol;
+    if !can_translate(protocol) {
+        return None;
+    }
+    // Only the end that is written counts; the identifier of ICMP is that of the source in either case.
+    let end = End { addr, port };
+    let manip = match side {
+        Side::Source => Manip::Source,
+        Side::Destination => Manip::Destination,
     };
-    let word = |l4: &[u8], at: usize| Some(u16::from_be_bytes(l4.get(at..at + 2)?.try_into().ok()?));
-    let (old_port, check) = (word(l4, at)?, word(l4, check_at)?);
-    l4.get_mut(at..at + 2)?.copy_from_slice(&port.to_be_bytes());
-    // A UDP packet without a checksum has none afterwards; ICMP's does not cover the addresses.
-    if protocol == IPPROTO_UDP && check == 0 {
-        return Some(());
-    }
-    let mut new = update16(check, old_port, port);
-    if protocol != IPPROTO_ICMP {
-        new = update32(new, old.to_bits(), addr.to_bits());
-    }
-    l4.get_mut(check_at..check_at + 2)?.copy_from_slice(&new.to_be_bytes());
-    Some(())
+    manip::rewrite(packet, &conntrack::Tuple { src: end, dst: end, protocol }, manip).then_some(())
 }

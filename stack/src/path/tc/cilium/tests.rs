@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::ct::{CtMap, Key, Made, Segment, Status, Tuple};
 use super::maps::{Direction, IpCache, Match, Permit, PolicyKey, PolicyMap, Remote};
+use super::nat;
 
 const POD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 85);
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 124);
@@ -127,7 +128,102 @@ fn errors_are_related_in_both_directions() {
     }
 }
 
+const NODE: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);
+
+/// A frame with an IPv4 header from the pod to the other one, and these bytes behind it.
+fn frame(protocol: u8, l4: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0; 14];
+    frame[12] = 8;
+    frame.extend([0x45, 0, 0, 20 + l4.len() as u8, 0, 1, 0, 0, 64, protocol, 0, 0]);
+    frame.extend(POD.octets().into_iter().chain(OTHER.octets()));
+    frame.extend(l4);
+    frame
+}
+
+#[test]
+fn a_udp_checksum_that_becomes_zero_is_written_as_ones() {
+    let udp = |check: u16| {
+        let words = [1000u16, 53, 8, check];
+        let mut frame = frame(17, &words.map(u16::to_be_bytes).concat());
+        nat::rewrite(&mut frame, nat::Side::Source, (POD, 40_000)).unwrap();
+        assert_eq!(frame[34..36], 40_000u16.to_be_bytes());
+        u16::from_be_bytes([frame[40], frame[41]])
+    };
+    assert_eq!(udp(39_000), 0xffff, "zero would say that there is none");
+    assert_eq!(udp(0), 0, "there was none");
+}
+
+#[test]
+fn a_frame_that_is_too_short_is_left_as_it_was() {
+    for protocol in [1, 6, 17] {
+        for len in 0..8 {
+            let mut cut = frame(protocol, &vec![1; len]);
+            let before = cut.clone();
+            assert_eq!(nat::rewrite(&mut cut, nat::Side::Source, (NODE, 40_000)), None);
+            assert_eq!(cut, before);
+        }
+    }
+}
+
+#[test]
+fn a_port_of_the_range_is_kept_the_last_one_too() {
+    let mut map = nat::NatMap::default();
+    for port in [32_768, 40_000, 65_535] {
+        assert_eq!(map.leave(tcp(port, 80), NODE), Some(port));
+    }
+    let low = map.leave(tcp(1000, 80), NODE);
+    assert!(low.is_some_and(|port| port >= 32_768));
+}
+
+#[test]
+fn the_ports_of_the_node_are_its_own() {
+    let node = Tuple { src: NODE, ..tcp(40_000, 80) };
+    let mut map = nat::NatMap::default();
+    map.claim(node, 10);
+    assert_eq!(map.leave(tcp(40_000, 80), NODE), Some(40_001), "the node has it");
+    assert_eq!(map.back(node.reversed()), None);
+    // A pod was there first: what answers the node goes to the node all the same.
+    assert_eq!(map.leave(tcp(50_000, 80), NODE), Some(50_000));
+    let late = Tuple { sport: 50_000, ..node };
+    assert!(map.back(late.reversed()).is_some());
+    map.claim(late, 10);
+    assert_eq!(map.back(late.reversed()), None);
+    assert_eq!(map.leave(tcp(50_000, 80), NODE), Some(50_001));
+    // Nothing is kept for ever.
+    map.collect(&CtMap::default(), 100_000);
+    assert_eq!(map.leave(tcp(40_000, 80), NODE), Some(40_000));
+}
+
+#[test]
+fn of_icmp_only_echo_requests_are_translated() {
+    let ask = |kind: u8| nat::may_translate(&frame(1, &[kind, 0, 0, 0, 0, 1, 0, 1]), 1);
+    assert_eq!([ask(8), ask(0)], [Ok(true), Ok(false)]);
+    assert_eq!([ask(13), ask(17)], [Err(super::event::Reason::NatUnsupported); 2]);
+}
+
+#[test]
+fn reasons_have_the_words_of_the_monitor() {
+    assert_eq!(super::event::Reason::NatNoMapping.text(), "No mapping for NAT masquerade");
+    assert_eq!(super::event::Reason::FragmentNotFound.text(), "First logical datagram fragment not found");
+}
+
 proptest! {
+    /// The lengths that are looked at are those of the entries, whatever comes and goes.
+    #[test]
+    fn a_prefix_is_found_as_long_as_it_is_there(steps in prop::collection::vec((any::<bool>(), 0u32..4, 28u8..=40), 0..40)) {
+        let mut cache = IpCache::default();
+        for (add, addr, len) in steps {
+            let addr = Ipv4Addr::from_bits(addr);
+            if add { cache.set(addr, len, remote(u32::from(len.min(32)) + 300)) } else { cache.remove(addr, len) }
+            for bits in 0..4 {
+                let addr = Ipv4Addr::from_bits(bits);
+                let covers = |prefix: Ipv4Addr, len: u8| len == 0 || (prefix.to_bits() ^ bits) >> (32 - u32::from(len)) == 0;
+                let longest = cache.iter().filter(|(prefix, len, _)| covers(*prefix, *len)).max_by_key(|one| one.1);
+                prop_assert_eq!(cache.lookup(addr), longest.map(|one| one.2));
+            }
+        }
+    }
+
     /// Whatever comes, no tuple of bytes panics, and what is found was put there.
     #[test]
     fn any_frame_is_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
