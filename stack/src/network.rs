@@ -349,9 +349,7 @@ impl Network {
                 }
             }
             Event::NotSent { ns, link, len } => {
-                self.with(ns, |ns, _| {
-                    path::dev_xmit::uncount(ns, link, len as usize, |stats| stats.tx_dropped += 1)
-                });
+                self.with(ns, |ns, _| path::dev_xmit::uncount(ns, link, len as usize, |stats| stats.tx_dropped += 1));
             }
             Event::Timer(ns, TimerKind::Address) => {
                 self.timer(ns, TimerKind::Address);

@@ -59,15 +59,7 @@ impl PmtuCache {
 
     /// "Fragmentation needed" told the MTU towards a destination, whose route has `route_mtu` so far. Below `min_pmtu`
     /// it is not believed: then `min_pmtu` counts, and is locked. Gives whether that was news. `__ip_rt_update_pmtu`.
-    pub fn learn_mtu(
-        &mut self,
-        now: Time,
-        to: To,
-        mtu: u32,
-        route_mtu: u32,
-        min_pmtu: u32,
-        lasts: Duration,
-    ) -> bool {
+    pub fn learn_mtu(&mut self, now: Time, to: To, mtu: u32, route_mtu: u32, min_pmtu: u32, lasts: Duration) -> bool {
         if route_mtu < mtu {
             return false;
         }

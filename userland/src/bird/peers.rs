@@ -1,6 +1,7 @@
 //! The connections with neighbours: TCP port 179.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::Ipv4Addr;
 
 use hopwise_machine::Sys;
@@ -39,10 +40,10 @@ pub(super) struct Peers {
 impl Peers {
     /// Listens for neighbours at this address and port.
     pub(super) fn listen(&mut self, sys: &mut Sys<'_, SimKernel>, at: (Ipv4Addr, u16)) -> Result<(), Errno> {
-        if !self.listeners.contains_key(&at) {
+        if let Entry::Vacant(place) = self.listeners.entry(at) {
             let listener = stream::listen(sys, at, BACKLOG)?;
             mark(sys, listener, 255)?;
-            self.listeners.insert(at, listener);
+            place.insert(listener);
         }
         Ok(())
     }
