@@ -143,3 +143,18 @@ fn who_pays_with_time_is_not_stopped() {
     assert_eq!(run(&mut m, host, "computes"), (String::new(), Some(0)));
     assert!(stopped(&mut m, host, "waits -").contains("endless"));
 }
+
+#[test]
+fn brackets_that_are_left_open_are_refused_at_once() {
+    let (mut m, host) = world();
+    let says = "unexpected EOF while looking for matching `)'";
+    for script in [
+        format!("echo a;{}", "(".repeat(40)),
+        "b;((((((((((((x((((((-y((((((((( | awk '{print $1}' | f()u(((((((".into(),
+    ] {
+        let out = stopped(&mut m, host, &script);
+        assert!(out.contains(says), "{out}");
+    }
+    let closed = format!("{}echo a{}", "( ".repeat(20), " )".repeat(20));
+    assert_eq!(run(&mut m, host, &closed).0, "a\n");
+}

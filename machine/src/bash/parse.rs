@@ -12,6 +12,8 @@ use super::{brace, scan, word};
 
 /// Brackets and keywords may nest this deep: the grammar's parser recurses.
 const NESTING_MAX: usize = 60;
+/// So many round brackets may be left open: the grammar tries each as a subshell and as arithmetic, in twice the time for each more.
+const OPEN_MAX: usize = 16;
 /// Builtins whose arguments may be assignments.
 const DECLARATIONS: [&str; 6] = ["declare", "export", "local", "readonly", "typeset", "alias"];
 
@@ -67,6 +69,10 @@ pub(super) fn list(text: &str, first_line: usize) -> Result<Arc<List>, ParseFail
 fn whole(text: &str, first_line: usize) -> Result<Vec<Arc<List>>, ParseFailure> {
     if scan::nesting(text) > NESTING_MAX {
         return Err(ParseFailure::new("brackets or keywords nest too deeply", first_line));
+    }
+    if scan::left_open(text) > OPEN_MAX {
+        let last = text.rfind('(').map_or(0, |at| text[..at].matches('\n').count());
+        return Err(ParseFailure::at_end("unexpected EOF while looking for matching `)'", first_line + last));
     }
     if has_huge_number(text) {
         return Err(ParseFailure::new("file descriptor or number out of range", first_line));
@@ -182,11 +188,22 @@ impl Lower<'_> {
         Some(self.text.chars().skip(loc.start.index).take(length).collect())
     }
 
-    /// The text between `((` and `))` as it was written.
-    fn between_brackets(&self, loc: &brush_parser::SourceSpan) -> Option<String> {
-        let length = loc.end.index.checked_sub(loc.start.index + 4)?;
-        let source: String = self.text.chars().skip(loc.start.index + 2).take(length).collect();
-        (source.chars().count() == length).then_some(source)
+    /// A text as it was written.
+    fn written(&self, loc: &brush_parser::SourceSpan) -> String {
+        let length = loc.end.index.saturating_sub(loc.start.index);
+        self.text.chars().skip(loc.start.index).take(length).collect()
+    }
+
+    /// `((...))`, or a subshell in a subshell: for the grammar `( (` and `((` are the same.
+    fn double_brackets(&self, node: &b::ArithmeticCommand, line: usize) -> Lowered<Kind> {
+        let source = self.written(&node.loc);
+        if let Some(inner) = source.strip_prefix("((").and_then(|rest| rest.strip_suffix("))")) {
+            return Ok(Kind::Arith(self.arithmetic(inner)?));
+        }
+        match source.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+            Some(inner) => Ok(Kind::Subshell(list(inner, line)?)),
+            None => Ok(Kind::Arith(self.arithmetic(&node.expr.value)?)),
+        }
     }
 
     fn refuse<T>(&self, message: &str) -> Lowered<T> {
@@ -338,8 +355,8 @@ impl Lower<'_> {
         let start = |loc: &brush_parser::SourceSpan| loc.start.line + self.offset;
         let (line, kind) = match node {
             b::CompoundCommand::Arithmetic(c) => {
-                let source = self.between_brackets(&c.loc).unwrap_or_else(|| c.expr.value.clone());
-                (start(&c.loc), Kind::Arith(self.arithmetic(&source)?))
+                let line = start(&c.loc);
+                (line, self.double_brackets(c, line)?)
             }
             b::CompoundCommand::BraceGroup(c) => (start(&c.loc), Kind::Group(self.list(&c.list)?)),
             b::CompoundCommand::Subshell(c) => (start(&c.loc), Kind::Subshell(self.list(&c.list)?)),

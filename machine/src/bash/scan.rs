@@ -249,6 +249,15 @@ pub(super) fn nesting(text: &str) -> usize {
     most
 }
 
+/// How many round brackets are open at the end, roughly: quotes are not looked at.
+pub(super) fn left_open(text: &str) -> usize {
+    text.bytes().fold(0, |open, byte| match byte {
+        b'(' => open + 1,
+        b')' => open.saturating_sub(1),
+        _ => open,
+    })
+}
+
 /// The same text with `(pattern)` for each `pattern)` of a `case` inside a `$(...)`: the grammar's tokenizer counts brackets there.
 pub(super) fn with_open_patterns(text: &str) -> String {
     let mut out = String::new();
