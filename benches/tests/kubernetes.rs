@@ -24,7 +24,7 @@ fn node() -> (World, MachineId) {
         "ip -n pod route add 10.244.255.1 dev eth0; ip -n pod route add default via 10.244.255.1",
         "ip -n outside addr add 192.168.1.1/24 dev eth0; ip -n outside link set eth0 up",
         "ip -n outside route add default via 192.168.1.10",
-        "ip netns exec pod nc -u -l -k 8080 >/tmp/got &",
+        "ip netns exec pod nc -u -l -k 8080 >/run/got &",
     ] {
         ok(&mut world, node, line);
     }
@@ -39,8 +39,8 @@ fn ok(world: &mut World, node: MachineId, line: &str) -> String {
 
 /// Loads rules, and sees that they are saved as they were read.
 fn load(world: &mut World, node: MachineId, rules: &str) {
-    world.machines.write_file(node, "/tmp/rules", rules.as_bytes()).unwrap();
-    ok(world, node, "iptables-restore /tmp/rules");
+    world.machines.write_file(node, "/etc/rules", rules.as_bytes()).unwrap();
+    ok(world, node, "iptables-restore /etc/rules");
     let saved = ok(world, node, "iptables-save");
     let sorted = |text: &str| {
         let mut lines: Vec<String> = text.lines().filter(|line| line.starts_with("-A")).map(str::to_owned).collect();
@@ -88,7 +88,7 @@ fn kube(services: u32) {
     let port = node_port(0).unwrap();
     ok(&mut world, node, &format!("ip netns exec outside bash -c 'echo port | nc -u -w 1 192.168.1.10 {port}'"));
     assert_eq!(answered_by(&mut world, node, Ipv4Addr::new(192, 168, 1, 10), port).len(), 1);
-    let got = ok(&mut world, node, "sort /tmp/got | uniq -c | tr -s ' '");
+    let got = ok(&mut world, node, "sort /run/got | uniq -c | tr -s ' '");
     let mut expected = " 1 port\n".to_owned();
     let mut names: Vec<String> = [0, 3, last].iter().map(|n| format!(" 8 service {n}\n")).collect();
     names.sort();
@@ -115,8 +115,8 @@ fn ten_thousand_services() {
 fn felix_lets_in_whom_the_policy_names() {
     for workloads in [1, 1000] {
         let (mut world, node) = node();
-        world.machines.write_file(node, "/tmp/sets", felix_sets(workloads).as_bytes()).unwrap();
-        ok(&mut world, node, "ipset restore < /tmp/sets");
+        world.machines.write_file(node, "/etc/sets", felix_sets(workloads).as_bytes()).unwrap();
+        ok(&mut world, node, "ipset restore < /etc/sets");
         load(&mut world, node, &felix(workloads));
         // A second pod on the node, behind a link that Felix knows if there are two workloads.
         ok(&mut world, node, "ip netns add peer; ip link add peer0 type veth peer name eth0 netns peer");
@@ -130,7 +130,7 @@ fn felix_lets_in_whom_the_policy_names() {
             let send = format!("echo from {from} to {port} | nc -u -w 1 -s {from} 10.244.255.2 {port}");
             ok(&mut world, node, &format!("ip netns exec peer bash -c '{send}'"));
         }
-        assert_eq!(ok(&mut world, node, "cat /tmp/got"), format!("from {} to {ENDPOINT_PORT}\n", client(0)));
+        assert_eq!(ok(&mut world, node, "cat /run/got"), format!("from {} to {ENDPOINT_PORT}\n", client(0)));
         let dropped =
             ok(&mut world, node, "iptables -vnxL cali-tw-cali0 | grep 'no policies' | tr -s ' ' | cut -d' ' -f2");
         assert_eq!(dropped, "2\n");
