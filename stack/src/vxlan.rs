@@ -4,7 +4,6 @@
 use core::net::Ipv4Addr;
 
 use hopwise_sim_core::{IfIndex, NsId};
-use rustc_hash::FxHashMap;
 
 use crate::socket::SocketId;
 
@@ -34,8 +33,8 @@ pub struct Sock {
 pub struct VxlanNet {
     /// All that were made here (`vxlan_list`).
     pub links: Vec<Place>,
-    /// Those that are up, by port and network number.
-    up: FxHashMap<(u16, u32), Place>,
+    /// Those that are up, in the order of port and network number. There are few: a sorted list is faster than a hash.
+    up: Vec<((u16, u32), Place)>,
     /// The sockets of those that are up.
     pub socks: Vec<Sock>,
     /// The groups that those that are up have joined: the group, the link on which, and whose wish it is.
@@ -46,7 +45,19 @@ impl VxlanNet {
     /// The link that gets the frames of a network (`vxlan_vs_find_vni`).
     #[inline]
     pub fn find(&self, port: u16, vni: u32) -> Option<Place> {
-        self.up.get(&(port, vni)).or_else(|| self.up.get(&(port, ANY_NETWORK))).copied()
+        self.up_at((port, vni)).or_else(|_| self.up_at((port, ANY_NETWORK))).map(|at| self.up[at].1).ok()
+    }
+
+    /// Where the link of a port and a network number is in the list, or would be.
+    #[inline]
+    fn up_at(&self, network: (u16, u32)) -> Result<usize, usize> {
+        self.up.binary_search_by_key(&network, |(network, _)| *network)
+    }
+
+    /// Whether a port is that of a link that is up.
+    #[inline]
+    pub fn listens(&self, port: u16) -> bool {
+        self.socks.iter().any(|sock| sock.port == port)
     }
 
     /// Whether a packet to a group that came in through `link` is for one of the links here (`ip_check_mc_rcu`).
@@ -56,7 +67,10 @@ impl VxlanNet {
 
     /// A link comes up.
     pub(crate) fn join(&mut self, place: Place, (port, vni): (u16, u32), group: Option<(Ipv4Addr, IfIndex)>) {
-        self.up.insert((port, vni), place);
+        match self.up_at((port, vni)) {
+            Ok(at) => self.up[at].1 = place,
+            Err(at) => self.up.insert(at, ((port, vni), place)),
+        }
         if let Some((group, link)) = group {
             self.groups.push((group, link, place));
         }
@@ -64,7 +78,7 @@ impl VxlanNet {
 
     /// A link goes down.
     pub(crate) fn leave(&mut self, place: Place) {
-        self.up.retain(|_, at| *at != place);
+        self.up.retain(|(_, at)| *at != place);
         self.groups.retain(|(_, _, who)| *who != place);
     }
 

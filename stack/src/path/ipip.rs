@@ -86,9 +86,10 @@ pub(super) fn output(
         protocol: header.protocol,
         ..OutputFlow::default()
     };
-    let Ok(route) = route::route_output_again(ns, cx.now, &flow, || flow::of_ipv4(inner, seed)) else {
+    let mut route = Route::UNDECIDED;
+    if route::route_output_again(ns, cx.now, &flow, || flow::of_ipv4(inner, seed), &mut route).is_err() {
         return fail(ns, cx, tunnel, Failure::NoRoute, packet);
-    };
+    }
     if (cx.ns, route.oif) == tunnel {
         return fail(ns, cx, tunnel, Failure::Loop, packet);
     }

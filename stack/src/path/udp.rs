@@ -31,10 +31,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packe
     let to = (dst, datagram.header.dest.get());
     let group = route.kind != RouteKind::Local;
     let len = datagram.payload.len();
-    if !group
-        && let Some(id) = socket::udp::receiver(ns, from, to, ns.in_dev(&packet))
-        && ns.sockets.get(id).is_some_and(|socket| socket.tunnel)
-    {
+    if !group && is_for_tunnel(ns, to.1, &packet) {
         return into_tunnel(ns, cx, to.1, len, packet);
     }
     if packet.owes_checksum() {
@@ -83,6 +80,13 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, route: &Route, mut packet: Packe
         return into_tunnel(ns, cx, to.1, len, packet);
     }
     if queued { cx.deliver(packet, "udp") } else { cx.drop(packet, DropReason::SocketRcvbuff) }
+}
+
+/// Whether a datagram is for a tunnel, as far as that can be said without looking for its socket: a tunnel's socket has its port
+/// for itself, on all addresses. In a VRF it depends on `udp_l3mdev_accept`, too.
+#[inline]
+fn is_for_tunnel(ns: &Namespace, port: u16, packet: &Packet) -> bool {
+    ns.vxlan.as_deref().is_some_and(|net| net.listens(port)) && ns.l3mdev(packet.iif).is_none()
 }
 
 /// What a tunnel's socket took was received, whatever the tunnel thinks of it (`encap_rcv` in `udp_queue_rcv_one_skb`).

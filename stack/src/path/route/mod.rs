@@ -63,6 +63,20 @@ pub struct Route {
 }
 
 impl Route {
+    /// Nothing is decided yet: a place to write a decision to, as routes are large.
+    pub const UNDECIDED: Route = Route {
+        kind: RouteKind::Local,
+        oif: IfIndex::NONE,
+        gateway: None,
+        src: Ipv4Addr::UNSPECIFIED,
+        mtu: 0,
+        mtu_locked: false,
+        redirect: false,
+        table: RT_TABLE_LOCAL,
+        rule: u32::MAX,
+        prefix: (Ipv4Addr::UNSPECIFIED, 0),
+    };
+
     /// What the journey tells of it.
     pub fn detail(&self, dst: Ipv4Addr) -> Detail {
         let kind = match self.kind {
@@ -87,18 +101,7 @@ pub enum InputRoute {
 
 impl InputRoute {
     /// Nothing is decided yet.
-    pub const UNDECIDED: InputRoute = InputRoute::Local(Route {
-        kind: RouteKind::Local,
-        oif: IfIndex::NONE,
-        gateway: None,
-        src: Ipv4Addr::UNSPECIFIED,
-        mtu: 0,
-        mtu_locked: false,
-        redirect: false,
-        table: RT_TABLE_LOCAL,
-        rule: u32::MAX,
-        prefix: (Ipv4Addr::UNSPECIFIED, 0),
-    });
+    pub const UNDECIDED: InputRoute = InputRoute::Local(Route::UNDECIDED);
 
     /// The route itself.
     #[inline]

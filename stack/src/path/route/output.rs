@@ -61,25 +61,30 @@ pub fn route_output(ns: &Namespace, now: Time, flow: &OutputFlow) -> Result<Rout
 }
 
 /// The same, remembered for the next packet with the same ends: what a tunnel asks for each of its packets (`dst_cache_get`).
-/// `hash`: [`OutputFlow::hash`], which need be known only when it is decided anew.
+/// `hash`: [`OutputFlow::hash`], which need be known only when it is decided anew. The route is written to `route`.
 ///
 /// # Errors
 /// As [`route_output`]'s.
+#[inline]
 pub fn route_output_again(
     ns: &mut Namespace,
     now: Time,
     flow: &OutputFlow,
     hash: impl FnOnce() -> u32,
-) -> Result<Route, Errno> {
-    if ns.fib.has_custom_rules() {
-        return route_output(ns, now, &OutputFlow { hash: hash(), ..*flow });
-    }
+    route: &mut Route,
+) -> Result<(), Errno> {
     let key = OutputKey { dst: flow.dst, src: flow.src, any_src: flow.any_src, oif: flow.oif, tos: flow.tos };
-    if let Some(route) = ns.memo.output.get(now, &key) {
-        return Ok(*route);
+    match ns.memo.output.get(now, &key) {
+        Some(known) if !ns.fib.has_custom_rules() => *route = *known,
+        _ => *route = decide_and_keep(ns, now, key, &OutputFlow { hash: hash(), ..*flow })?,
     }
-    let (route, shared) = decide(ns, now, &OutputFlow { hash: hash(), ..*flow })?;
-    if !shared {
+    Ok(())
+}
+
+#[cold]
+fn decide_and_keep(ns: &mut Namespace, now: Time, key: OutputKey, flow: &OutputFlow) -> Result<Route, Errno> {
+    let (route, shared) = decide(ns, now, flow)?;
+    if !shared && !ns.fib.has_custom_rules() {
         let until = ns.pmtu.known_until(now, (flow.dst, route.table));
         ns.memo.output.put(key, route, until);
     }

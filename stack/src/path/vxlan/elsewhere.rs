@@ -9,7 +9,7 @@ use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet};
 use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::output::local_out;
-use crate::path::route::{self, OutputFlow};
+use crate::path::route::{self, OutputFlow, Route};
 use crate::sysctl::SysctlKey;
 
 /// Sends an outer packet. What the link could not know is filled in: the source, the TTL, the identification.
@@ -30,10 +30,11 @@ pub(in crate::path) fn output(ns: &mut Namespace, cx: &mut Cx<'_>, oif: IfIndex,
         ports,
         ..OutputFlow::default()
     };
-    let Ok(route) = route::route_output_again(ns, cx.now, &flow, || 0) else {
+    let mut route = Route::UNDECIDED;
+    if route::route_output_again(ns, cx.now, &flow, || 0, &mut route).is_err() {
         ns.snmp.out_no_routes += 1;
         return cx.drop(packet, DropReason::IpOutNoRoutes);
-    };
+    }
     let id = ns.next_ip_id();
     let ttl = ns.sysctl[SysctlKey::IpDefaultTtl] as u8;
     fill_in(packet.data_mut(), route.src, ttl, id);

@@ -20,7 +20,7 @@ use hopwise_protocols::wire::MacAddr;
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
 use hopwise_protocols::wire::ethernet::{self, ETH_P_ARP, ETH_P_IP};
 use hopwise_protocols::wire::ipv4::IP_HLEN;
-use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, TunnelNote};
+use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, Time, TunnelNote};
 
 use crate::cx::Cx;
 use crate::namespace::Namespace;
@@ -56,47 +56,80 @@ pub(crate) const fn ageing(config: &Config) -> Duration {
 }
 
 /// The link sends a frame, which begins with its Ethernet header. `vxlan_xmit`.
-pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Packet) -> Fate {
-    let Some(vxlan) = state(ns, link) else { return cx.drop(packet, DropReason::DevReady) };
+pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, packet: Packet) -> Fate {
+    let Some(vxlan) = state_mut(ns, link) else { return cx.drop(packet, DropReason::DevReady) };
     let sender = Sender { link, home: vxlan.home, config: vxlan.config };
     let Ok((header, _)) = ethernet::parse(packet.data()) else {
         return dropped(ns, cx, link, packet, DropReason::PktTooSmall);
     };
-    let (mut dst, ethertype) = (header.dst, header.ethertype.get());
-    if sender.config.external {
-        return external(ns, cx, &sender, packet);
+    let dst = header.dst;
+    if sender.config.external || sender.config.proxy || sender.config.rsc {
+        return xmit_specially(ns, cx, &sender, packet);
     }
+    let known = remotes(vxlan, cx.now, dst);
+    xmit_to(ns, cx, &sender, (dst, known), false, packet)
+}
+
+/// A link that is told where a frame goes, answers in place of the far end, or knows shorter ways.
+fn xmit_specially(ns: &mut Namespace, cx: &mut Cx<'_>, sender: &Sender, mut packet: Packet) -> Fate {
+    let link = sender.link;
+    if sender.config.external {
+        return external(ns, cx, sender, packet);
+    }
+    let Ok((header, _)) = ethernet::parse(packet.data()) else {
+        return dropped(ns, cx, link, packet, DropReason::PktTooSmall);
+    };
+    let (mut dst, ethertype) = (header.dst, header.ethertype.get());
     if sender.config.proxy && ethertype == ETH_P_ARP {
-        return proxy::arp_reduce(ns, cx, &sender, packet);
+        return proxy::arp_reduce(ns, cx, sender, packet);
     }
     let mut shortened = false;
     if sender.config.rsc
         && ethertype == ETH_P_IP
-        && proxy::is_router(ns, cx.now, &sender, dst)
-        && let Some(next) = proxy::short_circuit(ns, cx, &sender, dst, &mut packet)
+        && proxy::is_router(ns, cx.now, sender, dst)
+        && let Some(next) = proxy::short_circuit(ns, cx, sender, dst, &mut packet)
     {
         (dst, shortened) = (next, true);
     }
-    let age = ageing(&sender.config);
-    let now = cx.now;
-    let Some(entry) = state_mut(ns, link).and_then(|v| v.fdb.towards(now, dst, age)) else {
+    let known = state_mut(ns, link).and_then(|vxlan| remotes(vxlan, cx.now, dst));
+    xmit_to(ns, cx, sender, (dst, known), shortened, packet)
+}
+
+/// Sends a frame to all hosts that get those for its address.
+#[inline]
+fn xmit_to(
+    ns: &mut Namespace,
+    cx: &mut Cx<'_>,
+    sender: &Sender,
+    (dst, known): (MacAddr, Option<(usize, Option<Remote>)>),
+    shortened: bool,
+    packet: Packet,
+) -> Fate {
+    let link = sender.link;
+    let Some((count, first)) = known else {
         if sender.config.l2miss && dst.is_unicast() {
             miss::mac(cx, &packet, link, dst);
         }
         return dropped(ns, cx, link, packet, DropReason::NoTxTarget);
     };
-    let (count, first) = (entry.remotes.len(), entry.remotes.first().copied());
     // The others get copies, and before the first one, which gets the frame itself.
     for i in 1..count {
-        let Some(remote) = nth(ns, cx, &sender, dst, i) else { break };
+        let Some(remote) = nth(ns, cx, sender, dst, i) else { break };
         let copy = cx.pool.copy(&packet);
         cx.note(&copy, || Detail::Born { by: "vxlan", from: Some(packet.id) });
-        remote::xmit(ns, cx, &sender, &remote, shortened, copy);
+        remote::xmit(ns, cx, sender, &remote, shortened, copy);
     }
     match first {
-        Some(remote) => remote::xmit(ns, cx, &sender, &remote, shortened, packet),
+        Some(remote) => remote::xmit(ns, cx, sender, &remote, shortened, packet),
         None => dropped(ns, cx, link, packet, DropReason::NoTxTarget),
     }
+}
+
+/// How many hosts get frames to an address, and which is the first of them.
+#[inline]
+fn remotes(vxlan: &mut Vxlan, now: Time, dst: MacAddr) -> Option<(usize, Option<Remote>)> {
+    let entry = vxlan.fdb.towards(now, dst, ageing(&vxlan.config))?;
+    Some((entry.remotes.len(), entry.remotes.first().copied()))
 }
 
 /// Where a frame goes and in which network says who gave it to the link: a program of tc (`struct ip_tunnel_key`). Without that

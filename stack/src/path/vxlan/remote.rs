@@ -61,10 +61,10 @@ fn xmit_here(
     tunnel: &mut vxlan::Vxlan,
     packet: Packet,
 ) -> Fate {
-    let route = match find_route(ns, cx, sender, remote, tunnel, &packet) {
-        Ok(route) => route,
-        Err(why) => return failed(ns, cx, sender, why, packet),
-    };
+    let mut route = Route::UNDECIDED;
+    if let Err(why) = find_route(ns, cx, sender, remote, tunnel, &packet, &mut route) {
+        return failed(ns, cx, sender, why, packet);
+    }
     cx.note(&packet, || route.detail(remote.ip));
     if route.kind == RouteKind::Local {
         return match ns.vxlan.as_ref().and_then(|v| v.find(remote.port, remote.vni)) {
@@ -154,7 +154,7 @@ fn encapsulate(
     Ok((packet, len))
 }
 
-/// The way of the outer packet (`udp_tunnel_dst_lookup`).
+/// Finds the way of the outer packet (`udp_tunnel_dst_lookup`).
 #[inline]
 fn find_route(
     ns: &mut Namespace,
@@ -163,7 +163,8 @@ fn find_route(
     remote: &Remote,
     tunnel: &vxlan::Vxlan,
     packet: &Packet,
-) -> Result<Route, Errno> {
+    route: &mut Route,
+) -> Result<(), Errno> {
     let config = &sender.config;
     let tos = if config.tos == 1 { vxlan::inner_ipv4(packet.data()).map_or(0, |ip| ip.tos) } else { config.tos };
     let flow = OutputFlow {
@@ -175,9 +176,9 @@ fn find_route(
         ports: (tunnel.source, tunnel.port),
         ..OutputFlow::default()
     };
-    let route = route::route_output_again(ns, cx.now, &flow, || 0)?;
+    route::route_output_again(ns, cx.now, &flow, || 0, route)?;
     // A way that leads back into the tunnel has no end.
-    if route.oif == sender.link { Err(Errno::ELOOP) } else { Ok(route) }
+    if route.oif == sender.link { Err(Errno::ELOOP) } else { Ok(()) }
 }
 
 /// A frame that cannot be sent (`tx_error` of `vxlan_xmit_one`).
