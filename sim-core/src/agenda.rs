@@ -57,6 +57,21 @@ struct Lane<E> {
     queue: VecDeque<Entry<E>>,
 }
 
+impl<E> Lane<E> {
+    /// Whether its first event comes before all `others`.
+    #[inline]
+    fn leads(&self, others: Key) -> bool {
+        self.queue.front().is_some_and(|first| first.key < others)
+    }
+
+    /// Takes its first event if that is due.
+    #[inline]
+    fn pop(&mut self, until: Time) -> Option<(Key, E)> {
+        let Entry { key, event } = self.queue.pop_front_if(|first| first.key.time() <= until)?;
+        Some((key, event))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Entry<E> {
     key: Key,
@@ -150,25 +165,21 @@ impl<E> Agenda<E> {
     /// Takes the earliest event if it is due at `until` or before.
     #[inline]
     pub fn pop_until(&mut self, until: Time) -> Option<(Key, E)> {
-        if !self.current_leads() {
-            self.turn();
-            if !self.current_leads() {
-                return self.pop_heap(until);
-            }
+        let others = self.others;
+        match self.lanes.get_mut(self.current) {
+            Some(lane) if lane.leads(others) => lane.pop(until),
+            _ => self.pop_elsewhere(until),
         }
-        let queue = &mut self.lanes.get_mut(self.current)?.queue;
-        if queue.front()?.key.time() > until {
-            return None;
-        }
-        let Entry { key, event } = queue.pop_front()?;
-        Some((key, event))
     }
 
-    /// Whether the earliest event is the first one of the current lane.
-    #[inline]
-    fn current_leads(&self) -> bool {
-        let lane = self.lanes.get(self.current);
-        lane.and_then(|lane| lane.queue.front()).is_some_and(|first| first.key < self.others)
+    /// The earliest event is not the first one of the current lane.
+    fn pop_elsewhere(&mut self, until: Time) -> Option<(Key, E)> {
+        self.turn();
+        let others = self.others;
+        match self.lanes.get_mut(self.current) {
+            Some(lane) if lane.leads(others) => lane.pop(until),
+            _ => self.pop_heap(until),
+        }
     }
 
     /// Turns to the lane with the earliest event, and finds out anew how far it leads.

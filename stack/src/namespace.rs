@@ -15,7 +15,7 @@ use crate::conf::{Conf, ConfKey};
 use crate::dev::{Dev, DevTable};
 use crate::nsid::NsIdTable;
 use crate::path::arp::ProxyQueue;
-use crate::path::route::RouteMemo;
+use crate::path::memo::PathMemo;
 use crate::path::tc::cilium;
 use crate::snmp::LazySnmp;
 use crate::socket::SocketTable;
@@ -85,7 +85,7 @@ pub struct Namespace {
     /// The numbers by which this namespace knows others (`ip netns list-id`): see `Network::nsid`.
     pub nsids: NsIdTable,
     /// The last decisions about received packets.
-    pub memo: RouteMemo,
+    pub memo: PathMemo,
     /// Seed of the hash that shares flows among the next hops of a route.
     pub hash_seed: u64,
     /// The next IPv4 identification.
@@ -123,7 +123,7 @@ impl Namespace {
             is_root: false,
             devs: DevTable::default(),
             fib: Fib::default(),
-            memo: RouteMemo::default(),
+            memo: PathMemo::default(),
             hash_seed: rng.next_u64(),
             neigh: NeighTable::default(),
             neigh_default: NeighParms::default(),

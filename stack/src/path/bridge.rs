@@ -10,6 +10,7 @@ use hopwise_sim_core::{BridgeVerdict, Detail, DropReason, Duration, Fate, IfInde
 use crate::cx::{Cx, Verdict};
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
+use crate::path::memo::{FloodKey, FloodList, FloodPort};
 use crate::path::{br_netfilter, br_vlan};
 
 /// What a frame's port says about it.
@@ -193,10 +194,11 @@ fn flood(
     to_host: bool,
 ) -> LastReceiver {
     let mut last = if to_host { LastReceiver::Host } else { LastReceiver::Nobody };
+    let key = FloodKey { bridge: origin.bridge, sort, vlan: origin.vlan };
     let mut i = 0;
-    while let Some(port) = port_at(ns, origin.bridge, i) {
+    while let Some(out) = flood_port(ns, key, i) {
         i += 1;
-        if !wants(ns, port, origin, sort) {
+        if !out.lets_out(origin.from) {
             continue;
         }
         if let LastReceiver::Port(previous) = last {
@@ -206,13 +208,51 @@ fn flood(
             let copy = copy(cx, packet);
             pass_up(ns, cx, origin, copy);
         }
-        last = LastReceiver::Port(port);
+        last = LastReceiver::Port(out.port);
     }
     last
 }
 
-fn port_at(ns: &Namespace, bridge: IfIndex, i: usize) -> Option<IfIndex> {
-    ns.devs.get(bridge)?.kind.bridge()?.ports.get(i).copied()
+/// The `i`-th port that such frames are flooded to, but for the one they came in through. A copy on its way may be flooded in another
+/// bridge before the next one of this, so that the list is looked for each time.
+#[inline]
+fn flood_port(ns: &mut Namespace, key: FloodKey, i: usize) -> Option<FloodPort> {
+    let at = ns.memo.flood.iter().position(|list| list.of == Some(key));
+    let at = at.unwrap_or_else(|| make_flood_list(ns, key));
+    ns.memo.flood[at].ports.get(i).copied()
+}
+
+/// How many lists are kept: bridges over bridges, and frames to many and to one.
+const FLOOD_LISTS: usize = 4;
+
+#[cold]
+fn make_flood_list(ns: &mut Namespace, key: FloodKey) -> usize {
+    let lists = &mut ns.memo.flood;
+    let at = match lists.iter().position(|list| list.of.is_none()) {
+        Some(free) => free,
+        None if lists.len() < FLOOD_LISTS => {
+            lists.push(FloodList::default());
+            lists.len() - 1
+        }
+        None => {
+            lists.rotate_left(1);
+            FLOOD_LISTS - 1
+        }
+    };
+    let mut list = core::mem::take(&mut lists[at]);
+    list.of = Some(key);
+    list.ports.clear();
+    let anywhere = Origin { bridge: key.bridge, from: None, vlan: key.vlan };
+    let bridge = ns.devs.get(key.bridge).and_then(|d| d.kind.bridge());
+    for &port in bridge.map_or(&[][..], |b| &b.ports) {
+        if wants(ns, port, anywhere, key.sort)
+            && let Some(state) = ns.devs.get(port).and_then(|d| d.port.as_deref())
+        {
+            list.ports.push(FloodPort { port, hairpin: state.hairpin, isolated: state.isolated });
+        }
+    }
+    ns.memo.flood[at] = list;
+    at
 }
 
 /// `should_deliver`, and whether such frames are flooded to the port.
@@ -245,6 +285,7 @@ fn send_to_port(ns: &mut Namespace, cx: &mut Cx<'_>, origin: Origin, port: IfInd
 }
 
 /// `__br_forward`: out of a port that lets the frame out. What the bridge link itself sends has met the hooks already.
+#[inline]
 fn leave(ns: &mut Namespace, cx: &mut Cx<'_>, origin: Origin, port: IfIndex, mut packet: Packet) -> Fate {
     if origin.vlan != 0 {
         br_vlan::leave(ns, origin.bridge, port, origin.vlan, &mut packet);

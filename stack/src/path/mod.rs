@@ -23,6 +23,7 @@ pub mod ipip;
 pub mod ipvlan;
 pub mod link_rx;
 pub mod local_in;
+pub mod memo;
 pub mod neigh_out;
 pub mod netfilter;
 pub mod options;

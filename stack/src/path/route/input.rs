@@ -17,8 +17,8 @@ use crate::namespace::Namespace;
 use crate::path::{checksum, icmp, options};
 use crate::sysctl::SysctlKey;
 
-use super::memo::InputKey;
 use super::{InputRoute, RouteKind, received, select_nexthop, unicast};
+use crate::path::memo::InputKey;
 
 /// The decision of [`decide_input`], remembered for the next packet of the same flow.
 #[inline]

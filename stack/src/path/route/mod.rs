@@ -2,7 +2,6 @@
 //! `net/ipv4/route.c` and `inet_select_addr`.
 
 pub mod input;
-mod memo;
 pub mod output;
 
 use core::net::Ipv4Addr;
@@ -21,7 +20,6 @@ use crate::namespace::Namespace;
 use crate::sysctl::SysctlKey;
 
 pub use input::{Refusal, decide_input, lookup_input, route_input};
-pub use memo::RouteMemo;
 pub use output::{OutputFlow, errno, route_output, route_output_again};
 
 /// What sort of destination a route leads to.

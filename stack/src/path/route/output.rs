@@ -10,8 +10,8 @@ use hopwise_sim_core::{Errno, IfIndex, Time};
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 
-use super::memo::OutputKey;
 use super::{Route, RouteKind, received, select_addr, select_nexthop, unicast};
+use crate::path::memo::OutputKey;
 
 /// What a locally made packet is routed by (`struct flowi4`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
