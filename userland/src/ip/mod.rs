@@ -170,47 +170,47 @@ pub struct ObjectRow {
     pub run: fn(&mut Ip<'_, '_>, &mut Args) -> Done,
 }
 
-/// The objects in iproute2's order: the first that a word abbreviates is meant. Those that do not exist here stand in the
-/// list with `unknown`, so that abbreviations mean what they mean on Linux.
+/// The objects in iproute2's order: the first that a word abbreviates is meant. Those that are not built stand in the list, so that
+/// abbreviations mean what they mean on Linux.
 pub static OBJECTS: &[ObjectRow] = &[
     ObjectRow { name: "address", run: address::run },
-    ObjectRow { name: "addrlabel", run: unknown },
-    ObjectRow { name: "maddress", run: unknown },
+    ObjectRow { name: "addrlabel", run: unsupported },
+    ObjectRow { name: "maddress", run: unsupported },
     ObjectRow { name: "route", run: route::run },
     ObjectRow { name: "rule", run: rule::run },
     ObjectRow { name: "neighbor", run: neigh::run },
     ObjectRow { name: "neighbour", run: neigh::run },
-    ObjectRow { name: "ntable", run: unknown },
-    ObjectRow { name: "ntbl", run: unknown },
+    ObjectRow { name: "ntable", run: unsupported },
+    ObjectRow { name: "ntbl", run: unsupported },
     ObjectRow { name: "link", run: link::run },
-    ObjectRow { name: "l2tp", run: unknown },
-    ObjectRow { name: "fou", run: unknown },
-    ObjectRow { name: "ila", run: unknown },
-    ObjectRow { name: "macsec", run: unknown },
+    ObjectRow { name: "l2tp", run: unsupported },
+    ObjectRow { name: "fou", run: unsupported },
+    ObjectRow { name: "ila", run: unsupported },
+    ObjectRow { name: "macsec", run: unsupported },
     ObjectRow { name: "tunnel", run: tunnel::run },
     ObjectRow { name: "tunl", run: tunnel::run },
     ObjectRow { name: "tuntap", run: tuntap::run },
     ObjectRow { name: "tap", run: tuntap::run },
-    ObjectRow { name: "token", run: unknown },
-    ObjectRow { name: "tcpmetrics", run: unknown },
-    ObjectRow { name: "monitor", run: unknown },
-    ObjectRow { name: "xfrm", run: unknown },
-    ObjectRow { name: "mroute", run: unknown },
-    ObjectRow { name: "mrule", run: unknown },
+    ObjectRow { name: "token", run: unsupported },
+    ObjectRow { name: "tcpmetrics", run: unsupported },
+    ObjectRow { name: "monitor", run: unsupported },
+    ObjectRow { name: "xfrm", run: unsupported },
+    ObjectRow { name: "mroute", run: unsupported },
+    ObjectRow { name: "mrule", run: unsupported },
     ObjectRow { name: "netns", run: netns::run },
-    ObjectRow { name: "netconf", run: unknown },
+    ObjectRow { name: "netconf", run: unsupported },
     ObjectRow { name: "vrf", run: vrf::run },
-    ObjectRow { name: "sr", run: unknown },
-    ObjectRow { name: "nexthop", run: unknown },
-    ObjectRow { name: "mptcp", run: unknown },
-    ObjectRow { name: "ioam", run: unknown },
+    ObjectRow { name: "sr", run: unsupported },
+    ObjectRow { name: "nexthop", run: unsupported },
+    ObjectRow { name: "mptcp", run: unsupported },
+    ObjectRow { name: "ioam", run: unsupported },
     ObjectRow { name: "help", run: help },
 ];
 
-/// An object that does not exist here.
-fn unknown(_: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+/// An object of iproute2 that is not built here.
+fn unsupported(_: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     args.back();
-    Err(unknown_object(args.peek().unwrap_or_default()))
+    Err(Fail::new(1, format!("Object \"{}\" is not supported here.", args.peek().unwrap_or_default())))
 }
 
 fn unknown_object(name: &str) -> Fail {
