@@ -561,6 +561,17 @@ fn namespaces_are_entered_and_made() {
 }
 
 #[test]
+fn bridge_link_names_the_peer_only_where_its_number_differs() {
+    let mut world = World::new(1);
+    let host = world.add_machine("host");
+    let script = "ip netns add a; ip link add p1 type veth peer name eth0 netns a; ip link add br0 type bridge
+ip link add p2 type veth peer name eth1 netns a
+for p in p1 p2; do ip link set $p master br0; echo $(cat /sys/class/net/$p/ifindex /sys/class/net/$p/iflink); done
+bridge link | cut -d: -f1,2";
+    assert_eq!(world.run(host, script).text, "2 2\n4 3\n2: p1\n4: p2@br0\n");
+}
+
+#[test]
 fn tracepath_ends_after_the_last_ttl_that_there_is() {
     let mut lab = Lab::new();
     let near = lab.near;

@@ -49,7 +49,8 @@ fn print_port(ip: &mut Ip<'_, '_>, link: IfIndex) {
     out.any("ifindex", format_args!("{}: ", dev.index), dev.index.0);
     let (mut name, mut m_down) = (dev.name.to_string(), false);
     let below = dev.iflink();
-    if below != dev.index || dev.kind.veth().is_some_and(|v| v.peer.0 != *ns) {
+    // br_fill_ifinfo tells the number of the peer only where it differs, even if the peer is in another namespace.
+    if below != dev.index {
         // The number is looked up in this namespace, wherever the peer is: as `bridge` does it.
         let below = space.devs.get(below);
         let named = below.map_or_else(|| format!("if{}", dev.iflink()), |d| d.name.to_string());
