@@ -255,3 +255,16 @@ fn a_world_with_rules_is_the_same_every_time() {
     };
     assert_eq!(digest(), digest());
 }
+
+#[test]
+fn a_missing_table_refuses_numbers_in_the_kernels_words() {
+    let mut lab = Lab::empty();
+    let missing = "iptables: No chain/target/match by that name.\n";
+    assert_eq!(lab.text("iptables -R INPUT 1 -j ACCEPT"), missing);
+    assert_eq!(lab.text("iptables -D INPUT 1"), missing);
+    let no_rule = "iptables: Bad rule (does a matching rule exist in that chain?).\n";
+    assert_eq!(lab.text("iptables -Z INPUT 1"), no_rule);
+    lab.run("iptables -A INPUT -j ACCEPT");
+    assert_eq!(lab.text("iptables -Z NOSUCH 1"), no_rule);
+    assert_eq!(lab.text("iptables -Z NOSUCH"), missing);
+}

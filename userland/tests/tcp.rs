@@ -227,3 +227,12 @@ fn proc_net_shows_sockets_as_the_kernel_does() {
     );
     assert_eq!(lab.on_server("cat /proc/net/raw | wc -l"), "1\n");
 }
+
+/// The data comes right behind the end of the handshake, before a real program has begun to run.
+#[test]
+fn what_arrives_in_the_same_instant_is_there_when_a_program_wakes() {
+    let mut lab = plain();
+    lab.on_server("(printf bye | nc -l -p 7 -q 0 -w 3 >got) & sleep 0.1");
+    assert_eq!(lab.on_client("echo hello | nc -q 1 -w 2 10.0.0.2 7"), "bye");
+    assert_eq!(lab.on_server("sleep 1; cat got"), "hello\n");
+}

@@ -303,9 +303,10 @@ impl Table {
     /// `-Z CHAIN [NUMBER]`, counted from 0. A number beyond the end is ignored.
     ///
     /// # Errors
-    /// No such chain.
+    /// No such chain, in which there is no such rule either.
     pub fn zero(&mut self, chain: &str, number: Option<usize>) -> Result<(), RuleError> {
-        let id = self.need(chain)?;
+        let missing = if number.is_some() { RuleError::NoRule } else { RuleError::NoChain };
+        let id = self.find(chain).ok_or(missing)?;
         let chain = self.chain_mut(id);
         match number {
             Some(at) => {

@@ -63,7 +63,8 @@ fn change_whole(
         // What has nothing to do on a table that is not there does not make it.
         match (parsed.verb, parsed.chain) {
             (Verb::Flush | Verb::DeleteChain | Verb::Zero, None) => return Ok(()),
-            (Verb::Zero | Verb::ZeroNumber | Verb::DeleteNumber, Some(_)) => return Err(RuleError::NoChain),
+            (Verb::Zero | Verb::DeleteNumber | Verb::Replace, Some(_)) => return Err(RuleError::NoChain),
+            (Verb::ZeroNumber, Some(_)) => return Err(RuleError::NoRule),
             _ => {}
         }
     }
