@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use hopwise_protocols::wire::ethernet::ETH_HLEN;
+use hopwise_protocols::wire::vlan::VLAN_HLEN;
 use hopwise_sim_core::{Duration, IfIndex, NsId, Rng, Time};
 
 use crate::hw::HwType;
@@ -42,6 +44,8 @@ fn setup(link: &mut Link) {
 pub struct Veth {
     /// Where the other end is.
     pub peer: (NsId, IfIndex),
+    /// The other end's MTU: it takes nothing that is longer.
+    pub peer_mtu: u32,
     /// The wire between them, for NICs of different machines.
     pub wire: Option<Box<Wire>>,
 }
@@ -80,6 +84,8 @@ pub enum Sent {
     Full,
     /// The wire is cut.
     Cut,
+    /// The other end takes no frame of this length.
+    TooLong,
 }
 
 impl Wire {
@@ -111,6 +117,11 @@ impl Wire {
 }
 
 impl Veth {
+    /// One end that does not know the other one yet.
+    pub const fn new() -> Self {
+        Veth { peer: (NsId(0), IfIndex::NONE), peer_mtu: 0, wire: None }
+    }
+
     /// Whether it is the end of a wire that is cut.
     pub fn is_cut(&self) -> bool {
         self.wire.as_ref().is_some_and(|wire| wire.cut)
@@ -119,6 +130,10 @@ impl Veth {
     /// Sends a frame of `len` bytes at `now`.
     #[inline]
     pub fn send(&mut self, now: Time, len: usize) -> Sent {
+        // veth_forward_skb: __is_skb_forwardable of the other end.
+        if len > self.peer_mtu as usize + ETH_HLEN + VLAN_HLEN {
+            return Sent::TooLong;
+        }
         match &mut self.wire {
             None => Sent::After(CROSSING),
             Some(wire) => wire.send(now, len),

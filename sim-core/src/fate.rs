@@ -90,6 +90,7 @@ drop_reasons! {
     WireLoss = "HOPWISE_WIRE_LOSS": "lost on the wire, as the lab asked",
     WireDown = "HOPWISE_WIRE_DOWN": "the wire or its far end is down",
     DummySink = "HOPWISE_DUMMY": "a dummy link swallows what is sent",
+    PeerMtu = "HOPWISE_PEER_MTU": "longer than the MTU of the other end of the veth allows",
     NoPeer = "HOPWISE_NO_PEER": "the peer of the veth is gone or down",
     TunnelTxinfo = "TUNNEL_TXINFO": "nobody said where in the tunnel the frame goes",
     NoTunnel = "HOPWISE_NO_TUNNEL": "no tunnel that is up has these ends",

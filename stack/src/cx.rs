@@ -137,6 +137,11 @@ pub enum TimerKind {
         /// The link.
         link: IfIndex,
     },
+    /// The other end of a veth sent a frame that this one does not take.
+    Refused {
+        /// The link.
+        link: IfIndex,
+    },
     /// The queueing discipline of a link has a packet to send.
     Qdisc {
         /// The link.

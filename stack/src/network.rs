@@ -398,6 +398,7 @@ impl Network {
             TimerKind::Address => crate::control::addr::expire(ns, cx),
             TimerKind::Tcp { conn, generation } => path::tcp::timer(ns, cx, conn, generation),
             TimerKind::TunnelError { link } => path::ipip::note_error(ns, cx, link),
+            TimerKind::Refused { link } => path::dev_xmit::refused(ns, link),
             TimerKind::Qdisc { link } => path::qdisc::timer(ns, cx, link),
             TimerKind::LinkWatch | TimerKind::Wire { .. } => {}
         });

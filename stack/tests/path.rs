@@ -337,3 +337,28 @@ fn what_is_too_large_counts_as_forwarded_and_every_fragment_as_transmitted() {
     run(&mut net, 900);
     assert_eq!(counters(&net), (4, 5, 2, 1), "the one transmitted is the ICMP error");
 }
+
+#[test]
+fn a_frame_that_the_other_end_of_a_veth_does_not_take_is_told_to_who_sends_it() {
+    let mut net = network();
+    let (a, b) = (host(&mut net, "a", false), host(&mut net, "b", false));
+    let (near, far) = cable(&mut net, (a, "eth0", "10.0.0.1/24"), (b, "eth0", "10.0.0.2/24"));
+    net.set_link_mtu(b, far, 1400).unwrap();
+    let ping = Pinger::new(&mut net, a);
+    // The kernel leaves room for a VLAN tag: 1404 bytes still pass.
+    ping.send(&mut net, "10.0.0.2", 1, 1376).unwrap();
+    run(&mut net, 100);
+    assert_eq!(ping.received(&mut net).len(), 1);
+    let counted = |net: &Network| {
+        let stats = |ns, link| net.ns(ns).unwrap().devs.get(link).unwrap().stats;
+        (stats(a, near).tx_packets, stats(a, near).tx_dropped, stats(b, far).rx_dropped)
+    };
+    let before = counted(&net);
+    ping.send(&mut net, "10.0.0.2", 2, 1377).unwrap();
+    net.socket_mut(a, ping.socket).unwrap().opts.recverr = true;
+    assert_eq!(ping.send(&mut net, "10.0.0.2", 3, 1377), Err(Errno::ENOBUFS));
+    run(&mut net, 100);
+    assert_eq!(counted(&net), (before.0, before.1 + 2, before.2 + 2));
+    assert!(ping.received(&mut net).is_empty());
+    conserved(&net);
+}

@@ -213,6 +213,34 @@ fn a_path_mtu_is_one_of_its_vrf() {
 }
 
 #[test]
+fn a_socket_outside_of_all_vrfs_learns_a_path_mtu_for_itself() {
+    let mut lab = lab();
+    let [[_, blue_host], _] = lab.hosts;
+    let far = host(&mut lab.net, "far", false);
+    let (_, narrow) = cable(&mut lab.net, (far, "eth0", "10.9.0.2/24"), (blue_host, "far", "10.9.0.1/24"));
+    via(&mut lab.net, far, "0.0.0.0/0", "10.9.0.1");
+    set(&mut lab.net, blue_host, "net.ipv4.ip_forward", "1");
+    lab.net.set_link_mtu(blue_host, narrow, 1400).unwrap();
+    for table in [TABLES[0], 254] {
+        let route = Route::new("10.9.0.0/24".parse().unwrap()).with_nexthop(Some([10, 2, 0, 2].into()), lab.ports[0][1]);
+        lab.net.route_add(lab.router, table, route, Insert::ADD_ROUTE).unwrap();
+    }
+    let pinger = |net: &mut Network, dev| {
+        let ping = Pinger::new(net, lab.router);
+        net.socket_mut(ping.ns, ping.socket).unwrap().opts.pmtudisc = PmtuDisc::Do;
+        net.bind_to_link(ping.ns, ping.socket, dev).unwrap();
+        ping
+    };
+    let outside = pinger(&mut lab.net, IfIndex::NONE);
+    outside.send(&mut lab.net, "10.9.0.2", 1, 1472).unwrap();
+    run(&mut lab.net, 500);
+    assert_eq!(outside.send(&mut lab.net, "10.9.0.2", 2, 1472), Err(Errno::EMSGSIZE));
+    // One that was open before would have heard of it, too.
+    let inside = pinger(&mut lab.net, lab.vrfs[0]);
+    assert!(inside.send(&mut lab.net, "10.9.0.2", 1, 1472).is_ok(), "the route of the VRF is another one");
+}
+
+#[test]
 fn what_a_vrf_could_not_send_is_not_counted_as_sent() {
     let mut lab = lab();
     let (router, vrf, port) = (lab.router, lab.vrfs[0], lab.ports[0][1]);

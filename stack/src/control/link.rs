@@ -224,7 +224,7 @@ impl Network {
     fn newlink(&mut self, ns: NsId, spec: &LinkSpec) -> Result<(Kind, Option<MacAddr>, Option<u32>), NlError> {
         let kind = match &spec.kind {
             KindSpec::Dummy => Kind::Dummy,
-            KindSpec::Veth(_) => Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None })),
+            KindSpec::Veth(_) => Kind::Veth(Box::new(Veth::new())),
             KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
             KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
             KindSpec::Vrf(table) => self.vrf_new(ns, *table)?,
@@ -278,7 +278,7 @@ impl Network {
             mtu: spec.mtu,
             txqlen: spec.txqlen,
         };
-        let kind = Kind::Veth(Box::new(Veth { peer: (NsId(0), IfIndex::NONE), wire: None }));
+        let kind = Kind::Veth(Box::new(Veth::new()));
         let link = self.register_link(ns, kind, "veth%d", &wanted)?;
         self.lose_carrier(ns, link);
         Ok((ns, link))
@@ -291,9 +291,20 @@ impl Network {
                 veth.peer = other;
             }
         }
+        self.veth_mtu_changed(a.0, a.1);
+        self.veth_mtu_changed(b.0, b.1);
         self.lose_carrier(a.0, a.1);
         // The message about the new link names the other end's namespace (rtnl_fill_link_netnsid).
         self.nsid(a.0, b.0);
+    }
+
+    /// The other end of a veth knows how much this one takes.
+    pub(super) fn veth_mtu_changed(&mut self, ns: NsId, link: IfIndex) {
+        let Some(mtu) = self.dev((ns, link)).map(|dev| dev.mtu) else { return };
+        let peer = self.peer_of(ns, link).unwrap_or((ns, IfIndex::NONE));
+        if let Some(veth) = self.link_mut(peer.0, peer.1).and_then(|dev| dev.link.kind.veth_mut()) {
+            veth.peer_mtu = mtu;
+        }
     }
 
     /// `netif_carrier_off` of a new veth: it counts, though the link was made without carrier.

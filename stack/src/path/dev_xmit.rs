@@ -9,7 +9,7 @@ use hopwise_protocols::wire::ethernet::ETH_HLEN;
 use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType};
 
 use crate::capture::Direction;
-use crate::cx::Cx;
+use crate::cx::{Cx, TimerKind};
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 use crate::path::bridge::bridge_xmit;
@@ -111,6 +111,12 @@ pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut p
                 Sent::Lost => cx.drop(packet, DropReason::WireLoss),
                 Sent::Cut => cx.drop(packet, DropReason::WireDown),
                 Sent::Full => cx.drop(packet, DropReason::Qdisc),
+                Sent::TooLong => {
+                    // Both ends count it, and whoever sent it is told (veth_xmit).
+                    uncount(ns, link, len, |stats| stats.tx_dropped += 1);
+                    cx.timer_soon(peer_ns, TimerKind::Refused { link: peer });
+                    cx.drop(packet, DropReason::PeerMtu)
+                }
             }
         }
         Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),
@@ -139,6 +145,18 @@ fn not_sent(ns: &mut Namespace, link: IfIndex, len: usize, fate: Fate) -> Fate {
         uncount(ns, link, len, |stats| stats.tx_dropped += 1);
     }
     fate
+}
+
+/// Whether a packet did not get into a link or its queue, so that who sent it is told (`NET_XMIT_DROP`).
+pub(crate) const fn was_dropped(fate: Fate) -> bool {
+    matches!(fate, Fate::Dropped(DropReason::PeerMtu))
+}
+
+/// The other end of a veth sent more than this one takes (`__dev_forward_skb`).
+pub(crate) fn refused(ns: &mut Namespace, link: IfIndex) {
+    if let Some(dev) = ns.devs.get_mut(link) {
+        dev.stats.rx_dropped += 1;
+    }
 }
 
 /// A packet of `len` bytes was counted as sent when the link took it, and is counted as something else now.

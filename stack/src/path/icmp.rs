@@ -12,7 +12,7 @@ use hopwise_protocols::wire::icmp::{
 use hopwise_protocols::wire::ipv4::IPPROTO_ICMP;
 use hopwise_protocols::wire::options::{self, IpOptions};
 use hopwise_protocols::wire::{IntoBytes, Malformed, icmp, ipv4, split};
-use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType};
+use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType, Time};
 
 use crate::cx::Cx;
 use crate::error::Errno;
@@ -248,10 +248,8 @@ fn error_received(ns: &mut Namespace, cx: &mut Cx<'_>, packet: &Packet) {
     let mut info = 0;
     if (header.kind, header.code) == (ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED) {
         info = u32::from(header.mtu());
-        let oif = ns.l3mdev_master(packet.iif);
-        route::learn_path_mtu(ns, cx.now, inner.header.dst(), oif, info);
-        // About ICMP itself it is learned for whoever belongs to no VRF, too (icmp_err).
-        if oif.is_some() && inner.header.protocol == IPPROTO_ICMP {
+        // Who sent the packet learns it along its own route, below; what ICMP itself sends belongs to no VRF (icmp_err).
+        if inner.header.protocol == IPPROTO_ICMP {
             route::learn_path_mtu(ns, cx.now, inner.header.dst(), IfIndex::NONE, info);
         }
     }
@@ -290,6 +288,16 @@ pub struct Report {
     pub iif: IfIndex,
     /// The same as sockets see it.
     pub from_dev: InDev,
+}
+
+impl Report {
+    /// Remembers the MTU that it tells of the way to `dst`, for those who send through `oif` (`ipv4_update_pmtu`,
+    /// `ipv4_sk_update_pmtu`). `oif` says in which VRF: the link that a socket is bound to, or a tunnel uses.
+    pub fn learn_path_mtu(&self, ns: &mut Namespace, now: Time, dst: Ipv4Addr, oif: IfIndex) {
+        if self.icmp == (ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED) {
+            route::learn_path_mtu(ns, now, dst, oif, self.info);
+        }
+    }
 }
 
 /// The errno of an ICMP error, and whether it is final (`icmp_err_convert`).

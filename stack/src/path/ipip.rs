@@ -15,9 +15,9 @@ use hopwise_protocols::wire::ipv4::IP_HLEN;
 use hopwise_protocols::wire::{IntoBytes, ipv4, split};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet};
 
-use crate::cx::{Cx, TimerKind, Way};
+use crate::cx::{Cx, Event, TimerKind, Way};
 use crate::namespace::Namespace;
-use crate::path::dev_xmit::uncount;
+use crate::path::dev_xmit::{uncount, was_dropped};
 use crate::path::icmp::{self, Report};
 use crate::path::output::local_out;
 use crate::path::route::{self, OutputFlow, Route};
@@ -105,7 +105,13 @@ pub(super) fn output(
     packet.data_mut()[..IP_HLEN].copy_from_slice(header.as_bytes());
     cx.note(&packet, || Detail::Encapsulated(note(tunnel, packet.data(), IP_HLEN)));
     cx.note(&packet, || route.detail(header.dst()));
-    local_out(ns, cx, &route, packet)
+    let len = packet.len() - IP_HLEN;
+    let fate = local_out(ns, cx, &route, packet);
+    // iptunnel_xmit_stats.
+    if fate == Fate::Dropped(DropReason::NetfilterDrop) || was_dropped(fate) {
+        cx.put(Duration::ZERO, Event::NotSent { ns: tunnel.0, link: tunnel.1, len: len as u32 });
+    }
+    fate
 }
 
 /// Mark and path MTU discovery of a tunnel, as the namespace below knows them.
@@ -206,10 +212,14 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> Fate {
 
 /// An ICMP error came back about an outer packet with these ends. The tunnel tells who sends through it next, except of
 /// what ends a hop count that was the inner packet's own. `ipip_err`.
-pub fn error(ns: &Namespace, cx: &mut Cx<'_>, report: &Report, about: &ipv4::Header) {
+pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, about: &ipv4::Header) {
     let tunnels = ns.tunnels.as_deref();
     let found = tunnels.and_then(|tunnels| tunnels.lookup(report.iif, about.src(), about.dst()));
-    let Some(tunnel) = found.filter(|t| !t.params.remote.is_unspecified()) else { return };
+    let Some(tunnel) = found.copied() else { return };
+    report.learn_path_mtu(ns, cx.now, about.dst(), tunnel.params.dev);
+    if tunnel.params.remote.is_unspecified() {
+        return;
+    }
     let tells = match report.icmp {
         (ICMP_DEST_UNREACH, ICMP_SR_FAILED | ICMP_FRAG_NEEDED) => false,
         (ICMP_DEST_UNREACH, _) => true,

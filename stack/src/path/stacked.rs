@@ -76,7 +76,7 @@ pub(super) fn child_xmit(ns: &mut Namespace, cx: &mut Cx<'_>, from: At, lower: A
 
 /// Whether the link below did not take a frame (what `dev_queue_xmit` returns).
 pub(super) const fn was_refused(fate: Fate) -> bool {
-    matches!(fate, Fate::Dropped(DropReason::DevReady | DropReason::Qdisc | DropReason::TooDeep))
+    matches!(fate, Fate::Dropped(DropReason::DevReady | DropReason::Qdisc | DropReason::TooDeep | DropReason::PeerMtu))
 }
 
 /// A link sends for one that stands on it in another namespace.

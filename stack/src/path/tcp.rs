@@ -275,7 +275,8 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
     if report.errno.0 == Errno::EMSGSIZE {
         let opts = ns.sockets.tcp.get(id).map(|conn| (conn.opts, conn.bound_dev));
         let Some((opts, oif)) = opts else { return };
-        // The route has learned the MTU already, within its limits.
+        // The route learns the MTU within its limits (tcp_v4_mtu_reduced).
+        report.learn_path_mtu(ns, now, remote.0, oif);
         if let Some(route) = way(ns, cx, pair, &opts, oif) {
             work(ns, cx, id, |conn| conn.end.path_mtu(now, route.mtu));
         }

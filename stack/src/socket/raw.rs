@@ -9,6 +9,7 @@ use crate::cx::Cx;
 use crate::error::Errno;
 use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
+use crate::path::dev_xmit::was_dropped;
 use crate::path::icmp::Report;
 use crate::path::output::{self, IpSpec};
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
@@ -92,6 +93,7 @@ pub fn send(ns: &mut Namespace, cx: &mut Cx<'_>, id: SocketId, to: Ipv4Addr, pay
     let spec = spec(&opts, route, to, protocol);
     let sent = output::send(ns, cx, &route, spec, payload.len(), ("raw", None), |bytes| bytes.copy_from_slice(payload));
     match sent {
+        Ok(fate) if was_dropped(fate) && opts.recverr => Err(Errno::ENOBUFS),
         Ok(_) => {
             if protocol == IPPROTO_ICMP
                 && let Some(&kind) = payload.first()
@@ -143,6 +145,9 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
         if !wants(socket, protocol, about, report.from_dev, accept) {
             continue;
         }
+        let dev = socket.bound_dev;
+        report.learn_path_mtu(ns, cx.now, inner.header.dst(), dev);
+        let Some(socket) = ns.sockets.get_mut(id) else { continue };
         let (errno, fatal) = report.errno;
         if socket.opts.recverr {
             socket.errors.push_back(SockError {

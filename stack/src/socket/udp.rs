@@ -13,6 +13,7 @@ use crate::cx::Cx;
 use crate::error::Errno;
 use crate::l3mdev::InDev;
 use crate::namespace::Namespace;
+use crate::path::dev_xmit::was_dropped;
 use crate::path::icmp::Report;
 use crate::path::output;
 use crate::path::route::{self, OutputFlow, RouteKind};
@@ -186,6 +187,11 @@ pub fn send(
         bytes[UDP_HLEN..].copy_from_slice(payload);
     });
     match sent {
+        // udp_send_skb.
+        Ok(fate) if was_dropped(fate) && opts.recverr => {
+            ns.snmp.udp_sndbuf_errors += 1;
+            Err(Errno::ENOBUFS)
+        }
         Ok(_) => {
             ns.snmp.udp_out_datagrams += 1;
             Ok(payload.len())
@@ -202,29 +208,40 @@ pub(crate) fn count_no_route(ns: &mut Namespace, why: Errno) {
     ns.snmp.out_no_routes += u64::from(why == Errno::ENETUNREACH);
 }
 
+/// The socket of the tunnel that sent a datagram: its ports are any, but it listens where its far end does
+/// (`__udp4_lib_err_encap`).
+fn tunnel_of(ns: &Namespace, remote: (Ipv4Addr, u16), local: (Ipv4Addr, u16), from_dev: InDev) -> Option<SocketId> {
+    let id = receiver(ns, (remote.0, local.1), (local.0, remote.1), from_dev)?;
+    ns.sockets.get(id).filter(|socket| socket.tunnel).map(|_| id)
+}
+
 /// An ICMP error about a datagram that was sent from here (`__udp4_lib_err`).
 pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<'_>) {
     let Ok((header, payload)) = split::<udp::Header>(inner.payload) else { return };
     let local = (inner.header.src(), header.source.get());
     let remote = (inner.header.dst(), header.dest.get());
-    for id in receivers(ns, remote, local, report.from_dev, false) {
-        let Some(socket) = ns.sockets.get_mut(id).filter(|s| !s.tunnel) else { continue };
-        let (errno, fatal) = report.errno;
-        if socket.opts.recverr {
-            socket.errors.push_back(SockError {
-                at: cx.now,
-                errno,
-                from: Some(report.from),
-                icmp: report.icmp,
-                info: report.info,
-                to: remote,
-                bytes: payload.to_vec(),
-                ttl: report.ttl,
-            });
-            socket.pending = Some(errno);
-        } else if fatal && socket.remote.is_some() {
-            socket.pending = Some(errno);
-        }
-        cx.wakeups.push(socket.owner);
+    let found = receiver(ns, remote, local, report.from_dev);
+    let found = found.or_else(|| tunnel_of(ns, remote, local, report.from_dev));
+    let Some((id, dev)) = found.and_then(|id| Some((id, ns.sockets.get(id)?.bound_dev))) else { return };
+    // A tunnel's socket belongs to the VRF of its link below (vxlan_create_sock).
+    let of_tunnel = ns.sockets.get(id).is_some_and(|socket| socket.tunnel);
+    report.learn_path_mtu(ns, cx.now, remote.0, if of_tunnel { ns.l3mdev_master(report.iif) } else { dev });
+    let Some(socket) = ns.sockets.get_mut(id).filter(|s| !s.tunnel) else { return };
+    let (errno, fatal) = report.errno;
+    if socket.opts.recverr {
+        socket.errors.push_back(SockError {
+            at: cx.now,
+            errno,
+            from: Some(report.from),
+            icmp: report.icmp,
+            info: report.info,
+            to: remote,
+            bytes: payload.to_vec(),
+            ttl: report.ttl,
+        });
+        socket.pending = Some(errno);
+    } else if fatal && socket.remote.is_some() {
+        socket.pending = Some(errno);
     }
+    cx.wakeups.push(socket.owner);
 }

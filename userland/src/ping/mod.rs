@@ -140,6 +140,8 @@ struct Run {
     /// When the last probe was due, and the milliseconds of credit since then.
     last: Option<Time>,
     tokens: u64,
+    /// How often in a row the link took nothing.
+    no_room: u64,
     exit_at: Option<Time>,
     /// Whether [`Run::schedule_exit`] has set `exit_at`.
     leaving: bool,
@@ -286,6 +288,7 @@ impl Run {
         let errno = match self.transmit(sys, seq) {
             Ok(_) => {
                 self.stats.advance();
+                self.no_room = 0;
                 let room = self.options.preload < SCREEN_WIDTH || self.stats.in_flight() < SCREEN_WIDTH;
                 if self.options.flood && !self.options.quiet && room {
                     sys.out(".");
@@ -293,6 +296,7 @@ impl Run {
                 let rest = self.interval.saturating_sub(self.tokens);
                 return if rest == 0 { Next::AtOnce } else { Next::After(rest) };
             }
+            Err(Errno::ENOBUFS) => return self.link_is_full(sys),
             Err(errno) => errno,
         };
         match self.read_error(sys) {
@@ -317,6 +321,17 @@ impl Run {
             }
         }
         sys.kernel.net.send_raw(self.sock.ns, self.sock.id, self.target, &message)
+    }
+
+    /// A link took no probe: it is tried again for as long as an answer would be waited for (`pinger`).
+    fn link_is_full(&mut self, sys: &mut Sys<'_, SimKernel>) -> Next {
+        let pause = (self.interval / 2).clamp(MIN_INTERVAL, 500);
+        self.tokens = 0;
+        self.no_room += 1;
+        if self.no_room * pause < self.options.linger {
+            return Next::After(pause);
+        }
+        self.pretend_sent(sys, Some(Errno::ENOBUFS))
     }
 
     /// A probe that this host refused to send counts as sent.

@@ -94,6 +94,7 @@ pub(super) fn begin(sys: &mut Sys<'_, SimKernel>, mut options: Options, host: Ho
         started,
         last: None::<Time>,
         tokens: 0,
+        no_room: 0,
         leaving: false,
         interrupted: false,
         waiting: None,

@@ -59,6 +59,7 @@ impl Network {
             self.bridge_mtu_auto_adjust(ns, master);
         }
         self.lower_mtu_changed(ns, link);
+        self.veth_mtu_changed(ns, link);
         Ok(())
     }
 

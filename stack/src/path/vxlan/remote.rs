@@ -10,6 +10,7 @@ use super::{Sender, dropped, pmtu, rcv};
 use crate::cx::{Cx, Way};
 use crate::error::Errno;
 use crate::namespace::Namespace;
+use crate::path::dev_xmit::was_dropped;
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
 use crate::path::tunnel::{is_too_deep, log_dead_loop, scrub};
 use crate::path::{checksum, output};
@@ -89,8 +90,8 @@ fn xmit_here(
         Ok((packet, len)) => {
             let fate = output::local_out(ns, cx, &route, packet);
             if let Some(dev) = ns.devs.get_mut(sender.link) {
-                // iptunnel_xmit_stats: what netfilter refused was dropped.
-                let sent = fate != Fate::Dropped(DropReason::NetfilterDrop);
+                // iptunnel_xmit_stats: what netfilter or a link refused was dropped.
+                let sent = fate != Fate::Dropped(DropReason::NetfilterDrop) && !was_dropped(fate);
                 dev.stats.tx_packets += u64::from(sent);
                 dev.stats.tx_bytes += if sent { len as u64 } else { 0 };
                 dev.stats.tx_dropped += u64::from(!sent);
