@@ -135,6 +135,31 @@ pub struct LinkStats {
     pub collisions: u64,
 }
 
+/// How many queues a link has, and how large the packets may be that it cuts and joins: shown, and of the queues disciplines
+/// take one each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// `numtxqueues`.
+    pub tx_queues: u32,
+    /// How many of them it uses (`real_num_tx_queues`): a veth one, unless it was made with a number of them.
+    pub used_tx_queues: u32,
+    /// `numrxqueues`.
+    pub rx_queues: u32,
+    /// `gso_max_size`.
+    pub gso_max_size: u32,
+    /// `gso_max_segs`.
+    pub gso_max_segs: u32,
+    /// `gro_max_size`.
+    pub gro_max_size: u32,
+}
+
+impl Sizes {
+    /// Those of a link that nobody asked for others.
+    pub const fn new((tx_queues, rx_queues): (u32, u32)) -> Self {
+        Sizes { tx_queues, used_tx_queues: 1, rx_queues, gso_max_size: 65536, gso_max_segs: 65535, gro_max_size: 65536 }
+    }
+}
+
 /// A network interface.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -174,6 +199,8 @@ pub struct Link {
     pub stacked: Option<Box<Stacked>>,
     /// Length of the transmit queue shown (`qlen`).
     pub tx_queue_len: u32,
+    /// Its queues, and what it cuts and joins.
+    pub sizes: Sizes,
     /// Device group.
     pub group: u32,
     /// `ip link set alias`.
@@ -224,6 +251,7 @@ impl Link {
             port: None,
             stacked: None,
             tx_queue_len: 1000,
+            sizes: Sizes::new((1, 1)),
             group: 0,
             alias: None,
             promiscuity: 0,
@@ -238,6 +266,7 @@ impl Link {
             addrgenmode: "eui64",
             stats: LinkStats::default(),
         };
+        link.sizes = Sizes::new(link.kind.queues());
         (link.kind.ops().setup)(&mut link);
         link
     }
@@ -266,18 +295,42 @@ impl Link {
 
     /// The name of its queueing discipline, as `ip link` prints it.
     pub fn qdisc_name(&self) -> &'static str {
-        self.queue.as_ref().map_or(self.qdisc.name(), |queue| queue.qdisc.kind())
+        let own = || if self.has_own_mq() { "mq" } else { self.qdisc.name() };
+        self.queue.as_ref().map_or_else(own, |queue| queue.qdisc.kind())
+    }
+
+    /// Whether it has several queues by itself, each with the default discipline (`attach_default_qdiscs`).
+    pub fn has_own_mq(&self) -> bool {
+        self.qdisc == Qdisc::PfifoFast && self.sizes.tx_queues > 1
     }
 
     /// What disciplines want to know about it.
     pub fn facts(&self) -> LinkFacts {
-        LinkFacts { mtu: self.mtu, header: self.header_len() as u32, queue_len: self.tx_queue_len }
+        LinkFacts {
+            mtu: self.mtu,
+            header: self.header_len() as u32,
+            queue_len: self.tx_queue_len,
+            queues: self.sizes.tx_queues,
+            used_queues: self.sizes.used_tx_queues,
+        }
     }
 
     /// Whether a frame header is in front of its packets: true for Ethernet kinds.
     #[inline]
     pub const fn has_ethernet(&self) -> bool {
         self.hw.has_ethernet()
+    }
+
+    /// The most that it could cut (`tso_max_size`).
+    pub fn tso_max_size(&self) -> u32 {
+        // A bridge takes the limit of its ports, once it has had one (br_set_gso_limits).
+        // A VXLAN link takes that of the link below (netif_inherit_tso_max).
+        let small = self.kind.bridge().is_some_and(|b| !b.had_ports)
+            || self.kind.ipip().is_some()
+            || self.kind.tun().is_some()
+            || self.kind.vrf().is_some()
+            || self.kind.vxlan().is_some_and(|v| v.config.dev == IfIndex::NONE);
+        if small { 65536 } else { 524_280 }
     }
 
     /// Whether it cannot be moved to another namespace (`NETIF_F_NETNS_LOCAL`).
@@ -293,6 +346,16 @@ impl Link {
     /// The operational state as netlink reports it: DOWN while the link is down.
     pub const fn operstate_shown(&self) -> OperState {
         if self.is_up() { self.operstate } else { OperState::Down }
+    }
+
+    /// A link-layer address of this link's kind as tools print it: of a tunnel's only four bytes count.
+    pub fn shown(&self, addr: MacAddr) -> String {
+        let MacAddr([a, b, c, d, ..]) = addr;
+        match self.hw {
+            HwType::Ether | HwType::Loopback => addr.to_string(),
+            HwType::Tunnel => core::net::Ipv4Addr::new(a, b, c, d).to_string(),
+            HwType::None => String::new(),
+        }
     }
 
     /// Its link-layer address as tools print it: empty if it has none.

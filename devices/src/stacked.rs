@@ -61,10 +61,12 @@ impl Stacked {
             Some(to) => {
                 self.vlans.iter_mut().filter(|v| v.at == from).for_each(|v| v.at = to);
                 self.macvlan.children.iter_mut().filter(|c| c.at == from).for_each(|c| c.at = to);
+                self.macvlan.sources.iter_mut().filter(|s| s.1 == from).for_each(|s| s.1 = to);
             }
             None => {
                 self.vlans.retain(|v| v.at != from);
                 self.macvlan.children.retain(|c| c.at != from);
+                self.macvlan.sources.retain(|s| s.1 != from);
             }
         }
     }

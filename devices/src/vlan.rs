@@ -102,7 +102,11 @@ impl VlanLink {
         let to = (to & 7) as u8;
         match self.egress.iter_mut().find(|(f, _)| *f == from) {
             Some(row) => row.1 = to,
-            None => self.egress.push((from, to)),
+            // vlan_dev_set_egress_priority: 16 chains by the last bits, the last one first in each.
+            None => {
+                let at = self.egress.iter().position(|(other, _)| other & 15 >= from & 15).unwrap_or(self.egress.len());
+                self.egress.insert(at, (from, to));
+            }
         }
     }
 }
@@ -114,7 +118,9 @@ fn describe(link: &Link, d: &mut Describe) {
     d.number("id", "id", vlan.vid.into());
     let names: Vec<&str> = vlan.flags.iter_names().map(|(name, _)| name).collect();
     let list = names.iter().map(|name| Value::Text((*name).into())).collect();
-    d.push("flags", Value::List(list), format!("<{}> ", names.join(",")));
+    if !names.is_empty() {
+        d.push("flags", Value::List(list), format!("<{}> ", names.join(",")));
+    }
     let ingress =
         vlan.ingress.iter().enumerate().filter(|(_, to)| **to != 0).map(|(from, to)| (from as u64, u64::from(*to)));
     qos_map(d, "ingress_qos", "ingress-qos-map", ingress.collect());
@@ -153,6 +159,10 @@ mod tests {
         vlan.map_egress(3, 12);
         vlan.map_ingress(9, 7);
         assert_eq!((vlan.tag(3).tci, vlan.tag(0).tci), (0x800a, 10));
+        vlan.map_egress(2, 1);
+        vlan.map_egress(18, 1);
+        vlan.map_egress(0, 1);
+        assert_eq!(vlan.egress.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [0, 18, 2, 3], "as Linux shows them");
         assert_eq!(vlan.ingress, [0, 7, 0, 0, 0, 0, 0, 0]);
     }
 }

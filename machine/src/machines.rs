@@ -207,6 +207,7 @@ impl<K: Kernel> Machines<K> {
             env: Arc::new(env.iter().chain(more.iter()).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()),
             cwd: "/root".to_owned(),
             umask: 0o022,
+            cgroup: "".into(),
             ns: machine.root_ns,
             binds: Arc::default(),
             ignored: SignalSet::default(),

@@ -57,6 +57,8 @@ pub(crate) struct Inherited<K: Kernel> {
     pub(crate) umask: u32,
     pub(crate) ns: K::Ns,
     pub(crate) binds: Arc<Vec<Bind>>,
+    /// Its control group, as in `/proc/PID/cgroup`: empty at the root.
+    pub(crate) cgroup: Arc<str>,
     pub(crate) ignored: SignalSet,
     pub(crate) group: u32,
     /// The typed command it descends from.

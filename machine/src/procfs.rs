@@ -45,6 +45,7 @@ fn read_process<K: Kernel>(sys: &Sys<'_, K>, path: &str) -> Option<Result<Vec<u8
         "cmdline" => process.own.argv.iter().fold(String::new(), |text, arg| text + arg + "\0"),
         "environ" => process.own.env.iter().fold(String::new(), |text, (k, v)| text + k + "=" + v + "\0"),
         "comm" => format!("{}\n", process.comm()),
+        "cgroup" => format!("0::{}\n", if process.own.cgroup.is_empty() { "/" } else { &process.own.cgroup }),
         "status" => {
             let state = if process.ended.is_some() { "Z (zombie)" } else { "S (sleeping)" };
             format!(
@@ -108,7 +109,7 @@ pub(crate) fn list<K: Kernel>(sys: &Sys<'_, K>, dir: &str) -> Vec<DirEntry> {
         "/sys" => named(FileKind::Dir, &["class", "module"]),
         _ => match of_process(sys, dir) {
             Some((_, "")) => {
-                let mut all = named(FileKind::File, &["cmdline", "comm", "environ", "status"]);
+                let mut all = named(FileKind::File, &["cgroup", "cmdline", "comm", "environ", "status"]);
                 all.extend(named(FileKind::Symlink, &["cwd", "exe", "root"]));
                 all.extend(named(FileKind::Dir, &["fd", "ns"]));
                 all

@@ -137,6 +137,8 @@ pub struct ProcessInfo {
     pub comm: String,
     /// The whole command.
     pub argv: Vec<String>,
+    /// Its control group.
+    pub cgroup: Arc<str>,
     /// When it began.
     pub started: Time,
     /// `R`, `S`, `T` or `Z`.
@@ -264,6 +266,16 @@ impl<K: Kernel> Sys<'_, K> {
         let old = self.ns();
         self.own_mut(|own| own.ns = ns);
         self.m.tell_ns_left(self.kernel, old);
+    }
+
+    /// The control group that the process is in, as in `/proc/PID/cgroup`; empty: the root of them all.
+    pub fn cgroup(&self) -> Arc<str> {
+        self.own().map_or_else(|| "".into(), |own| own.cgroup.clone())
+    }
+
+    /// Moves the process into a control group; children inherit it.
+    pub fn set_cgroup(&mut self, path: &str) {
+        self.own_mut(|own| own.cgroup = path.into());
     }
 
     /// Something other than a process that kept a network namespace alive, as a name does, lets go of it: the kernel is
@@ -430,6 +442,7 @@ impl<K: Kernel> Sys<'_, K> {
             group: p.own.group,
             comm: p.comm().to_owned(),
             argv: p.own.argv.clone(),
+            cgroup: p.own.cgroup.clone(),
             started: p.started,
             state: match (p.ended.is_some(), p.stopped, *number == self.number) {
                 (true, _, _) => 'Z',

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hopwise_cluster::Store;
 use hopwise_machine::{DirEntry, Kernel, MachineId, Pid};
-use hopwise_sim_core::{Errno, HostId, NsId};
+use hopwise_sim_core::{Errno, HostId, IfIndex, NsId};
 use hopwise_stack::Network;
 use hopwise_stack::control::tun::{TunFile, TunRequest};
 use hopwise_stack::socket::SocketId;
@@ -38,6 +38,8 @@ pub struct SimKernel {
     pub unix: UnixSockets,
     /// The processes that listen to changes of links, addresses and routes.
     pub rtnetlink: Rtnetlink,
+    /// The control groups whose sockets are bound to a VRF (`ip vrf exec`), with the number of its link.
+    vrfs: BTreeMap<(MachineId, Box<str>), IfIndex>,
     /// What the Cilium agent of each machine keeps in its memory.
     pub cilium: BTreeMap<MachineId, CiliumNode>,
 }
@@ -56,6 +58,7 @@ impl SimKernel {
             kube: Kube::new(seed),
             unix: UnixSockets::default(),
             rtnetlink: Rtnetlink::default(),
+            vrfs: BTreeMap::new(),
             cilium: BTreeMap::new(),
         }
     }
@@ -105,6 +108,16 @@ impl SimKernel {
         self.monitors.push((pid, ns));
         let maps = self.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut());
         maps.map_or(0, |maps| maps.events.listen(Self::owner(pid)))
+    }
+
+    /// Whatever the processes of a control group open from now on is bound to a VRF.
+    pub fn bind_cgroup(&mut self, machine: MachineId, cgroup: &str, vrf: IfIndex) {
+        self.vrfs.insert((machine, cgroup.into()), vrf);
+    }
+
+    /// The VRF to which the sockets of a control group are bound.
+    pub fn vrf_of(&self, machine: MachineId, cgroup: &str) -> IfIndex {
+        self.vrfs.get(&(machine, cgroup.into())).copied().unwrap_or(IfIndex::NONE)
     }
 
     /// The namespace of that name on a machine.

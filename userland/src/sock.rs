@@ -28,6 +28,12 @@ impl Sock {
         let (ns, pid) = (sys.ns(), sys.pid());
         let id = sys.kernel.net.open_socket(ns, SimKernel::owner(pid), kind)?;
         sys.kernel.hold(pid, ns, id);
+        let cgroup = sys.cgroup();
+        if !cgroup.is_empty() && !matches!(kind, SocketKind::Packet { .. }) {
+            // The program that `ip vrf exec` attached to the control group (cgroup/sock).
+            let vrf = sys.kernel.vrf_of(sys.machine(), &cgroup);
+            sys.kernel.net.socket_mut(ns, id).ok_or(Errno::EBADF)?.bound_dev = vrf;
+        }
         Ok(Sock { ns, id })
     }
 

@@ -6,6 +6,7 @@
 
 pub mod distribution;
 pub mod fifo;
+pub mod mq;
 pub mod netem;
 pub mod prio;
 pub mod registry;
@@ -16,6 +17,7 @@ use hopwise_protocols::wire::{FromBytes, ipv4};
 use hopwise_sim_core::{Errno, Packet, Pool, Rng, Time};
 
 use fifo::{Bands, Fifo};
+use mq::Mq;
 use netem::{Netem, NetemOptions};
 use prio::{Prio, PrioOptions};
 use tbf::{Tbf, TbfOptions};
@@ -74,6 +76,10 @@ pub struct LinkFacts {
     pub header: u32,
     /// Length of the transmit queue in packets.
     pub queue_len: u32,
+    /// How many queues it has for sending.
+    pub queues: u32,
+    /// How many of them it uses.
+    pub used_queues: u32,
 }
 
 /// The counters of a discipline (`struct gnet_stats_basic`, `gnet_stats_queue`).
@@ -106,6 +112,10 @@ pub enum Spec {
     PfifoFast,
     /// Bands with disciplines of their own inside.
     Prio(PrioOptions),
+    /// No queue at all.
+    Noqueue,
+    /// A discipline for each of the link's queues.
+    Mq,
 }
 
 impl Spec {
@@ -118,6 +128,8 @@ impl Spec {
             Spec::Bfifo(_) => "bfifo",
             Spec::PfifoFast => "pfifo_fast",
             Spec::Prio(_) => "prio",
+            Spec::Noqueue => "noqueue",
+            Spec::Mq => "mq",
         }
     }
 }
@@ -135,6 +147,10 @@ pub enum Discipline {
     PfifoFast(Box<Bands>),
     /// See [`prio`].
     Prio(Box<Prio>),
+    /// What comes in goes out at once (`noqueue_qdisc_ops`); a packet is here for no time, and is not counted.
+    Noqueue(Option<Packet>),
+    /// See [`mq`].
+    Mq(Box<Mq>),
 }
 
 /// A discipline with its handle and counters.
@@ -165,6 +181,8 @@ impl Qdisc {
             }
             Spec::PfifoFast => Discipline::PfifoFast(Box::new(Bands::new(link.queue_len))),
             Spec::Prio(options) => Discipline::Prio(Box::new(Prio::new(&options, link)?)),
+            Spec::Noqueue => Discipline::Noqueue(None),
+            Spec::Mq => Discipline::Mq(Box::new(Mq::new(link)?)),
         };
         Ok(Qdisc { handle, class, stats: QdiscStats::default(), discipline })
     }
@@ -182,7 +200,9 @@ impl Qdisc {
                 fifo.set_limit(limit.unwrap_or(link.queue_len.saturating_mul(link.mtu + link.header)));
             }
             (Discipline::Prio(prio), Spec::Prio(options)) => return prio.change(&options, link),
-            (Discipline::PfifoFast(_), Spec::PfifoFast) => {}
+            (Discipline::PfifoFast(_), Spec::PfifoFast)
+            | (Discipline::Noqueue(_), Spec::Noqueue)
+            | (Discipline::Mq(_), Spec::Mq) => {}
             _ => return Err(Errno::EINVAL),
         }
         Ok(())
@@ -197,6 +217,8 @@ impl Qdisc {
             Discipline::Fifo(_) => "pfifo",
             Discipline::PfifoFast(_) => "pfifo_fast",
             Discipline::Prio(_) => "prio",
+            Discipline::Noqueue(_) => "noqueue",
+            Discipline::Mq(_) => "mq",
         }
     }
 
@@ -208,6 +230,13 @@ impl Qdisc {
             Discipline::Fifo(fifo) => fifo.enqueue(packet, env),
             Discipline::PfifoFast(bands) => bands.enqueue(packet, env),
             Discipline::Prio(prio) => prio.enqueue(packet, self.handle, env),
+            Discipline::Mq(mq) => mq.enqueue(packet, env),
+            Discipline::Noqueue(place) => {
+                if let Some(old) = place.replace(packet) {
+                    env.drop(old);
+                }
+                true
+            }
         };
         self.stats.drops += u32::from(!kept);
         kept
@@ -221,6 +250,8 @@ impl Qdisc {
             Discipline::Fifo(fifo) => fifo.dequeue(),
             Discipline::PfifoFast(bands) => bands.dequeue(),
             Discipline::Prio(prio) => prio.dequeue(env),
+            Discipline::Mq(mq) => mq.dequeue(env),
+            Discipline::Noqueue(place) => return place.take().map_or(Next::Empty, Next::Packet),
         };
         if let Next::Packet(packet) = &next {
             self.stats.packets += 1;
@@ -237,6 +268,8 @@ impl Qdisc {
             Discipline::Fifo(fifo) => fifo.backlog(),
             Discipline::PfifoFast(bands) => bands.backlog(),
             Discipline::Prio(prio) => prio.backlog(),
+            Discipline::Mq(mq) => mq.backlog(),
+            Discipline::Noqueue(_) => (0, 0),
         }
     }
 
@@ -248,6 +281,8 @@ impl Qdisc {
             Discipline::Fifo(fifo) => fifo.reset(env),
             Discipline::PfifoFast(bands) => bands.reset(env),
             Discipline::Prio(prio) => prio.reset(env),
+            Discipline::Mq(mq) => mq.reset(env),
+            Discipline::Noqueue(place) => place.take().into_iter().for_each(|packet| env.drop(packet)),
         }
     }
 
@@ -257,7 +292,8 @@ impl Qdisc {
             Discipline::Netem(netem) => (netem.inner.as_deref(), &[]),
             Discipline::Tbf(tbf) => (tbf.inner.as_deref(), &[]),
             Discipline::Prio(prio) => (None, &prio.bands),
-            Discipline::Fifo(_) | Discipline::PfifoFast(_) => (None, &[]),
+            Discipline::Mq(mq) => (None, &mq.queues),
+            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) => (None, &[]),
         };
         one.into_iter().chain(many)
     }
@@ -268,20 +304,25 @@ impl Qdisc {
             Discipline::Netem(netem) => (netem.inner.as_deref_mut(), &mut []),
             Discipline::Tbf(tbf) => (tbf.inner.as_deref_mut(), &mut []),
             Discipline::Prio(prio) => (None, &mut prio.bands),
-            Discipline::Fifo(_) | Discipline::PfifoFast(_) => (None, &mut []),
+            Discipline::Mq(mq) => (None, &mut mq.queues),
+            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) => (None, &mut []),
         };
         one.into_iter().chain(many)
     }
 
     /// Whether it has classes.
     pub const fn is_classful(&self) -> bool {
-        matches!(self.discipline, Discipline::Netem(_) | Discipline::Tbf(_) | Discipline::Prio(_))
+        matches!(
+            self.discipline,
+            Discipline::Netem(_) | Discipline::Tbf(_) | Discipline::Prio(_) | Discipline::Mq(_)
+        )
     }
 
     /// Whether it has a class of that minor number. Those with one class take any number for it.
     pub fn has_class(&self, minor: u16) -> bool {
         match &self.discipline {
             Discipline::Prio(prio) => minor >= 1 && usize::from(minor) <= prio.bands.len(),
+            Discipline::Mq(mq) => minor >= 1 && usize::from(minor) <= mq.queues.len(),
             _ => self.is_classful(),
         }
     }
@@ -292,6 +333,7 @@ impl Qdisc {
             Discipline::Netem(netem) => netem.inner.as_deref(),
             Discipline::Tbf(tbf) => tbf.inner.as_deref(),
             Discipline::Prio(prio) => prio.bands.get(usize::from(minor.checked_sub(1)?)),
+            Discipline::Mq(mq) => mq.queues.get(usize::from(minor.checked_sub(1)?)),
             _ => None,
         }
     }
@@ -305,6 +347,10 @@ impl Qdisc {
             Discipline::Prio(prio) => {
                 let place = prio.bands.get_mut(usize::from(minor.checked_sub(1)?))?;
                 Some(core::mem::replace(place, new.unwrap_or_else(|| prio::default_band(minor, link))))
+            }
+            Discipline::Mq(mq) => {
+                let place = mq.queues.get_mut(usize::from(minor.checked_sub(1)?))?;
+                Some(core::mem::replace(place, new.unwrap_or_else(|| mq::default_queue(minor, link))))
             }
             _ => None,
         }

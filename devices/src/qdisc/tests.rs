@@ -10,7 +10,7 @@ use super::prio::PrioOptions;
 use super::tbf::{Rate, TbfOptions};
 use super::*;
 
-const LINK: LinkFacts = LinkFacts { mtu: 1500, header: 14, queue_len: 1000 };
+const LINK: LinkFacts = LinkFacts { mtu: 1500, header: 14, queue_len: 1000, queues: 2, used_queues: 1 };
 
 /// A root discipline with a clock beside it.
 struct Bench {

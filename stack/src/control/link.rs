@@ -2,9 +2,11 @@
 //! each kind's `newlink`.
 
 mod ipvlan;
+mod macvlan;
 mod moving;
 mod names;
 mod set;
+mod sizes;
 mod stacked;
 mod updown;
 mod vrf;
@@ -23,8 +25,10 @@ use crate::linkwatch;
 use crate::network::Network;
 
 pub use ipvlan::IpvlanSpec;
+pub use macvlan::{MacvlanChange, MacvlanSpec};
 pub use set::FlagChange;
-pub use stacked::{MacvlanSpec, VlanSpec};
+pub use sizes::SizesSpec;
+pub use stacked::VlanSpec;
 pub use wire::{WireChange, WireSpec};
 
 /// What a new link shall be. [`LinkSpec::veth`] and its siblings make the usual ones:
@@ -55,6 +59,8 @@ pub struct LinkSpec {
     pub index: Option<IfIndex>,
     /// Length of the transmit queue.
     pub txqlen: Option<u32>,
+    /// How many queues it has, and what it cuts and joins.
+    pub sizes: SizesSpec,
     /// Device group.
     pub group: Option<u32>,
     /// Set up at once.
@@ -103,6 +109,8 @@ pub struct PeerSpec {
     pub index: Option<IfIndex>,
     /// Length of its transmit queue.
     pub txqlen: Option<u32>,
+    /// How many queues it has, and what it cuts and joins.
+    pub sizes: SizesSpec,
     /// Set up at once: refused with ENOTCONN, as Linux does.
     pub up: bool,
 }
@@ -135,6 +143,7 @@ impl LinkSpec {
             broadcast: None,
             index: None,
             txqlen: None,
+            sizes: SizesSpec::default(),
             group: None,
             up: false,
             flags: Vec::new(),
@@ -166,6 +175,7 @@ pub(super) struct Wanted<'a> {
     pub(super) addr: Option<MacAddr>,
     pub(super) mtu: Option<u32>,
     pub(super) txqlen: Option<u32>,
+    pub(super) sizes: SizesSpec,
 }
 
 impl Network {
@@ -195,7 +205,7 @@ impl Network {
             _ => None,
         };
         let (kind, addr, mtu) = self.newlink(ns, spec)?;
-        let wanted = Wanted { name: spec.name.as_deref(), index: spec.index, addr, mtu, txqlen: spec.txqlen };
+        let wanted = Wanted { name: spec.name.as_deref(), index: spec.index, addr, mtu, txqlen: spec.txqlen, sizes: spec.sizes };
         let link = match self.register_link(ns, kind, pattern, &wanted) {
             Ok(link) => link,
             Err(error) => {
@@ -277,6 +287,7 @@ impl Network {
             addr: spec.addr,
             mtu: spec.mtu,
             txqlen: spec.txqlen,
+            sizes: spec.sizes,
         };
         let kind = Kind::Veth(Box::new(Veth::new()));
         let link = self.register_link(ns, kind, "veth%d", &wanted)?;
@@ -328,6 +339,9 @@ impl Network {
         if let KindSpec::Ipip(params) = &spec.kind {
             self.tunnel_added(ns, link, *params, spec.mtu);
         }
+        if let KindSpec::Macvlan(macvlan) = &spec.kind {
+            self.macvlan_added(ns, link, macvlan)?;
+        }
         if let Some(dev) = self.link_mut(ns, link) {
             dev.broadcast = spec.broadcast.unwrap_or(dev.broadcast);
             dev.group = spec.group.unwrap_or(dev.group);
@@ -362,6 +376,7 @@ impl Network {
             set::check_mtu(&link, mtu).map_err(|e| if is_veth { Errno::EINVAL.into() } else { e })?;
             link.mtu = mtu;
         }
+        wanted.sizes.apply(&mut link)?;
         let random = self.random_mac();
         link.addr = wanted.addr.unwrap_or(random);
         link.addr_set = wanted.addr.is_some();

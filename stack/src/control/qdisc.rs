@@ -154,6 +154,12 @@ impl Network {
         let Some(spec) = request.spec.clone() else {
             return refuse(Errno::ENOENT, "Specified qdisc kind is unknown");
         };
+        match (at, &spec) {
+            // qdisc_graft, mq_init.
+            (Parent::Class(..), Spec::Noqueue) => return refuse(Errno::EINVAL, "Cannot assign noqueue to a class"),
+            (Parent::Class(..), Spec::Mq) => return Err(Errno::EOPNOTSUPP.into()),
+            _ => {}
+        }
         let space = self.ns(ns).ok_or(Errno::ENODEV)?;
         let dev = space.devs.get(link).ok_or(Errno::ENODEV)?;
         let (host, facts) = (space.host, dev.facts());

@@ -4,6 +4,7 @@
 use core::ops::ControlFlow;
 
 use hopwise_devices::Kind;
+use hopwise_devices::macvlan::Mode;
 use hopwise_protocols::wire::ethernet::{ETH_HLEN, ETH_P_802_2, ETH_P_802_3_MIN, ETH_P_IP, ETH_P_IPV6, MacAddr};
 use hopwise_protocols::wire::vlan::VLAN_HLEN;
 use hopwise_sim_core::{Detail, DropReason, IfIndex, Packet, PacketType};
@@ -47,6 +48,12 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
                 packet.kind = PacketType::Host;
             }
         }
+        // For whom the link below thought it was, unless it is for this one (macvlan_forward_source_one).
+        Kind::Macvlan(macvlan) if macvlan.mode == Mode::Source => {
+            if dst == dev.addr {
+                packet.kind = PacketType::Host;
+            }
+        }
         Kind::Macvlan(_) if dst.is_unicast() => packet.kind = PacketType::Host,
         Kind::Macvlan(_) => {
             // See macvlan_queue_xmit.
@@ -77,7 +84,9 @@ pub fn link_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: P
         dev.stats.rx_packets += 1;
         dev.stats.rx_bytes += bytes as u64;
     }
-    if packet.kind == PacketType::Multicast {
+    if dev.kind.macvlan().is_some_and(|macvlan| macvlan.mode == Mode::Source) {
+        // macvlan_forward_source_one knows no groups.
+    } else if packet.kind == PacketType::Multicast {
         dev.stats.multicast += u64::from(!matches!(dev.kind, Kind::Veth(_) | Kind::Vxlan(_)));
     } else if packet.kind == PacketType::Broadcast {
         // macvlan_broadcast, ipvlan_process_multicast.

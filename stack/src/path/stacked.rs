@@ -5,7 +5,7 @@
 
 use core::ops::ControlFlow;
 
-use hopwise_devices::macvlan::Mode;
+use hopwise_devices::macvlan::{MacvlanPort, Mode};
 use hopwise_protocols::wire::ethernet::{ETH_HLEN, MacAddr};
 use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, NsId, Packet, PacketType, VlanTag};
 
@@ -145,10 +145,13 @@ fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pa
     let (Some(dst), Some(src)) = (destination(header), header.get(6..).and_then(destination)) else {
         return ControlFlow::Continue(packet);
     };
+    if !port.sources.is_empty() && forward_source(port, cx, src, &packet) {
+        return ControlFlow::Break(cx.consume(packet, "macvlan (nodst)"));
+    }
     let to = if !dst.is_unicast() {
         let src = port.find(src);
         let hearers = port.children.iter().filter(|c| port.hears_from_outside(src, c));
-        if let Some(only) = src.filter(|s| matches!(s.mode, Mode::Private | Mode::Passthru)) {
+        if let Some(only) = src.filter(|s| matches!(s.mode, Mode::Private | Mode::Passthru | Mode::Source)) {
             Some(only.at)
         } else {
             for child in hearers {
@@ -161,7 +164,7 @@ fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pa
     } else if port.is_passthru() {
         port.children.first().filter(|c| c.up).map(|c| c.at)
     } else {
-        port.find(dst).map(|c| c.at)
+        port.find(dst).filter(|c| c.mode != Mode::Source).map(|c| c.at)
     };
     let Some(to) = to else { return ControlFlow::Continue(packet) };
     if dst.is_unicast() {
@@ -170,6 +173,20 @@ fn macvlan_rx(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pa
     packet.push_mac_header();
     send_up(cx, to, packet);
     ControlFlow::Break(Fate::Sent)
+}
+
+/// Who hears what `src` sends gets a copy; gives whether that is all (`macvlan_forward_source`).
+fn forward_source(port: &MacvlanPort, cx: &mut Cx<'_>, src: MacAddr, packet: &Packet) -> bool {
+    let mut alone = false;
+    for (_, at, nodst) in port.sources.iter().filter(|(addr, ..)| *addr == src) {
+        alone |= nodst;
+        if port.children.iter().any(|c| c.at == *at && c.up) {
+            let mut copy = copy(cx, packet, "macvlan");
+            copy.push_mac_header();
+            send_up(cx, *at, copy);
+        }
+    }
+    alone
 }
 
 pub(super) fn copy(cx: &mut Cx<'_>, packet: &Packet, by: &'static str) -> Packet {

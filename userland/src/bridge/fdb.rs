@@ -9,7 +9,7 @@ use hopwise_stack::control::vxlan::TunnelRow;
 
 use super::refused;
 use crate::ip::args::{self, Args, Done, Fail};
-use crate::ip::{Ip, Out};
+use crate::ip::{Ip, Out, lladdr};
 
 pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let Some(word) = args.next() else { return show(ip, args) };
@@ -181,7 +181,10 @@ fn print_tunnel(out: &mut Out, tunnel: &TunnelRow, via: Option<String>) {
 
 /// Reads an address as `sscanf("%hhx:...")` does: six parts.
 fn mac(text: &str) -> Done<MacAddr> {
-    text.parse().map_err(|_| Fail::new(255, format!("Invalid mac address {text}")))
+    // sscanf("%hhx:%hhx:..."): six numbers, of which the last byte counts, and whatever follows.
+    let bytes: Option<Vec<u8>> = text.splitn(7, ':').take(6).map(|part| Some(lladdr::scan(part)? as u8)).collect();
+    let mac = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok()).map(MacAddr);
+    mac.ok_or_else(|| Fail::new(255, format!("Invalid mac address {text}")))
 }
 
 /// The words of `add` and its siblings.

@@ -5,6 +5,7 @@ mod add;
 mod delete;
 mod ipip;
 mod kinds;
+mod macvlan;
 pub mod print;
 mod set;
 mod show;

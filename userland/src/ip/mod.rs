@@ -5,6 +5,7 @@ pub mod args;
 pub(crate) mod batch;
 pub mod flush;
 pub mod link;
+pub mod lladdr;
 pub mod names;
 pub mod neigh;
 pub mod netns;
@@ -81,6 +82,8 @@ pub struct Options {
 /// What a command asks for that ends the program's own work.
 #[derive(Clone, Debug)]
 pub enum Plan {
+    /// `ip vrf exec NAME`: become another program, which is in a VRF already.
+    Become(Vec<String>),
     /// `ip netns exec NAME`: become another program in a namespace.
     Exec {
         /// The namespace and its name.

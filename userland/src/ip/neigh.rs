@@ -9,7 +9,7 @@ use hopwise_sim_core::{IfIndex, Packet, Time};
 
 use super::args::{self, Args, Done, Fail, Prefix, duparg, duparg2, invarg, matches};
 use super::out::Json;
-use super::{Family, Ip, flush, names};
+use super::{Family, Ip, flush, lladdr, names};
 
 /// Carries a command out.
 ///
@@ -69,13 +69,6 @@ fn any_addr(ip: &Ip<'_, '_>, word: &str) -> Done<Ipv4Addr> {
         .ok_or_else(|| Fail::new(1, format!("Error: {family} address is expected rather than \"{word}\".")).ending())
 }
 
-/// A link-layer address (`ll_addr_a2n`): bytes in hexadecimal with colons.
-fn lladdr(word: &str) -> Done<Vec<u8>> {
-    let wrong = || Fail::new(1, format!("\"{word}\" is invalid lladdr."));
-    let byte = |part: &str| u8::from_str_radix(part, 16).ok().filter(|_| part.len() <= 2 && !part.starts_with('+'));
-    word.split(':').map(|part| byte(part).ok_or_else(wrong)).collect()
-}
-
 /// What the words of `add`, `replace` and `delete` say.
 struct Request {
     addr: Option<Ipv4Addr>,
@@ -106,7 +99,7 @@ fn parse(ip: &Ip<'_, '_>, args: &mut Args) -> Done<Request> {
                 if r.lladdr.is_some() {
                     return Err(duparg("lladdr", &w));
                 }
-                r.lladdr = Some(lladdr(&w)?);
+                r.lladdr = Some(lladdr::parse(&w)?);
             }
             "nud" => {
                 let w = args.need()?;
@@ -181,10 +174,15 @@ fn modify(ip: &mut Ip<'_, '_>, args: &mut Args, how: Insert) -> Done {
     }
     let mac = match r.lladdr.as_deref() {
         None => None,
-        Some(bytes) => match bytes.first_chunk::<6>() {
-            Some(bytes) => Some(MacAddr(*bytes)),
-            None => return Err(Fail::new(2, "Error: Invalid link address.")),
-        },
+        Some(bytes) => {
+            let needed = ip.dev(dev).map_or(6, |dev| dev.hw_addr_len());
+            if bytes.len() < needed {
+                return Err(Fail::new(2, "Error: Invalid link address."));
+            }
+            let mut mac = [0; 6];
+            mac.iter_mut().zip(bytes.iter().take(needed)).for_each(|(to, from)| *to = *from);
+            Some(MacAddr(mac))
+        }
     };
     let new =
         NewNeigh { addr, dev, lladdr: mac, state: r.state, flags: r.flags, use_it: r.use_it, protocol: r.protocol };
@@ -412,11 +410,12 @@ impl Line {
         }
     }
 
-    /// The link-layer address as its link prints addresses: on a tunnel it is the near end (`arp_constructor`).
+    /// The link-layer address as its link prints addresses: on a tunnel it is an IPv4 address, the near end's if nobody said
+    /// another one (`arp_constructor`).
     fn lladdr_on(&self, ip: &Ip<'_, '_>) -> Option<String> {
         let mac = self.lladdr?;
-        let bare = ip.dev(self.dev).filter(|dev| !dev.has_ethernet());
-        let shown = bare.map_or_else(|| mac.to_string(), |dev| dev.address_shown());
+        let Some(bare) = ip.dev(self.dev).filter(|dev| !dev.has_ethernet()) else { return Some(mac.to_string()) };
+        let shown = if self.state.contains(Nud::NOARP) { bare.address_shown() } else { bare.shown(mac) };
         Some(shown).filter(|text| !text.is_empty())
     }
 

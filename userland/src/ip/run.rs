@@ -120,6 +120,10 @@ impl IpProgram {
         }
         match plan {
             None => Step::Exit(0),
+            Some(Plan::Become(argv)) => match check_program(sys, &argv) {
+                Ok(()) => Step::Exec(argv),
+                Err(fail) => failed(sys, &fail),
+            },
             Some(Plan::Exec { ns: (name, ns), argv }) => {
                 if let Err(fail) = check_program(sys, &argv) {
                     return failed(sys, &fail);
@@ -166,8 +170,13 @@ impl IpProgram {
 
 /// Starts what a line of a batch runs in a namespace.
 fn exec_in_batch(sys: &mut Sys<'_, SimKernel>, plan: Plan) -> Done<u32> {
-    let Plan::Exec { ns: (name, ns), argv } = plan else {
-        return Err(Fail::new(1, "\"-all netns exec\" cannot be used in a batch"));
+    let (name, ns, argv) = match plan {
+        Plan::Exec { ns: (name, ns), argv } => (name, ns, argv),
+        Plan::Become(argv) => {
+            check_program(sys, &argv)?;
+            return sys.spawn(Spawn::new(argv)).map_err(|errno| Fail::new(1, format!("fork: {errno}")));
+        }
+        Plan::Each { .. } => return Err(Fail::new(1, "\"-all netns exec\" cannot be used in a batch")),
     };
     check_program(sys, &argv)?;
     let home = sys.ns();

@@ -2,11 +2,12 @@
 
 use hopwise_sim_core::IfIndex;
 
-use super::Ip;
+use super::{Ip, Plan};
 use super::args::{self, Args, Done, Fail, matches};
 
 /// The options that exist here.
 const USAGE: &str = "Usage:\tip vrf show [NAME] ...
+\tip vrf exec [NAME] cmd ...
 \tip vrf identify [PID]
 \tip vrf pids [NAME]
 ";
@@ -18,7 +19,7 @@ const USAGE: &str = "Usage:\tip vrf show [NAME] ...
 pub fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let Some(word) = args.next() else { return show(ip, args) };
     match &*word {
-        w if matches(w, "identify") => Ok(()),
+        w if matches(w, "identify") => identify(ip, args),
         w if matches(w, "pids") => pids(ip, args),
         w if matches(w, "exec") => exec(ip, args),
         w if ["show", "lst", "list"].iter().any(|full| matches(w, full)) => show(ip, args),
@@ -74,23 +75,69 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     Ok(())
 }
 
-/// No process is in a VRF: there are no control groups that could hold it there.
-fn pids(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let Some(name) = args.next() else { return Err(Fail::usage(USAGE)) };
-    find(ip, &name).map(|_| ()).ok_or_else(|| Fail::new(255, "Invalid VRF name"))
+/// The part of a control group's path that names a VRF (`vrf_identify`).
+fn vrf_in(cgroup: &str) -> Option<&str> {
+    cgroup.split_once("/vrf/").map(|(_, name)| name)
 }
 
-/// `ipvrf_exec` binds all sockets of a program by a control group with a program of its own. There are none here; `ping -I` and its
-/// kin bind their sockets themselves.
+/// The VRF that a process is in, this one's if none was named.
+fn identify(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let pid = match args.next() {
+        None => ip.sys.pid().number,
+        Some(word) if !args.is_empty() => {
+            drop(word);
+            return Err(Fail::new(1, "Extra arguments specified"));
+        }
+        Some(word) => args::unsigned(&word)
+            .and_then(|n| u32::try_from(n).ok())
+            .ok_or_else(|| args::invarg("Invalid pid\n", &word))?,
+    };
+    let found = ip.sys.processes().into_iter().find(|process| process.pid == pid);
+    let cgroup = found.map(|process| process.cgroup).unwrap_or_default();
+    if let Some(name) = vrf_in(&cgroup) {
+        ip.out.text(format_args!("{name}\n"));
+    }
+    Ok(())
+}
+
+fn pids(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
+    let Some(name) = args.next().filter(|_| args.is_empty()) else {
+        return Err(Fail::new(1, "Invalid arguments"));
+    };
+    find(ip, &name).ok_or_else(|| Fail::new(255, "Invalid VRF name"))?;
+    let cgroup = cgroup_of(ip, &name);
+    for process in ip.sys.processes().into_iter().filter(|process| *process.cgroup == *cgroup) {
+        ip.out.text(format_args!("{:5}  {}\n", process.pid, process.comm));
+    }
+    Ok(())
+}
+
+/// The control group of a VRF: below that which this process is in, and below the name of its namespace (`vrf_path`).
+fn cgroup_of(ip: &Ip<'_, '_>, name: &str) -> String {
+    let now = ip.sys.cgroup();
+    let above = now.split_once("/vrf/").map_or(&*now, |(above, _)| above);
+    let space = ip.sys.kernel.name_of(ip.sys.machine(), ip.ns).map(|ns| format!("/{ns}"));
+    let space = space.filter(|space| !above.ends_with(space.as_str())).unwrap_or_default();
+    format!("{above}{space}/vrf/{name}")
+}
+
+/// `ipvrf_exec`: the program runs in a control group whose sockets are bound to the VRF. `default` is out of all of them.
 fn exec(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let Some(name) = args.next() else { return Err(Fail::new(255, "No VRF name specified")) };
     if args.is_empty() {
         return Err(Fail::new(255, "No command specified"));
     }
-    args.rest();
-    let text = match find(ip, &name) {
-        Some(_) => "Failed to mount cgroup2. Are CGROUPS enabled in your kernel?",
-        None => "Invalid VRF name",
-    };
-    Err(Fail::new(255, text))
+    if name == "default" {
+        let now = ip.sys.cgroup();
+        let above = now.split_once("/vrf/").map_or(&*now, |(above, _)| above);
+        ip.sys.set_cgroup(above);
+    } else {
+        let (vrf, _) = find(ip, &name).ok_or_else(|| Fail::new(255, "Invalid VRF name"))?;
+        let cgroup = cgroup_of(ip, &name);
+        let machine = ip.sys.machine();
+        ip.sys.kernel.bind_cgroup(machine, &cgroup, vrf);
+        ip.sys.set_cgroup(&cgroup);
+    }
+    ip.plan = Some(Plan::Become(args.rest()));
+    Ok(())
 }

@@ -4,6 +4,7 @@ use core::fmt::Write;
 use core::net::Ipv4Addr;
 
 use hopwise_machine::{Program, Sys, once};
+use hopwise_devices::HwType;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::Errno;
 
@@ -130,7 +131,7 @@ impl Arp {
         let mut found = 0;
         for line in &lines {
             // A proxy entry for all links has no kind of hardware.
-            let kind = if line.dev == "*" { "" } else { "ether" };
+            let kind = if line.dev == "*" { "" } else { kind(line) };
             let fits = host.is_none_or(|(_, addr)| addr == line.addr)
                 && self.device.as_ref().is_none_or(|dev| *dev == line.dev)
                 && self.hardware.as_ref().is_none_or(|hardware| hardware == kind);
@@ -321,11 +322,16 @@ fn keywords(sys: &mut Sys<'_, SimKernel>, words: &[&str], request: &mut ArpReq) 
     Ok(())
 }
 
+/// The kind of a link's addresses, as net-tools calls it.
+fn kind(line: &ArpLine) -> &'static str {
+    if line.hw == HwType::Tunnel.number() { "tunnel" } else { "ether" }
+}
+
 fn linux_line(out: &mut String, name: Option<&str>, line: &ArpLine) {
     let addr = line.addr.to_string();
     let name = name.unwrap_or(&addr);
     let (kind, hardware) = if line.flags & ATF_COM != 0 {
-        ("ether", &*line.lladdr)
+        (kind(line), &*line.lladdr)
     } else if line.flags & ATF_PUBL != 0 {
         ("*", "<from_interface>")
     } else {

@@ -154,7 +154,9 @@ fn probe_source(
     let socket = probe.get(sys).map_err(failed)?;
     socket.opts.tos = options.tos;
     socket.opts.mark = options.mark.unwrap_or(0);
-    sys.kernel.net.bind_to_link(probe.ns, probe.id, device).map_err(failed)?;
+    if device.is_some() {
+        sys.kernel.net.bind_to_link(probe.ns, probe.id, device).map_err(failed)?;
+    }
     let mut source = sys.kernel.net.connect_udp(probe.ns, probe.id, (target, PROBE_PORT));
     if source == Err(Errno::EACCES) {
         if !options.broadcast {
@@ -185,7 +187,9 @@ fn open(
 ) -> Result<Sock, Refusal> {
     let failed = |errno| Refusal::new(2, format!("socket: {errno}"));
     let sock = Sock::open(sys, SocketKind::Raw { protocol: IPPROTO_ICMP }).map_err(failed)?;
-    sys.kernel.net.bind_to_link(sock.ns, sock.id, device).map_err(failed)?;
+    if device.is_some() {
+        sys.kernel.net.bind_to_link(sock.ns, sock.id, device).map_err(failed)?;
+    }
     if options.strict_source {
         let bound = sys.kernel.net.bind_raw(sock.ns, sock.id, source);
         bound.map_err(|errno| Refusal::new(2, format!("bind: {errno}")))?;

@@ -184,6 +184,8 @@ pub struct ArpLine {
     pub flags: u32,
     /// Its link-layer address, zeros if unknown.
     pub lladdr: String,
+    /// What kind of link-layer addresses its link has (`ARPHRD_*`).
+    pub hw: u16,
     /// The link, `*` for a proxy entry on all links.
     pub dev: String,
 }
@@ -203,13 +205,19 @@ pub fn arp_lines(space: &Namespace) -> Vec<ArpLine> {
         lines.push(ArpLine {
             addr: entry.addr(),
             flags,
-            lladdr: entry.lladdr().map_or(zero.to_owned(), |mac| mac.to_string()),
+            // arp_format_neigh_entry: as many bytes as the link's addresses have.
+            lladdr: entry.lladdr().map_or(zero.to_owned(), |mac| {
+                let len = space.devs.get(entry.dev()).map_or(6, |dev| dev.hw_addr_len());
+                let bytes: Vec<String> = mac.0.iter().take(len).map(|byte| format!("{byte:02x}")).collect();
+                bytes.join(":")
+            }),
+            hw: space.devs.get(entry.dev()).map_or(1, |dev| dev.hw.number()),
             dev: space.name_of(entry.dev()).to_owned(),
         });
     }
     for (addr, dev) in space.neigh.proxies() {
         let dev = if dev.is_some() { space.name_of(dev) } else { "*" }.to_owned();
-        lines.push(ArpLine { addr, flags: ATF_PUBL | ATF_PERM, lladdr: zero.to_owned(), dev });
+        lines.push(ArpLine { addr, flags: ATF_PUBL | ATF_PERM, lladdr: zero.to_owned(), hw: 1, dev });
     }
     lines
 }
@@ -218,7 +226,7 @@ fn arp(space: &Namespace, _now: Time) -> String {
     let mut text = String::from("IP address       HW type     Flags       HW address            Mask     Device\n");
     for l in arp_lines(space) {
         let addr = l.addr.to_string();
-        let _ = writeln!(text, "{addr:<16} 0x{:<10x}0x{:<10x}{:<17}     *        {}", 1, l.flags, l.lladdr, l.dev);
+        let _ = writeln!(text, "{addr:<16} 0x{:<10x}0x{:<10x}{:<17}     *        {}", l.hw, l.flags, l.lladdr, l.dev);
     }
     text
 }

@@ -42,7 +42,9 @@ fn classes(out: &mut Out, opt: &Options, qdisc: &Qdisc) {
     let (kind, major) = (qdisc.kind(), qdisc.handle);
     let mut line = |minor: u16, leaf: u16| {
         let leaf = if leaf == 0 { String::new() } else { format!("leaf {leaf:x}: ") };
-        out.text(format_args!("class {kind} {major:x}:{minor:x} parent {major:x}: {leaf}"));
+        // The classes of mq are the link's queues and have no parent (mq_dump_class).
+        let parent = if kind == "mq" { "root".to_owned() } else { format!("parent {major:x}:") };
+        out.text(format_args!("class {kind} {major:x}:{minor:x} {parent} {leaf}"));
         out.line();
         if opt.stats > 0 {
             out.line();
@@ -52,7 +54,8 @@ fn classes(out: &mut Out, opt: &Options, qdisc: &Qdisc) {
         Discipline::Prio(prio) => (1..).zip(&prio.bands).for_each(|(minor, band)| line(minor, band.handle)),
         Discipline::Tbf(tbf) => line(1, tbf.inner.as_ref().map_or(0, |inner| inner.handle)),
         Discipline::Netem(netem) => netem.inner.iter().for_each(|inner| line(1, inner.handle)),
-        Discipline::Fifo(_) | Discipline::PfifoFast(_) => {}
+        Discipline::Mq(mq) => (1..).zip(&mq.queues).for_each(|(minor, queue)| line(minor, queue.handle)),
+        Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) => {}
     }
     for child in qdisc.children().filter(|child| child.handle != 0) {
         classes(out, opt, child);

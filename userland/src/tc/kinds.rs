@@ -31,6 +31,9 @@ const FOREIGN: &[&str] = &[
     "hhf", "htb", "mqprio", "multiq", "pie", "qfq", "red", "sfb", "sfq", "skbprio", "taprio",
 ];
 
+/// Those that this kernel knows and tc has no options for.
+const BARE: [(&str, Spec); 2] = [("noqueue", Spec::Noqueue), ("mq", Spec::Mq)];
+
 /// The discipline of that name.
 pub(super) fn find(name: &str) -> Option<&'static KindRow> {
     KINDS.iter().find(|row| row.name == name)
@@ -45,7 +48,7 @@ pub(super) fn parse(name: &str, args: &mut Args) -> Done<Option<Spec>> {
         args.rest();
     }
     match args.peek() {
-        None => Ok(None),
+        None => Ok(BARE.into_iter().find(|(bare, _)| *bare == name).map(|(_, spec)| spec)),
         Some(word) => Err(Fail::new(1, format!("Unknown qdisc \"{name}\", hence option \"{word}\" is unparsable"))),
     }
 }

@@ -1,6 +1,6 @@
 //! `tc qdisc`: `tc_qdisc.c` of iproute2.
 
-use hopwise_devices::qdisc::{Qdisc, QdiscStats, Spec};
+use hopwise_devices::qdisc::{Discipline, Qdisc, QdiscStats, Spec};
 use hopwise_sim_core::{Errno, IfIndex};
 use hopwise_stack::control::qdisc::{Parent, QdiscRequest, Verb};
 use hopwise_stack::{Dev, NlError};
@@ -15,7 +15,7 @@ const USAGE: &str = "Usage: tc qdisc [ add | del | replace | change | show ] dev
 
        tc qdisc { show | list } [ dev STRING ] [ QDISC_ID ] [ invisible ]
 Where:
-QDISC_KIND := { [p|b]fifo | tbf | prio | netem | pfifo_fast }
+QDISC_KIND := { [p|b]fifo | tbf | prio | netem | pfifo_fast | noqueue | mq }
 OPTIONS := ... try tc qdisc add <desired QDISC_KIND> help
 QDISC_ID := { root | handle QHANDLE | parent CLASSID }
 ";
@@ -266,18 +266,36 @@ fn show_tree(out: &mut Out, opt: &Options, dev: &Dev, root: &Qdisc, filter: &Fil
             continue;
         }
         out.open_object(None);
-        let refs = if parent == Parent::Root { 1 + dev.kind.queues().0 } else { 1 };
+        let is_mq = matches!(qdisc.discipline, Discipline::Mq(_));
+        let refs = if parent == Parent::Root && !is_mq { 1 + dev.sizes.tx_queues } else { 1 };
         head(out, dev, (qdisc.kind(), qdisc.handle), parent, refs, filter);
         let print = kinds::find(qdisc.kind()).map(|row| row.print);
         out.object(Some("options"), |out| print.into_iter().for_each(|print| print(out, opt, qdisc)));
-        tail(out, opt, qdisc.stats, qdisc.backlog());
+        let sum = |stats: QdiscStats, child: &Qdisc| QdiscStats {
+            bytes: stats.bytes + child.stats.bytes,
+            packets: stats.packets + child.stats.packets,
+            drops: stats.drops + child.stats.drops,
+            ..stats
+        };
+        // mq_dump: the sum of its queues.
+        let stats = if is_mq { qdisc.children().fold(QdiscStats::default(), sum) } else { qdisc.stats };
+        tail(out, opt, stats, qdisc.backlog());
     }
 }
 
-/// The disciplines inside another one that have a handle, each with its place.
+/// The disciplines inside another one that are listed, each with its place: those with a handle, and those of the queues that a
+/// link uses, the last one first.
 fn inside<'a>(qdisc: &'a Qdisc, all: &mut Vec<(&'a Qdisc, Parent)>) {
-    for child in qdisc.children() {
-        if child.handle != 0 {
+    let mq = match &qdisc.discipline {
+        Discipline::Mq(mq) => Some(mq),
+        _ => None,
+    };
+    let mut children: Vec<&Qdisc> = qdisc.children().collect();
+    if mq.is_some() {
+        children.reverse();
+    }
+    for child in children {
+        if child.handle != 0 || mq.is_some_and(|mq| mq.lists(child.class)) {
             all.push((child, Parent::Class(qdisc.handle, child.class)));
         }
         inside(child, all);
@@ -286,19 +304,40 @@ fn inside<'a>(qdisc: &'a Qdisc, all: &mut Vec<(&'a Qdisc, Parent)>) {
 
 /// The discipline that a link has by itself.
 fn show_own(out: &mut Out, opt: &Options, dev: &Dev, filter: &Filter) {
+    let places: Vec<Parent> = (1..=dev.sizes.used_tx_queues as u16).rev().map(|n| Parent::Class(0, n)).collect();
+    let places = if dev.has_own_mq() {
+        out.open_object(None);
+        head(out, dev, ("mq", 0), Parent::Root, 1, filter);
+        out.object(Some("options"), |_| {});
+        tail(out, opt, own_stats(dev), (0, 0));
+        places
+    } else {
+        vec![Parent::Root]
+    };
+    for place in places {
+        show_own_queue(out, opt, dev, place, filter);
+    }
+}
+
+/// What went through it: nothing ever waits there.
+fn own_stats(dev: &Dev) -> QdiscStats {
+    let mut stats = QdiscStats::default();
+    if dev.qdisc == hopwise_devices::Qdisc::PfifoFast {
+        (stats.packets, stats.bytes) = (dev.stats.tx_packets, dev.stats.tx_bytes);
+    }
+    stats
+}
+
+fn show_own_queue(out: &mut Out, opt: &Options, dev: &Dev, place: Parent, filter: &Filter) {
     out.open_object(None);
-    head(out, dev, (dev.qdisc.name(), 0), Parent::Root, 2, filter);
+    head(out, dev, (dev.qdisc.name(), 0), place, if place == Parent::Root { 2 } else { 1 }, filter);
     let fast = dev.qdisc == hopwise_devices::Qdisc::PfifoFast;
     out.object(Some("options"), |out| {
         if fast {
             prio::print_fast(out);
         }
     });
-    let mut stats = QdiscStats::default();
-    if fast {
-        (stats.packets, stats.bytes) = (dev.stats.tx_packets, dev.stats.tx_bytes);
-    }
-    tail(out, opt, stats, (0, 0));
+    tail(out, opt, own_stats(dev), (0, 0));
 }
 
 fn head(out: &mut Out, dev: &Dev, (kind, handle): (&str, u16), parent: Parent, refs: u32, filter: &Filter) {
@@ -310,7 +349,11 @@ fn head(out: &mut Out, dev: &Dev, (kind, handle): (&str, u16), parent: Parent, r
     match parent {
         Parent::Root => out.any("root", "root ", true),
         Parent::Class(major, minor) => {
-            let class = if minor == 0 { format!("{major:x}:") } else { format!("{major:x}:{minor:x}") };
+            let class = match (major, minor) {
+                (0, minor) => format!(":{minor:x}"),
+                (major, 0) => format!("{major:x}:"),
+                (major, minor) => format!("{major:x}:{minor:x}"),
+            };
             out.any("parent", format_args!("parent {class} "), class.as_str());
         }
     }

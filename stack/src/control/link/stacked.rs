@@ -1,10 +1,10 @@
 //! Links that stand on another one: made, moved and deleted, and what happens to the link below happens to them. Models
 //! `net/8021q/vlan.c` (`vlan_device_event`), `vlan_netlink.c`, and the same parts of `drivers/net/macvlan.c`.
 
-use hopwise_devices::macvlan::{Child, Macvlan, Mode};
+use hopwise_devices::macvlan::{Child, Mode};
 use hopwise_devices::stacked::VlanUpper;
 use hopwise_devices::vlan::{VlanFlags, VlanLink, VlanOptions};
-use hopwise_devices::{HwType, Kind, Link, LinkFlags};
+use hopwise_devices::{HwType, Kind, LinkFlags};
 use hopwise_protocols::wire::MacAddr;
 use hopwise_protocols::wire::ethernet::{ETH_P_8021AD, ETH_P_8021Q};
 use hopwise_sim_core::{IfIndex, NsId};
@@ -29,19 +29,6 @@ pub struct VlanSpec {
     pub given: bool,
     /// Its switches and maps.
     pub options: VlanOptions,
-}
-
-/// What a new `macvlan` shall be.
-#[derive(Clone, Copy, Debug)]
-pub struct MacvlanSpec {
-    /// The link below: in the namespace of the command, not in that of the new link.
-    pub lower: Option<(NsId, IfIndex)>,
-    /// Its mode.
-    pub mode: Mode,
-    /// `nopromisc`.
-    pub nopromisc: bool,
-    /// `bcqueuelen`.
-    pub bc_queue_len: u32,
 }
 
 /// What a new link takes over from the one below.
@@ -92,31 +79,6 @@ impl Network {
         };
         vlan.apply(&spec.options);
         Ok(Inherited { kind: Kind::Vlan(Box::new(vlan)), addr: Some(addr), mtu })
-    }
-
-    /// The first half of `macvlan_common_newlink`. A macvlan on a macvlan stands on the link below that.
-    pub(super) fn macvlan_newlink(&mut self, spec: &MacvlanSpec) -> Result<Inherited, NlError> {
-        let at = spec.lower.ok_or(Errno::EINVAL)?;
-        let at = self.dev(at).and_then(|d| d.kind.macvlan()).map_or(at, |m| m.lower);
-        let lower = self.dev(at).ok_or(Errno::ENODEV)?;
-        let busy = lower.port.is_some() || lower.stacked.as_deref().is_some_and(|s| !s.ipvlan.children.is_empty());
-        if lower.hw != HwType::Ether || busy || lower.kind.has_no_rx_handler() {
-            return Err(if busy { Errno::EBUSY } else { Errno::EINVAL }.into());
-        }
-        let port = lower.stacked.as_deref().map(|s| &s.macvlan).filter(|p| !p.children.is_empty());
-        // Only one may be there if it is a passthru one.
-        if port.is_some_and(|p| p.is_passthru() || spec.mode == Mode::Passthru) {
-            return Err(Errno::EINVAL.into());
-        }
-        let addr = (spec.mode == Mode::Passthru).then_some(lower.addr);
-        let macvlan = Macvlan {
-            lower: at,
-            mode: spec.mode,
-            bc_queue_len: spec.bc_queue_len,
-            bc_queue_used: spec.bc_queue_len,
-            nopromisc: spec.nopromisc,
-        };
-        Ok(Inherited { kind: Kind::Macvlan(Box::new(macvlan)), addr, mtu: lower.mtu })
     }
 
     /// Whether a link stands on another one, at whatever distance.
@@ -184,20 +146,8 @@ impl Network {
         }
     }
 
-    /// All macvlans of a link have one queue, as long as the longest that one of them wants (`update_port_bc_queue_len`).
-    fn share_queue_length(&mut self, lower: (NsId, IfIndex)) {
-        let macvlans = self.uppers(lower.0, lower.1);
-        let wanted = |at: &(NsId, IfIndex)| Some(self.dev(*at)?.kind.macvlan()?.bc_queue_len);
-        let longest = macvlans.iter().filter_map(wanted).max().unwrap_or(0);
-        for (ns, link) in macvlans {
-            if let Some(macvlan) = self.link_mut(ns, link).and_then(|d| d.link.kind.macvlan_mut()) {
-                macvlan.bc_queue_used = longest;
-            }
-        }
-    }
-
     /// Who stands on a link.
-    fn uppers(&self, ns: NsId, link: IfIndex) -> Vec<(NsId, IfIndex)> {
+    pub(super) fn uppers(&self, ns: NsId, link: IfIndex) -> Vec<(NsId, IfIndex)> {
         self.dev((ns, link)).and_then(|d| d.stacked.as_deref()).map_or_else(Vec::new, |s| s.all())
     }
 
@@ -249,13 +199,6 @@ impl Network {
         }
     }
 
-    /// `macvlan_addr_busy`: nobody on the link below may have the address, nor that one itself.
-    fn check_macvlan_addr(&self, dev: &Link, lower: &Link, addr: MacAddr) -> Result<(), NlError> {
-        let port = lower.stacked.as_deref().map(|s| &s.macvlan);
-        let other = port.and_then(|p| p.find(addr)).is_some_and(|c| c.at.1 != dev.index || !dev.is_up());
-        if addr == lower.addr || other { Err(Errno::EADDRINUSE.into()) } else { Ok(()) }
-    }
-
     /// A link that stands on another one was set up.
     pub(super) fn stacked_open(&mut self, ns: NsId, link: IfIndex) {
         let Some(dev) = self.dev((ns, link)) else { return };
@@ -277,7 +220,7 @@ impl Network {
                 }
             }
             Kind::Macvlan(macvlan) if macvlan.mode != Mode::Passthru => self.filter_addr(at, addr, true),
-            Kind::Macvlan(macvlan) if !macvlan.nopromisc => self.promisc(at, true),
+            Kind::Macvlan(macvlan) if !macvlan.nopromisc() => self.promisc(at, true),
             _ => {}
         }
         self.macvlan_changed(ns, link);
@@ -295,7 +238,7 @@ impl Network {
         let Some(dev) = self.dev((ns, link)) else { return };
         let Some(at) = dev.kind.lower() else { return };
         let (addr, promisc, allmulti) = (dev.addr, dev.promiscuity > 0, dev.allmulti > 0);
-        let (vlan, macvlan) = (dev.kind.vlan().map(|v| v.flags), dev.kind.macvlan().copied());
+        let (vlan, macvlan) = (dev.kind.vlan().map(|v| v.flags), dev.kind.macvlan().cloned());
         let lower_addr = self.dev(at).map(|d| d.addr);
         self.ipvlan_switched(ns, link);
         if promisc && self.hands_promisc_down(ns, link) {
@@ -314,20 +257,10 @@ impl Network {
         }
         match macvlan {
             Some(m) if m.mode != Mode::Passthru => self.filter_addr(at, addr, false),
-            Some(m) if !m.nopromisc => self.promisc(at, false),
+            Some(m) if !m.nopromisc() => self.promisc(at, false),
             _ => {}
         }
         self.macvlan_changed(ns, link);
-    }
-
-    /// The link below knows a macvlan's address, mode and whether it is up.
-    fn macvlan_changed(&mut self, ns: NsId, link: IfIndex) {
-        let Some(dev) = self.dev((ns, link)) else { return };
-        let Some(macvlan) = dev.kind.macvlan().copied() else { return };
-        let child = Child { at: (ns, link), addr: dev.addr, mode: macvlan.mode, up: dev.is_up() };
-        let lower = self.link_mut(macvlan.lower.0, macvlan.lower.1);
-        let children = lower.and_then(|d| d.link.stacked.as_deref_mut()).map(|s| &mut s.macvlan.children);
-        children.into_iter().flatten().filter(|c| c.at == child.at).for_each(|c| *c = child);
     }
 
     /// `vlan_dev_inherit_address`.
@@ -539,21 +472,6 @@ impl Network {
     pub fn vlan_change(&mut self, ns: NsId, link: IfIndex, options: &VlanOptions) -> Result<(), NlError> {
         let vlan = self.link_mut(ns, link).and_then(|d| d.link.kind.vlan_mut()).ok_or(Errno::EOPNOTSUPP)?;
         vlan.apply(options);
-        Ok(())
-    }
-
-    /// `ip link set LINK type macvlan mode MODE` (`macvlan_changelink`).
-    ///
-    /// # Errors
-    /// `EINVAL` into and out of passthru, `EOPNOTSUPP` if the link is none.
-    pub fn macvlan_change(&mut self, ns: NsId, link: IfIndex, mode: Option<Mode>) -> Result<(), NlError> {
-        let macvlan = self.link_mut(ns, link).and_then(|d| d.link.kind.macvlan_mut()).ok_or(Errno::EOPNOTSUPP)?;
-        let mode = mode.unwrap_or(macvlan.mode);
-        if (mode == Mode::Passthru) != (macvlan.mode == Mode::Passthru) {
-            return Err(Errno::EINVAL.into());
-        }
-        macvlan.mode = mode;
-        self.macvlan_changed(ns, link);
         Ok(())
     }
 }

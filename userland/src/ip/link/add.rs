@@ -9,7 +9,7 @@ use hopwise_stack::control::vxlan::VxlanSpec;
 
 use super::kinds::{self, Change};
 use super::spec::Spec;
-use super::{absent, stacked_kinds, vxlan};
+use super::{absent, macvlan, stacked_kinds, vxlan};
 use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
 
@@ -50,6 +50,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args, how: How) -> Done {
     wanted.broadcast = spec.broadcast;
     wanted.index = spec.index;
     wanted.txqlen = spec.txqlen;
+    wanted.sizes = spec.sizes;
     wanted.group = spec.group;
     wanted.up = spec.up == Some(true);
     wanted.flags = spec.flags;
@@ -74,7 +75,7 @@ fn kind_spec(
     match kind {
         "veth" => Ok(KindSpec::Veth(match kinds::veth(ip, args)? {
             Some(peer) => kinds::peer(&peer),
-            None => PeerSpec { mtu: spec.mtu, txqlen: spec.txqlen, ns: spec.netns, ..PeerSpec::default() },
+            None => PeerSpec { mtu: spec.mtu, txqlen: spec.txqlen, sizes: spec.sizes, ns: spec.netns, ..PeerSpec::default() },
         })),
         "bridge" => {
             let changes = kinds::bridge(args)?;
@@ -91,7 +92,7 @@ fn kind_spec(
             Ok(KindSpec::Vxlan(Box::new(VxlanSpec { home: Some(ip.ns), settings })))
         }
         "vlan" => Ok(KindSpec::Vlan(stacked_kinds::vlan(args, below)?)),
-        "macvlan" => Ok(KindSpec::Macvlan(stacked_kinds::macvlan(args)?.spec(below))),
+        "macvlan" => Ok(KindSpec::Macvlan(macvlan::spec(macvlan::parse(ip, args)?, below))),
         "ipvlan" => Ok(KindSpec::Ipvlan(stacked_kinds::ipvlan(args)?.spec(below))),
         "vrf" => Ok(KindSpec::Vrf(kinds::vrf(ip, args)?)),
         kind if absent::is_absent(kind) => Err(absent::refuse(args, kind)?),

@@ -1,6 +1,7 @@
 //! `ip link delete`.
 
-use hopwise_sim_core::IfIndex;
+use hopwise_sim_core::{Errno, IfIndex};
+use hopwise_stack::NlError;
 
 use super::spec::Spec;
 use crate::ip::Ip;
@@ -18,6 +19,9 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
         return Err(Fail::new(255, "Not enough information: \"dev\" argument is required."));
     };
     let members: Vec<IfIndex> = ip.space()?.devs.iter().filter(|d| d.group == group).map(|d| d.index).collect();
+    if members.is_empty() {
+        return Err(NlError::from(Errno::ENODEV).into());
+    }
     for link in members {
         // A veth's peer may have gone with it.
         if ip.dev(link).is_some() {

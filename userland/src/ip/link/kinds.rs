@@ -127,6 +127,7 @@ pub(super) fn peer(spec: &Spec) -> PeerSpec {
         mtu: spec.mtu,
         index: spec.index,
         txqlen: spec.txqlen,
+        sizes: spec.sizes,
         up: spec.up == Some(true),
     }
 }
@@ -139,7 +140,7 @@ pub(super) fn usage(kind: &str) -> Option<String> {
         "ipip" => Some(super::ipip::USAGE.into()),
         "veth" => Some(VETH_USAGE.into()),
         "vlan" => Some(super::stacked_kinds::VLAN_USAGE.into()),
-        "macvlan" => Some(super::stacked_kinds::MACVLAN_USAGE.into()),
+        "macvlan" => Some(super::macvlan::USAGE.into()),
         "ipvlan" => Some(super::stacked_kinds::IPVLAN_USAGE.into()),
         "vrf" => Some(VRF_USAGE.into()),
         "dummy" => Some("Usage: ... dummy\n".into()),

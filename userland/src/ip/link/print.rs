@@ -224,22 +224,15 @@ fn details(out: &mut Out, dev: &Dev, devs: &DevTable, as_link: bool) {
         let mode = dev.addrgenmode;
         out.any("inet6_addr_gen_mode", format_args!("addrgenmode {mode} "), mode);
     }
-    // A bridge takes the limit of its ports, once it has had one (br_set_gso_limits).
-    // A VXLAN link takes that of the link below (netif_inherit_tso_max).
-    let small = dev.kind.bridge().is_some_and(|b| !b.had_ports)
-        || dev.kind.ipip().is_some()
-        || dev.kind.tun().is_some()
-        || dev.kind.vrf().is_some()
-        || dev.kind.vxlan().is_some_and(|v| v.config.dev == IfIndex::NONE);
-    let tso_max = if small { 65536 } else { 524_280 };
+    let sizes = dev.sizes;
     for (key, word, value) in [
-        ("num_tx_queues", "numtxqueues", dev.kind.queues().0),
-        ("num_rx_queues", "numrxqueues", dev.kind.queues().1),
-        ("gso_max_size", "gso_max_size", 65536),
-        ("gso_max_segs", "gso_max_segs", 65535),
-        ("tso_max_size", "tso_max_size", tso_max),
+        ("num_tx_queues", "numtxqueues", sizes.tx_queues),
+        ("num_rx_queues", "numrxqueues", sizes.rx_queues),
+        ("gso_max_size", "gso_max_size", sizes.gso_max_size),
+        ("gso_max_segs", "gso_max_segs", sizes.gso_max_segs),
+        ("tso_max_size", "tso_max_size", dev.tso_max_size()),
         ("tso_max_segs", "tso_max_segs", 65535),
-        ("gro_max_size", "gro_max_size", 65536),
+        ("gro_max_size", "gro_max_size", sizes.gro_max_size),
     ] {
         out.any(key, format_args!("{word} {value} "), value);
     }

@@ -3,17 +3,17 @@
 
 use hopwise_devices::bridge::options::OptionRow;
 use hopwise_devices::ipip::TunnelParams;
-use hopwise_devices::macvlan::Mode;
 use hopwise_devices::vlan::VlanOptions;
 use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::Dev;
 use hopwise_stack::NlError;
 use hopwise_stack::control::bridge::PortOption;
+use hopwise_stack::control::link::MacvlanChange;
 use hopwise_stack::control::vxlan::VxlanChange;
 
 use super::kinds::{self, Change};
 use super::spec::Spec;
-use super::{stacked_kinds, vxlan};
+use super::{macvlan, stacked_kinds, vxlan};
 use crate::ip::Ip;
 use crate::ip::args::{self, Args, Done, Fail};
 
@@ -25,7 +25,7 @@ enum Kind {
     Ipip(TunnelParams),
     Vxlan(Box<VxlanChange>),
     Vlan(VlanOptions),
-    Macvlan(Option<Mode>),
+    Macvlan(MacvlanChange),
     Vrf,
     Ipvlan(stacked_kinds::IpvlanWords),
 }
@@ -53,7 +53,7 @@ pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
             Kind::Vrf
         }
         Some("ipvlan") => Kind::Ipvlan(stacked_kinds::ipvlan(args)?),
-        Some("macvlan") => Kind::Macvlan(stacked_kinds::macvlan(args)?.mode),
+        Some("macvlan") => Kind::Macvlan(macvlan::parse(ip, args)?),
         _ => match args.peek() {
             None => Kind::None,
             Some(word) if args::matches(word, "help") => return Err(super::usage()),
@@ -125,6 +125,7 @@ fn apply(ip: &mut Ip<'_, '_>, mut ns: NsId, mut link: IfIndex, spec: &Spec, kind
     if let Some(length) = spec.txqlen {
         net.set_link_txqlen(ns, link, length)?;
     }
+    net.set_link_sizes(ns, link, &spec.sizes)?;
     if let Some(dormant) = spec.dormant {
         net.set_link_mode(ns, link, dormant)?;
     }
@@ -153,7 +154,7 @@ fn change_kind(ip: &mut Ip<'_, '_>, ns: NsId, link: IfIndex, kind: &Kind) -> Don
         // It has no ops->changelink.
         Kind::Vrf => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
         Kind::Ipvlan(words) => net.ipvlan_change(ns, link, words.mode, words.reach)?,
-        Kind::Macvlan(mode) => net.macvlan_change(ns, link, *mode)?,
+        Kind::Macvlan(change) => net.macvlan_change(ns, link, change)?,
         Kind::Bridge(_) if !is_bridge => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
         Kind::Bridge(changes) => {
             for change in changes {

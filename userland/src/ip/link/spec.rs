@@ -2,10 +2,10 @@
 
 use hopwise_protocols::wire::ethernet::{MacAddr, ParseMacError};
 use hopwise_sim_core::{IfIndex, NsId};
-use hopwise_stack::control::link::FlagChange;
+use hopwise_stack::control::link::{FlagChange, SizesSpec};
 
 use crate::ip::args::{self, Args, Done, Fail};
-use crate::ip::{Ip, netns};
+use crate::ip::{Ip, lladdr, netns};
 
 /// What was asked for.
 #[derive(Default, Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Spec {
     pub(super) broadcast: Option<MacAddr>,
     pub(super) txqlen: Option<u32>,
     pub(super) mtu: Option<u32>,
+    pub(super) sizes: SizesSpec,
     pub(super) netns: Option<NsId>,
     pub(super) up: Option<bool>,
     pub(super) flags: Vec<(FlagChange, bool)>,
@@ -180,6 +181,7 @@ impl Spec {
                 args.rest();
                 self.vf = true;
             }
+            _ if self.size(args, word)? => {}
             _ => {
                 let dev = if word == "dev" { args.need()? } else { word.to_owned() };
                 if word != "dev" && args::matches(word, "help") {
@@ -189,6 +191,26 @@ impl Spec {
             }
         }
         Ok(())
+    }
+
+    /// Queues and sizes of packets: true if the word was one of these.
+    fn size(&mut self, args: &mut Args, word: &str) -> Done<bool> {
+        let sizes = &mut self.sizes;
+        let (place, once, most) = match word {
+            "numtxqueues" => (&mut sizes.tx_queues, true, i32::MAX as u32),
+            "numrxqueues" => (&mut sizes.rx_queues, true, i32::MAX as u32),
+            "gso_max_size" => (&mut sizes.gso_max_size, false, u32::MAX),
+            "gso_max_segs" => (&mut sizes.gso_max_segs, false, 65535),
+            "gro_max_size" => (&mut sizes.gro_max_size, false, u32::MAX),
+            _ => return Ok(false),
+        };
+        let text = args.need()?;
+        if once && place.is_some() {
+            return Err(args::duparg(word, &text));
+        }
+        let number = args::unsigned(&text).and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= most);
+        *place = Some(number.ok_or_else(|| args::invarg(&format!("Invalid \"{word}\" value\n"), &text))?);
+        Ok(true)
     }
 
     fn set_dev(&mut self, dev: String) -> Done {
@@ -262,12 +284,13 @@ impl Bad {
     }
 }
 
-/// A link-layer address (`ll_addr_a2n`).
+/// A link-layer address of six bytes.
 fn lladdr(text: &str) -> Result<MacAddr, Bad> {
-    text.parse().map_err(|error| match error {
-        ParseMacError::Invalid => Bad::Text(Fail::new(1, format!("\"{text}\" is invalid lladdr."))),
-        ParseMacError::Length(len) => Bad::Length((len, Fail::new(1, error.to_string()))),
-    })
+    let bytes = lladdr::parse(text).map_err(Bad::Text)?;
+    match <[u8; 6]>::try_from(&*bytes) {
+        Ok(bytes) => Ok(MacAddr(bytes)),
+        Err(_) => Err(Bad::Length((bytes.len(), Fail::new(1, ParseMacError::Length(bytes.len()).to_string())))),
+    }
 }
 
 /// `on` or `off`, in the words of `ip link`.

@@ -1,13 +1,11 @@
-//! The arguments of the types that stand on another link: iproute2's `iplink_vlan.c`,
-//! `iplink_macvlan.c` and `iplink_ipvlan.c`.
+//! The arguments of types that stand on another link: iproute2's `iplink_vlan.c` and `iplink_ipvlan.c`.
 
 use hopwise_devices::ipvlan;
-use hopwise_devices::macvlan::{BC_QUEUE_LEN, Mode};
 use hopwise_devices::vlan::{VlanFlags, VlanOptions};
 use hopwise_protocols::wire::ethernet::ETH_P_8021Q;
 use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::NlError;
-use hopwise_stack::control::link::{IpvlanSpec, MacvlanSpec, VlanSpec};
+use hopwise_stack::control::link::{IpvlanSpec, VlanSpec};
 
 use super::kinds::tag_protocol;
 use crate::ip::args::{self, Args, Done, Fail};
@@ -76,69 +74,6 @@ fn qos_map(args: &mut Args, name: &str, rows: &mut Vec<(u32, u32)>) -> Done {
     Ok(())
 }
 
-/// What was said of a macvlan.
-#[derive(Clone, Copy, Default)]
-pub(super) struct MacvlanWords {
-    pub(super) mode: Option<Mode>,
-    nopromisc: bool,
-    bc_queue_len: Option<u32>,
-}
-
-impl MacvlanWords {
-    pub(super) fn spec(self, lower: Option<(NsId, IfIndex)>) -> MacvlanSpec {
-        MacvlanSpec {
-            lower,
-            mode: self.mode.unwrap_or_default(),
-            nopromisc: self.nopromisc,
-            bc_queue_len: self.bc_queue_len.unwrap_or(BC_QUEUE_LEN),
-        }
-    }
-}
-
-/// `macvlan_parse_opt`.
-pub(super) fn macvlan(args: &mut Args) -> Done<MacvlanWords> {
-    let mut words = MacvlanWords::default();
-    while let Some(word) = args.next() {
-        let is = |full| args::matches(&word, full);
-        match () {
-            () if is("mode") => words.mode = Some(macvlan_mode(&args.need()?)?),
-            () if is("flag") => match &*args.need()? {
-                "nopromisc" => words.nopromisc = true,
-                "null" => {}
-                // Which frames of a source they get is not looked at.
-                "nodst" => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
-                other => {
-                    let text = "Error: argument of \"flag\" must be \"nopromisc\", \"nodst\" or \"null\"";
-                    return Err(Fail::new(1, format!("{text}, not \"{other}\"")));
-                }
-            },
-            () if is("nopromisc") => words.nopromisc = true,
-            () if is("bcqueuelen") => words.bc_queue_len = Some(args.number::<u32>("bcqueuelen")?),
-            () if is("macaddr") || is("nodst") => return Err(NlError::from(Errno::EOPNOTSUPP).into()),
-            () if is("help") => return Err(Fail::as_is(1, MACVLAN_USAGE)),
-            () => {
-                let text = format!("macvlan: unknown option \"{word}\"?\n{MACVLAN_USAGE}");
-                return Err(Fail::as_is(1, text));
-            }
-        }
-    }
-    if words.nopromisc && words.mode != Some(Mode::Passthru) {
-        let text = format!("macvlan: nopromisc flag only valid in passthru mode\n{MACVLAN_USAGE}");
-        return Err(Fail::as_is(1, text));
-    }
-    Ok(words)
-}
-
-fn macvlan_mode(word: &str) -> Done<Mode> {
-    if word == "source" {
-        return Err(NlError::from(Errno::EOPNOTSUPP).into());
-    }
-    Mode::ALL.into_iter().find(|mode| mode.name() == word).ok_or_else(|| {
-        let text = "Error: argument of \"mode\" must be \"private\", \"vepa\", \"bridge\", \"passthru\" or \"source\"";
-        Fail::new(1, format!("{text}, not \"{word}\""))
-    })
-}
-
 /// What was said of an ipvlan.
 #[derive(Clone, Copy, Default)]
 pub(super) struct IpvlanWords {
@@ -193,13 +128,6 @@ VLANID := 0-4095
 VLANPROTO: [ 802.1Q | 802.1ad ]
 QOS-MAP := [ QOS-MAP ] QOS-MAPPING
 QOS-MAPPING := FROM:TO
-";
-
-pub(super) const MACVLAN_USAGE: &str = "Usage: ... macvlan mode MODE [flag MODE_FLAG] [bcqueuelen BC_QUEUE_LEN]
-
-MODE: private | vepa | bridge | passthru
-MODE_FLAG: null | nopromisc
-BC_QUEUE_LEN: Length of the rx queue for broadcast/multicast: [0-4294967295]
 ";
 
 pub(super) const IPVLAN_USAGE: &str = "Usage: ... ipvlan [ mode MODE ] [ FLAGS ]

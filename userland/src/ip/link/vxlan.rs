@@ -20,6 +20,9 @@ pub(super) fn parse(ip: &mut Ip<'_, '_>, args: &mut Args, new: bool) -> Done<Vxl
     if external && change.vni.is_some() {
         return Err(Fail::new(1, "vxlan: both 'external' and vni cannot be specified"));
     }
+    if new && !external && change.vni.is_none() {
+        return Err(Fail::new(1, "vxlan: missing virtual network identifier"));
+    }
     if group && change.dev.is_none() {
         return Err(Fail::new(1, "vxlan: 'group' requires 'dev' to be specified"));
     }

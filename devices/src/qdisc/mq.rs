@@ -1,0 +1,81 @@
+//! `mq`: each of a link's queues has a discipline of its own. Models `net/sched/sch_mq.c`.
+
+use hopwise_sim_core::{Errno, Packet};
+
+use super::fifo::Bands;
+use super::{Discipline, Env, LinkFacts, Next, Qdisc, QdiscStats};
+
+/// The state of the discipline.
+#[derive(Clone, Debug)]
+pub struct Mq {
+    /// The queues; queue 0 is class 1.
+    pub queues: Vec<Qdisc>,
+    /// How many of them the link uses (`real_num_tx_queues`).
+    pub used: usize,
+}
+
+/// What a queue has until something else is put there.
+pub(super) fn default_queue(class: u16, link: LinkFacts) -> Qdisc {
+    let discipline = Discipline::PfifoFast(Box::new(Bands::new(link.queue_len)));
+    Qdisc { handle: 0, class, stats: QdiscStats::default(), discipline }
+}
+
+impl Mq {
+    /// `mq_init`: a link with one queue has no use for it.
+    pub(super) fn new(link: LinkFacts) -> Result<Self, Errno> {
+        if link.queues < 2 {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let queues = (1..=link.queues as u16).map(|class| default_queue(class, link)).collect();
+        Ok(Mq { queues, used: link.used_queues.max(1) as usize })
+    }
+
+    /// The queue that a packet goes into (`skb_tx_hash`): packets of one flow go into the same one.
+    fn queue_of(&self, packet: &Packet, offset: usize) -> usize {
+        if self.used < 2 {
+            return 0;
+        }
+        // Addresses, protocol and ports, mixed as FNV-1a does.
+        let flow = packet.data().get(offset + 9..offset + 24).unwrap_or_default();
+        let mixed = flow.iter().enumerate().filter(|(at, _)| !matches!(at, 1 | 2));
+        let hash = mixed.fold(0x811c_9dc5_u32, |hash, (_, byte)| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+        ((u64::from(hash) * self.used as u64) >> 32) as usize
+    }
+
+    pub(super) fn enqueue(&mut self, packet: Packet, env: &mut Env<'_>) -> bool {
+        let queue = self.queue_of(&packet, env.network_offset);
+        match self.queues.get_mut(queue) {
+            Some(queue) => queue.enqueue(packet, env),
+            None => {
+                env.drop(packet);
+                false
+            }
+        }
+    }
+
+    pub(super) fn dequeue(&mut self, env: &mut Env<'_>) -> Next {
+        let mut soonest = Next::Empty;
+        for queue in &mut self.queues {
+            match (queue.dequeue(env), &soonest) {
+                (Next::Packet(packet), _) => return Next::Packet(packet),
+                (Next::At(at), Next::At(known)) if at >= *known => {}
+                (Next::At(at), _) => soonest = Next::At(at),
+                (Next::Empty, _) => {}
+            }
+        }
+        soonest
+    }
+
+    pub(super) fn backlog(&self) -> (u32, u32) {
+        self.queues.iter().map(Qdisc::backlog).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1))
+    }
+
+    pub(super) fn reset(&mut self, env: &mut Env<'_>) {
+        self.queues.iter_mut().for_each(|queue| queue.reset(env));
+    }
+
+    /// Whether a queue's own discipline is listed: only those of queues that the link uses (`mq_attach`).
+    pub fn lists(&self, class: u16) -> bool {
+        usize::from(class) <= self.used
+    }
+}
