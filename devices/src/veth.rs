@@ -46,6 +46,8 @@ pub struct Veth {
     pub peer: (NsId, IfIndex),
     /// The other end's MTU: it takes nothing that is longer.
     pub peer_mtu: u32,
+    /// The other end is on another machine: what only a kernel knows of its packets does not get there.
+    pub far: bool,
     /// The wire between them, for NICs of different machines.
     pub wire: Option<Box<Wire>>,
 }
@@ -119,7 +121,7 @@ impl Wire {
 impl Veth {
     /// One end that does not know the other one yet.
     pub const fn new() -> Self {
-        Veth { peer: (NsId(0), IfIndex::NONE), peer_mtu: 0, wire: None }
+        Veth { peer: (NsId(0), IfIndex::NONE), peer_mtu: 0, far: false, wire: None }
     }
 
     /// Whether it is the end of a wire that is cut.

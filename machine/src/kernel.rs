@@ -58,6 +58,11 @@ pub trait Kernel: Clone + 'static {
     /// Lists a made-up folder. `None`: the kernel has no such folder.
     fn proc_list(&mut self, machine: MachineId, ns: Self::Ns, dir: &str) -> Option<Vec<DirEntry>>;
 
+    /// Where a made-up symbolic link points. `None`: the kernel has none of that path.
+    fn proc_link(&mut self, _machine: MachineId, _ns: Self::Ns, _path: &str) -> Option<String> {
+        None
+    }
+
     /// The name or number that `readlink /proc/PID/ns/net` shows between the brackets.
     fn ns_inode(&mut self, _ns: Self::Ns) -> u64 {
         4_026_531_840

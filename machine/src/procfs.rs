@@ -61,6 +61,10 @@ fn read_process<K: Kernel>(sys: &Sys<'_, K>, path: &str) -> Option<Result<Vec<u8
 
 /// Where a made-up symbolic link points.
 pub(crate) fn link<K: Kernel>(sys: &mut Sys<'_, K>, path: &str) -> Option<String> {
+    if path.starts_with("/sys/") {
+        let (machine, ns) = (sys.machine(), sys.ns());
+        return sys.kernel.proc_link(machine, ns, path);
+    }
     match path {
         "/proc/self" => return Some(sys.number.to_string()),
         "/proc/net" => return Some("self/net".to_owned()),

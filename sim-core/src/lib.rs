@@ -19,6 +19,6 @@ pub use errno::Errno;
 pub use fate::{DropReason, Fate};
 pub use id::{HostId, IfIndex, NsId, PacketId};
 pub use journey::{BridgeVerdict, Detail, Journey, Miss, ProgramNote, Record, Rewrite, RuleNote, TunnelNote};
-pub use packet::{ConnInfo, ConnTag, Fields, HEADROOM, Packet, PacketType, Pool, PoolStats, VlanTag};
+pub use packet::{ConnInfo, ConnTag, Fields, HEADROOM, Offload, Packet, PacketType, Pool, PoolStats, VlanTag};
 pub use rng::Rng;
 pub use time::{Duration, EPOCH_UNIX_NS, Time};

@@ -37,7 +37,19 @@ struct Buffer {
     tail: u32,
     /// Where the bytes begin that a checksum covers which is not made yet; 0: there is none. `skb->csum_start`.
     csum_start: u32,
+    offload: Offload,
     fields: Fields,
+}
+
+/// What tunnels in tunnels know of a packet within a machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Offload {
+    /// Whether the kernel would have left its checksum to the link that it leaves through (`CHECKSUM_PARTIAL`): so it does
+    /// with datagrams and segments of sockets.
+    pub partial: bool,
+    /// How many bytes from its end the innermost packet begins, if that is remembered (`skb->encapsulation`,
+    /// `inner_network_header`); 0: it is not.
+    pub inner_len: u16,
 }
 
 /// How a packet stands to its connection (`enum ip_conntrack_info`).
@@ -261,6 +273,18 @@ impl Packet {
         self.0.bytes.get_mut(start..tail).filter(|_| start != 0)
     }
 
+    /// What tunnels in tunnels know of it.
+    #[inline]
+    pub fn offload(&self) -> Offload {
+        self.0.offload
+    }
+
+    /// The same, to be changed.
+    #[inline]
+    pub fn offload_mut(&mut self) -> &mut Offload {
+        &mut self.0.offload
+    }
+
     fn grow_front(&mut self, n: usize) {
         let extra = n + HEADROOM;
         let (head, tail) = (self.0.head as usize, self.0.tail as usize);
@@ -331,11 +355,11 @@ impl Pool {
     /// A copy with a number of its own: what a bridge sends out of each further port. The bytes in use, and a pulled
     /// link-layer header in front of them, lie in it where they lie in the original.
     pub fn copy(&mut self, packet: &Packet) -> Packet {
-        let Buffer { bytes, head, tail, csum_start, fields } = &*packet.0;
+        let Buffer { bytes, head, tail, csum_start, offload, fields } = &*packet.0;
         let (head, tail) = (*head as usize, *tail as usize);
         let mut copy = self.make(head..tail);
         copy.0.fields = Fields { id: copy.id, ..*fields };
-        copy.0.csum_start = *csum_start;
+        (copy.0.csum_start, copy.0.offload) = (*csum_start, *offload);
         let front = head.saturating_sub(usize::from(fields.mac_len));
         copy.0.bytes[front..tail].copy_from_slice(&bytes[front..tail]);
         copy
@@ -352,6 +376,7 @@ impl Pool {
         self.stats.born += 1;
         buffer.fields.id = PacketId(self.stats.born);
         (buffer.head, buffer.tail, buffer.csum_start) = (window.start as u32, window.end as u32, 0);
+        buffer.offload = Offload::default();
         Packet(buffer)
     }
 

@@ -11,7 +11,7 @@ use hopwise_protocols::wire::ipv4;
 use hopwise_protocols::wire::{IntoBytes, ethernet};
 use hopwise_sim_core::{DropReason, IfIndex, NsId};
 use hopwise_stack::Network;
-use hopwise_stack::socket::PmtuDisc;
+use hopwise_stack::socket::{PmtuDisc, SocketKind};
 use proptest::prelude::*;
 
 /// Two nodes with a router between them, and a tunnel from one to the other.
@@ -230,4 +230,23 @@ proptest! {
         run(&mut lab.net, 100);
         conserved(&lab.net);
     }
+}
+
+#[test]
+fn what_a_tunnel_in_a_tunnel_inherits_comes_from_the_innermost_datagram_of_a_socket_but_not_of_a_raw_one() {
+    let mut lab = lab(TunnelParams { tos: 1, ..TunnelParams::default() });
+    let (links, inmost) = nested(&mut lab, 2);
+    let inner = TunnelParams { ttl: 33, tos: 0x20, ..lab.net.tunnel_params(lab.a, links[1]).unwrap() };
+    lab.net.tunnel_change(lab.a, links[1], inner).unwrap();
+    let socket = lab.net.open_socket(lab.a, 1, SocketKind::Udp).unwrap();
+    let ping = Pinger::new(&mut lab.net, lab.a);
+    for id in [socket, ping.socket] {
+        let opts = &mut lab.net.socket_mut(lab.a, id).unwrap().opts;
+        (opts.ttl, opts.tos) = (Some(77), 0x48);
+    }
+    lab.net.send_udp(lab.a, socket, Some((inmost, 9)), b"x").unwrap();
+    ping.send(&mut lab.net, &inmost.to_string(), 1, 1).unwrap();
+    run(&mut lab.net, 100);
+    let seen: Vec<(u8, u8)> = outer(&lab).iter().map(|header| (header.ttl, header.tos)).collect();
+    assert_eq!(seen, [(77, 0x48), (33, 0x20)], "as Linux 6.1 sends them");
 }

@@ -5,8 +5,8 @@ mod features;
 use features::{FEATURES, Feature, GROUPS, NEED_CHECKSUM, Start};
 use hopwise_devices::Kind;
 use hopwise_machine::{KERNEL_RELEASE, Program, Sys, once};
-use hopwise_sim_core::IfIndex;
-use hopwise_stack::{Dev, Namespace};
+use hopwise_sim_core::{IfIndex, NsId};
+use hopwise_stack::{Dev, Network};
 
 use crate::kernel::SimKernel;
 
@@ -70,8 +70,10 @@ fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Said {
         ["-s" | "--change", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 75),
         ["-A" | "--pause", name, _, ..] if dev(name).is_some() => (String::new(), UNSUPPORTED.into(), 76),
         [name] if !name.starts_with('-') => match dev(name) {
-            Some(dev) if dev.kind.ipip().is_some() => (String::new(), "No data available\n".into(), 75),
-            Some(dev) => (settings(dev, has_speed(sys.kernel.net.ns(ns), dev)), String::new(), 0),
+            Some(dev) if matches!(dev.kind, Kind::Ipip(_) | Kind::Dummy | Kind::Vrf(_)) => {
+                (String::new(), "No data available\n".into(), 75)
+            }
+            Some(dev) => (settings(dev, cable(&sys.kernel.net, ns, dev)), String::new(), 0),
             None => (String::new(), format!("{}No data available\n", NO_DEVICE.repeat(5)), 75),
         },
         _ => bad(),
@@ -247,19 +249,37 @@ fn tell_changes(dev: &Dev, before: &[bool], requested: &[(&'static str, bool)]) 
     if changed { (text, String::new(), 0) } else { (text, "Could not change any device features\n".into(), 1) }
 }
 
-/// Whether a link knows its speed: a bridge has that of its fastest port that can carry frames
-/// (`br_get_link_ksettings`).
-fn has_speed(space: Option<&Namespace>, dev: &Dev) -> bool {
-    let Some(bridge) = dev.kind.bridge() else { return dev.kind.ops().speed.is_some() };
-    let port = |p: &IfIndex| space.and_then(|s| s.devs.get(*p));
-    bridge.ports.iter().filter_map(port).any(|d| d.is_up() && d.is_oper_up() && d.kind.ops().speed.is_some())
+/// What a link knows of the cable that it pretends to have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cable {
+    /// Nothing.
+    Unknown,
+    /// A speed (`br_get_link_ksettings`).
+    Speed,
+    /// All there is: a veth and a tun, and what stands on them.
+    Whole,
+}
+
+/// What a link knows of its cable: one that stands on another one asks that (`__ethtool_get_link_ksettings` of
+/// `vlan_ethtool_get_link_ksettings` and its siblings), a bridge has the speed of its fastest port that can carry frames.
+pub(crate) fn cable(net: &Network, ns: NsId, dev: &Dev) -> Cable {
+    if let Some((below, lower)) = dev.kind.lower() {
+        let lower = net.ns(below).and_then(|space| space.devs.get(lower));
+        return lower.map_or(Cable::Unknown, |lower| cable(net, below, lower));
+    }
+    let Some(bridge) = dev.kind.bridge() else {
+        return if dev.kind.ops().speed.is_some() { Cable::Whole } else { Cable::Unknown };
+    };
+    let port = |p: &IfIndex| net.ns(ns).and_then(|space| space.devs.get(*p));
+    let fast = |d: &Dev| d.is_up() && d.is_oper_up() && cable(net, ns, d) != Cable::Unknown;
+    if bridge.ports.iter().filter_map(port).any(fast) { Cable::Speed } else { Cable::Unknown }
 }
 
 /// The settings that `ethtool DEV` prints. Nothing of a cable is known.
-fn settings(dev: &Dev, has_speed: bool) -> String {
+fn settings(dev: &Dev, cable: Cable) -> String {
     let mut text = format!("Settings for {}:\n", dev.name);
     let mut line = |words: &str| text.push_str(&format!("\t{words}\n"));
-    if !matches!(dev.kind, Kind::Loopback | Kind::Dummy) {
+    if !matches!(dev.kind, Kind::Loopback) {
         for words in [
             "Supported ports: [  ]",
             "Supported link modes:   Not reported",
@@ -270,11 +290,11 @@ fn settings(dev: &Dev, has_speed: bool) -> String {
             "Advertised pause frame use: No",
             "Advertised auto-negotiation: No",
             "Advertised FEC modes: Not reported",
-            if has_speed { "Speed: 10000Mb/s" } else { "Speed: Unknown!" },
+            if cable != Cable::Unknown { "Speed: 10000Mb/s" } else { "Speed: Unknown!" },
         ] {
             line(words);
         }
-        let veth = dev.kind.veth().is_some();
+        let veth = cable == Cable::Whole;
         line(if veth { "Duplex: Full" } else { "Duplex: Unknown! (255)" });
         line("Auto-negotiation: off");
         line(if veth { "Port: Twisted Pair" } else { "Port: Other" });
@@ -284,8 +304,12 @@ fn settings(dev: &Dev, has_speed: bool) -> String {
             line("MDI-X: Unknown");
         }
     }
+    if matches!(dev.kind, Kind::Tun(_) | Kind::Ipvlan(_)) {
+        text.push_str("        Current message level: 0x00000000 (0)\n");
+        text.push_str(&format!("{:30}\n", ""));
+    }
     let detected = if dev.is_up() && dev.carrier { "yes" } else { "no" };
-    line(&format!("Link detected: {detected}"));
+    text.push_str(&format!("\tLink detected: {detected}\n"));
     text
 }
 

@@ -161,6 +161,10 @@ impl Kernel for SimKernel {
         crate::procfs::list(self, machine, ns, dir)
     }
 
+    fn proc_link(&mut self, _machine: MachineId, ns: NsId, path: &str) -> Option<String> {
+        crate::sysfs::link(self, ns, path)
+    }
+
     fn ns_inode(&mut self, ns: NsId) -> u64 {
         4_026_531_840 + u64::from(ns.0)
     }

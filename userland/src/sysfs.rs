@@ -8,8 +8,9 @@ use hopwise_machine::DirEntry;
 use hopwise_machine::files::FileKind;
 use hopwise_sim_core::{Errno, IfIndex, NsId};
 use hopwise_stack::control::bridge::PortOption;
-use hopwise_stack::{Dev, Namespace};
+use hopwise_stack::{Dev, Namespace, Network};
 
+use crate::ethtool::{self, Cable};
 use crate::kernel::SimKernel;
 
 /// Where it all is.
@@ -37,19 +38,20 @@ static FILES: &[Row] = &[
     Row { name: "dev_id", read: |_| Ok("0x0".into()) },
     Row { name: "dev_port", read: |_| Ok("0".into()) },
     Row { name: "dormant", read: |d| running(d, || "0".into()) },
-    Row { name: "duplex", read: |d| ethtool(d).map(|()| duplex(d).into()) },
     Row { name: "flags", read: |d| Ok(format!("{:#x}", flags(d).bits())) },
+    Row { name: "gro_flush_timeout", read: |_| Ok("0".into()) },
     Row { name: "ifalias", read: |d| Ok(d.alias.as_deref().unwrap_or_default().into()) },
     Row { name: "ifindex", read: |d| Ok(d.index.to_string()) },
     Row { name: "iflink", read: |d| Ok(d.iflink().to_string()) },
     Row { name: "link_mode", read: |d| Ok(u8::from(d.mode_dormant).to_string()) },
     Row { name: "mtu", read: |d| Ok(d.mtu.to_string()) },
-    Row { name: "name_assign_type", read: |d| Ok(if is_lo(d) { "2" } else { "3" }.into()) },
+    Row { name: "name_assign_type", read: name_assign_type },
+    Row { name: "napi_defer_hard_irqs", read: |_| Ok("0".into()) },
     Row { name: "netdev_group", read: |d| Ok(d.group.to_string()) },
     Row { name: "operstate", read: |d| Ok(d.operstate_shown().name().to_lowercase()) },
     Row { name: "proto_down", read: |_| Ok("0".into()) },
-    Row { name: "speed", read: |d| ethtool(d).map(|()| "10000".into()) },
     Row { name: "testing", read: |d| running(d, || "0".into()) },
+    Row { name: "threaded", read: |_| Ok("0".into()) },
     Row { name: "tx_queue_len", read: |d| Ok(d.tx_queue_len.to_string()) },
     Row { name: "type", read: |d| Ok(d.hw.number().to_string()) },
     Row { name: "uevent", read: |d| Ok(uevent(d)) },
@@ -117,11 +119,15 @@ static BRPORT: &[(&str, &str)] = &[
     ("unicast_flood", "flood"),
 ];
 
-fn is_lo(dev: &Dev) -> bool {
-    matches!(dev.kind, Kind::Loopback)
+/// Who chose the name: the kernel (`lo`) or a person. A tun does not say.
+fn name_assign_type(dev: &Dev) -> Content {
+    match dev.kind {
+        Kind::Tun(_) => Err(Errno::EINVAL),
+        Kind::Loopback => Ok("2".into()),
+        _ => Ok("3".into()),
+    }
 }
 
-/// `NET_ADDR_PERM`, `NET_ADDR_RANDOM`, `NET_ADDR_SET`.
 /// A link-layer address in bytes, also that of a tunnel (`sysfs_format_mac`).
 fn address(dev: &Dev, shown: String) -> String {
     match shown.parse::<core::net::Ipv4Addr>() {
@@ -130,11 +136,13 @@ fn address(dev: &Dev, shown: String) -> String {
     }
 }
 
+/// `NET_ADDR_PERM`, `NET_ADDR_RANDOM`, `NET_ADDR_STOLEN`, `NET_ADDR_SET`.
 fn assign_type(dev: &Dev) -> u8 {
-    match (dev.addr_set, is_lo(dev)) {
-        (true, _) => 3,
-        (false, true) => 0,
-        (false, false) => 1,
+    match &dev.kind {
+        _ if dev.addr_set => 3,
+        Kind::Loopback | Kind::Ipip(_) | Kind::Ipvlan(_) => 0,
+        Kind::Vlan(vlan) if vlan.inherits => 2,
+        _ => 1,
     }
 }
 
@@ -143,14 +151,17 @@ fn running(dev: &Dev, read: impl FnOnce() -> String) -> Content {
     if dev.is_up() { Ok(read()) } else { Err(Errno::EINVAL) }
 }
 
-/// What only a link that is up and has a speed says.
-fn ethtool(dev: &Dev) -> Result<(), Errno> {
-    let has_speed = dev.kind.ops().speed.is_some() || dev.kind.bridge().is_some();
-    if dev.is_up() && has_speed { Ok(()) } else { Err(Errno::EINVAL) }
-}
-
-fn duplex(dev: &Dev) -> &'static str {
-    if dev.kind.bridge().is_some() { "unknown" } else { "full" }
+/// What only a link that is up says of its cable (`speed_show`, `duplex_show`).
+fn cable(net: &Network, ns: NsId, dev: &Dev, file: &str) -> Content {
+    let known = ethtool::cable(net, ns, dev);
+    match (known, file) {
+        _ if !dev.is_up() => Err(Errno::EINVAL),
+        (Cable::Unknown, "speed") if dev.kind.bridge().is_some() => Ok("-1".into()),
+        (Cable::Unknown, _) if dev.kind.bridge().is_none() => Err(Errno::EINVAL),
+        (_, "speed") => Ok("10000".into()),
+        (Cable::Whole, _) => Ok("full".into()),
+        _ => Ok("unknown".into()),
+    }
 }
 
 /// `dev->flags`: as the device has them, not as netlink reports them.
@@ -162,8 +173,63 @@ fn flags(dev: &Dev) -> LinkFlags {
 }
 
 fn uevent(dev: &Dev) -> String {
-    let kind = if dev.kind.bridge().is_some() { "DEVTYPE=bridge\n" } else { "" };
+    // SET_NETDEV_DEVTYPE of each driver.
+    let kind = match dev.kind {
+        Kind::Bridge(_) => "DEVTYPE=bridge\n",
+        Kind::Vxlan(_) => "DEVTYPE=vxlan\n",
+        Kind::Vlan(_) => "DEVTYPE=vlan\n",
+        _ => "",
+    };
     format!("{kind}INTERFACE={}\nIFINDEX={}", dev.name, dev.index)
+}
+
+/// The symbolic links of a link's folder, with the link that each leads to: its master, and who stands on whom
+/// (`netdev_adjacent_sysfs_add`).
+fn neighbours(space: &Namespace, dev: &Dev) -> Vec<(String, String)> {
+    let name = |link: IfIndex| space.devs.get(link).map(|dev| dev.name.to_string());
+    let stands_on = |dev: &Dev| {
+        let lower = dev.kind.lower().filter(|(ns, _)| *ns == space.id).map(|(_, link)| link);
+        lower.or_else(|| Some(dev.kind.vxlan()?.config.dev)).filter(|link| link.is_some())
+    };
+    let mut all = Vec::new();
+    let mut add = |how: &str, link: IfIndex| all.extend(name(link).map(|name| (format!("{how}{name}"), name)));
+    if let Some(lower) = stands_on(dev) {
+        add("lower_", lower);
+    }
+    for other in space.devs.iter() {
+        if stands_on(other) == Some(dev.index) {
+            add("upper_", other.index);
+        }
+        if other.master == dev.index {
+            add("lower_", other.index);
+        }
+    }
+    if dev.master.is_some() {
+        add("upper_", dev.master);
+        all.extend(name(dev.master).map(|name| ("master".to_owned(), name)));
+    }
+    all
+}
+
+/// Where a symbolic link points; `None` if there is none of that path.
+pub fn link(kernel: &SimKernel, ns: NsId, path: &str) -> Option<String> {
+    let (name, file) = split(path)?;
+    let space = kernel.net.ns(ns)?;
+    let dev = space.devs.find(name)?;
+    if file == "subsystem" {
+        return Some("../../../../class/net".to_owned());
+    }
+    if file == "brport/bridge" {
+        return Some(format!("../../{}", space.name_of(dev.port.as_deref()?.bridge)));
+    }
+    let found = neighbours(space, dev).into_iter().find(|(link, _)| link == file);
+    found.map(|(_, name)| format!("../{name}"))
+}
+
+/// The folders of a link's queues: those for receiving, then those for sending that it uses.
+fn queues(dev: &Dev) -> Vec<String> {
+    let rx = if dev.kind.veth().is_some() { dev.sizes.used_tx_queues } else { dev.sizes.rx_queues };
+    (0..rx).map(|n| format!("rx-{n}")).chain((0..dev.sizes.used_tx_queues).map(|n| format!("tx-{n}"))).collect()
 }
 
 /// The link's name and the path below its folder, for a path under `/sys/class/net`.
@@ -178,6 +244,7 @@ pub fn read(kernel: &mut SimKernel, ns: NsId, path: &str) -> Option<Result<Vec<u
     let space = kernel.net.ns(ns)?;
     let dev = space.devs.find(name)?;
     let content = match file.split_once('/') {
+        None if matches!(file, "speed" | "duplex") => cable(&kernel.net, ns, dev, file),
         None => match (FILES.iter().find(|row| row.name == file), dev.kind.tun()) {
             (Some(row), _) => (row.read)(dev),
             (None, tun) => Ok((TUN_FILES.iter().find(|(name, _)| *name == file)?.1)(tun?)),
@@ -241,6 +308,8 @@ fn port_file(space: &Namespace, dev: &Dev, file: &str) -> Option<Content> {
         | "hold_timer"
         | "message_age_timer"
         | "forward_delay_timer" => "0".into(),
+        "backup_port" => String::new(),
+        "group_fwd_mask" => "0x0".into(),
         "flush" => return Some(Err(Errno::EACCES)),
         file => {
             let (_, word) = BRPORT.iter().find(|(name, _)| *name == file)?;
@@ -321,6 +390,8 @@ pub fn list(kernel: &SimKernel, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
     let mut found: Vec<DirEntry> = match folder {
         "" => {
             let folders = [
+                ("power", true),
+                ("queues", true),
                 ("statistics", true),
                 ("bridge", bridge.is_some()),
                 ("brif", bridge.is_some()),
@@ -328,13 +399,20 @@ pub fn list(kernel: &SimKernel, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
             ];
             let folders = folders.iter().filter(|(_, there)| *there).map(|(name, _)| entry(name, FileKind::Dir));
             let own = TUN_FILES.iter().filter(|_| dev.kind.tun().is_some()).map(|(name, _)| file(name));
-            folders.chain(FILES.iter().map(|row| file(row.name))).chain(own).collect()
+            let cable = ["duplex", "speed"].map(file);
+            let links = neighbours(space, dev).into_iter().map(|(name, _)| entry(&name, FileKind::Symlink));
+            let links = links.chain([entry("subsystem", FileKind::Symlink)]);
+            folders.chain(FILES.iter().map(|row| file(row.name))).chain(own).chain(cable).chain(links).collect()
         }
+        "power" => Vec::new(),
+        "queues" => queues(dev).iter().map(|name| entry(name, FileKind::Dir)).collect(),
         "statistics" => STATISTICS.iter().map(|(name, _)| file(name)).collect(),
         "brif" => bridge?.ports.iter().map(|p| entry(space.name_of(*p), FileKind::Dir)).collect(),
         "bridge" => {
             bridge?;
-            let plain = ["bridge_id", "root_id", "group_addr", "flush"].map(file);
+            let timers = ["gc_timer", "hello_timer", "tcn_timer", "topology_change_timer"].map(file);
+            let state = ["root_path_cost", "root_port", "topology_change", "topology_change_detected"].map(file);
+            let plain = ["bridge_id", "root_id", "group_addr", "flush"].map(file).into_iter().chain(timers).chain(state);
             let options = options::OPTIONS.iter().map(|row| match row.word.strip_prefix("mcast_") {
                 Some("vlan_snooping") | None => row.word.to_owned(),
                 Some(rest) if rest.starts_with("hash_") => rest.to_owned(),
@@ -345,7 +423,11 @@ pub fn list(kernel: &SimKernel, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
         "brport" => {
             dev.port.as_ref()?;
             let plain = ["port_id", "port_no", "designated_port", "designated_bridge", "designated_root", "flush"];
-            BRPORT.iter().map(|(name, _)| file(name)).chain(plain.map(file)).collect()
+            let state = ["change_ack", "config_pending", "designated_cost", "backup_port", "group_fwd_mask"];
+            let timers = ["forward_delay_timer", "hold_timer", "message_age_timer"];
+            let all = plain.map(file).into_iter().chain(state.map(file)).chain(timers.map(file));
+            let bridge = [entry("bridge", FileKind::Symlink)];
+            BRPORT.iter().map(|(name, _)| file(name)).chain(all).chain(bridge).collect()
         }
         _ => return None,
     };

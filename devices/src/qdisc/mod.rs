@@ -151,6 +151,8 @@ pub enum Discipline {
     Noqueue(Option<Packet>),
     /// See [`mq`].
     Mq(Box<Mq>),
+    /// Drops everything (`noop_qdisc`).
+    Noop,
 }
 
 /// A discipline with its handle and counters.
@@ -219,6 +221,7 @@ impl Qdisc {
             Discipline::Prio(_) => "prio",
             Discipline::Noqueue(_) => "noqueue",
             Discipline::Mq(_) => "mq",
+            Discipline::Noop => "noop",
         }
     }
 
@@ -231,6 +234,10 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.enqueue(packet, env),
             Discipline::Prio(prio) => prio.enqueue(packet, self.handle, env),
             Discipline::Mq(mq) => mq.enqueue(packet, env),
+            Discipline::Noop => {
+                env.drop(packet);
+                false
+            }
             Discipline::Noqueue(place) => {
                 if let Some(old) = place.replace(packet) {
                     env.drop(old);
@@ -251,6 +258,7 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.dequeue(),
             Discipline::Prio(prio) => prio.dequeue(env),
             Discipline::Mq(mq) => mq.dequeue(env),
+            Discipline::Noop => Next::Empty,
             Discipline::Noqueue(place) => return place.take().map_or(Next::Empty, Next::Packet),
         };
         if let Next::Packet(packet) = &next {
@@ -269,7 +277,7 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.backlog(),
             Discipline::Prio(prio) => prio.backlog(),
             Discipline::Mq(mq) => mq.backlog(),
-            Discipline::Noqueue(_) => (0, 0),
+            Discipline::Noqueue(_) | Discipline::Noop => (0, 0),
         }
     }
 
@@ -282,6 +290,7 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.reset(env),
             Discipline::Prio(prio) => prio.reset(env),
             Discipline::Mq(mq) => mq.reset(env),
+            Discipline::Noop => {}
             Discipline::Noqueue(place) => place.take().into_iter().for_each(|packet| env.drop(packet)),
         }
     }
@@ -293,7 +302,7 @@ impl Qdisc {
             Discipline::Tbf(tbf) => (tbf.inner.as_deref(), &[]),
             Discipline::Prio(prio) => (None, &prio.bands),
             Discipline::Mq(mq) => (None, &mq.queues),
-            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) => (None, &[]),
+            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) | Discipline::Noop => (None, &[]),
         };
         one.into_iter().chain(many)
     }
@@ -305,7 +314,9 @@ impl Qdisc {
             Discipline::Tbf(tbf) => (tbf.inner.as_deref_mut(), &mut []),
             Discipline::Prio(prio) => (None, &mut prio.bands),
             Discipline::Mq(mq) => (None, &mut mq.queues),
-            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) => (None, &mut []),
+            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) | Discipline::Noop => {
+                (None, &mut [])
+            }
         };
         one.into_iter().chain(many)
     }
@@ -350,7 +361,7 @@ impl Qdisc {
             }
             Discipline::Mq(mq) => {
                 let place = mq.queues.get_mut(usize::from(minor.checked_sub(1)?))?;
-                Some(core::mem::replace(place, new.unwrap_or_else(|| mq::default_queue(minor, link))))
+                Some(core::mem::replace(place, new.unwrap_or_else(|| mq::no_queue(minor))))
             }
             _ => None,
         }

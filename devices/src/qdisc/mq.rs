@@ -20,6 +20,11 @@ pub(super) fn default_queue(class: u16, link: LinkFacts) -> Qdisc {
     Qdisc { handle: 0, class, stats: QdiscStats::default(), discipline }
 }
 
+/// What is left of a queue whose discipline was taken away: it drops everything (`mq_graft`, `noop_qdisc`).
+pub(super) fn no_queue(class: u16) -> Qdisc {
+    Qdisc { handle: 0, class, stats: QdiscStats::default(), discipline: Discipline::Noop }
+}
+
 impl Mq {
     /// `mq_init`: a link with one queue has no use for it.
     pub(super) fn new(link: LinkFacts) -> Result<Self, Errno> {

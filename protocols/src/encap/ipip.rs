@@ -10,12 +10,29 @@ use crate::wire::{IntoBytes, Malformed, split};
 /// `Inner` if the bytes are not an IPv4 packet, `TooLong`, `NoHeadroom` for fewer than 20 bytes of room.
 #[inline]
 pub fn encapsulate(packet: &mut impl Headroom, outer: &Outer, id: u16) -> Result<(), EncapError> {
+    encapsulate_innermost(packet, outer, id, 0)
+}
+
+/// The same for a packet that is itself the outer one of a tunnel: what the outer header inherits comes from the packet that
+/// begins at `innermost` (`skb_inner_network_header`).
+///
+/// # Errors
+/// As [`encapsulate`].
+#[inline]
+pub fn encapsulate_innermost(
+    packet: &mut impl Headroom,
+    outer: &Outer,
+    id: u16,
+    innermost: usize,
+) -> Result<(), EncapError> {
     let inner = ipv4::view(packet.bytes()).map_err(EncapError::Inner)?;
     if inner.header.version() != 4 {
         return Err(EncapError::Inner(Malformed::Version));
     }
     let len = packet.bytes().len();
-    let header = outer.header(Some(inner.header), IPPROTO_IPIP, len, id).ok_or(EncapError::TooLong)?;
+    let nested = packet.bytes().get(innermost..).and_then(|bytes| split::<ipv4::Header>(bytes).ok());
+    let inherited = nested.map_or(inner.header, |(header, _)| header);
+    let header = outer.header(Some(inherited), IPPROTO_IPIP, len, id).ok_or(EncapError::TooLong)?;
     packet.push_front(IP_HLEN).ok_or(EncapError::NoHeadroom)?.copy_from_slice(header.as_bytes());
     Ok(())
 }

@@ -297,9 +297,10 @@ impl Network {
 
     /// `veth_newlink`, its second half: both know each other, and the carrier of both is off until both are up.
     fn join_veths(&mut self, a: (NsId, IfIndex), b: (NsId, IfIndex)) {
+        let far = self.ns(a.0).map(|space| space.host) != self.ns(b.0).map(|space| space.host);
         for (this, other) in [(a, b), (b, a)] {
             if let Some(veth) = self.link_mut(this.0, this.1).and_then(|d| d.link.kind.veth_mut()) {
-                veth.peer = other;
+                (veth.peer, veth.far) = (other, far);
             }
         }
         self.veth_mtu_changed(a.0, a.1);
@@ -339,9 +340,7 @@ impl Network {
         if let KindSpec::Ipip(params) = &spec.kind {
             self.tunnel_added(ns, link, *params, spec.mtu);
         }
-        if let KindSpec::Macvlan(macvlan) = &spec.kind {
-            self.macvlan_added(ns, link, macvlan)?;
-        }
+        self.macvlan_changed(ns, link);
         if let Some(dev) = self.link_mut(ns, link) {
             dev.broadcast = spec.broadcast.unwrap_or(dev.broadcast);
             dev.group = spec.group.unwrap_or(dev.group);

@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 use hopwise_devices::veth::Sent;
 use hopwise_devices::{Kind, LinkStats, lo};
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
-use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType};
+use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Offload, Packet, PacketType};
 
 use crate::capture::Direction;
 use crate::cx::{Cx, TimerKind};
@@ -93,7 +93,7 @@ pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut p
             Fate::Dropped(DropReason::DummySink)
         }
         Kind::Veth(veth) => {
-            let (peer_ns, peer) = veth.peer;
+            let ((peer_ns, peer), far) = (veth.peer, veth.far);
             match veth.send(cx.now, len) {
                 Sent::After(delay) => {
                     // The other end is another world: it knows nothing of marks and hops here (skb_scrub_packet).
@@ -102,6 +102,9 @@ pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut p
                     packet.conn = None;
                     packet.phys = (IfIndex::NONE, IfIndex::NONE);
                     packet.from_socket = false;
+                    if far {
+                        *packet.offload_mut() = Offload::default();
+                    }
                     if peer_ns != cx.ns {
                         packet.mark = 0;
                     }

@@ -46,7 +46,8 @@ pub fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: Pack
         icmp::send_error(ns, cx, &packet, icmp::Error::new(ICMP_DEST_UNREACH, ICMP_HOST_UNREACH));
     }
     let len = packet.len();
-    if encap::encapsulate(&mut packet, &outer, 0).is_err() {
+    let innermost = len.saturating_sub(tunnel::innermost(&mut packet, len));
+    if encap::encapsulate_innermost(&mut packet, &outer, 0, innermost).is_err() {
         uncount(ns, link, len, |stats| stats.tx_errors += 1);
         return cx.drop(packet, DropReason::UnhandledProto);
     }
@@ -93,7 +94,11 @@ pub(super) fn output(
     if (cx.ns, route.oif) == tunnel {
         return fail(ns, cx, tunnel, Failure::Loop, packet);
     }
-    if pmtudisc && let Some(mtu) = path_mtu_of_inner(ns, cx, tunnel, &route, inner) {
+    let inner_len = usize::from(packet.offload().inner_len);
+    let innermost = inner.len().checked_sub(inner_len).filter(|_| inner_len > 0).and_then(|at| inner.get(at..));
+    let innermost = innermost.unwrap_or(inner);
+    let df = split::<ipv4::Header>(innermost).is_ok_and(|(header, _)| header.dont_fragment());
+    if pmtudisc && let Some(mtu) = path_mtu_of_inner(ns, cx, tunnel, &route, (inner, df)) {
         return fail(ns, cx, tunnel, Failure::TooBig(mtu), packet);
     }
     if tunnel::is_too_deep(&packet) {
@@ -126,20 +131,20 @@ fn note(link: (NsId, IfIndex), packet: &[u8], inner: usize) -> Box<hopwise_sim_c
 }
 
 /// The inner packet's path MTU follows from that of the outer one. Gives it if the packet is larger and must not be cut
-/// (`tnl_update_pmtu`). What a link in another namespace could learn of smaller packets stays unsaid.
+/// (`tnl_update_pmtu`); `df` is that of the innermost packet. What a link in another namespace could learn of smaller packets stays unsaid.
 fn path_mtu_of_inner(
     ns: &mut Namespace,
     cx: &mut Cx<'_>,
     tunnel: (NsId, IfIndex),
     route: &Route,
-    inner: &[u8],
+    (inner, df): (&[u8], bool),
 ) -> Option<u16> {
     let mtu = route.mtu.saturating_sub(IP_HLEN as u32);
     let (header, len) = (*split::<ipv4::Header>(inner).ok()?.0, inner.len());
     if tunnel.0 == cx.ns && ns.devs.get(tunnel.1).is_some_and(|dev| mtu <= dev.mtu) {
         route::learn_path_mtu(ns, cx.now, header.dst(), ns.l3mdev_master(tunnel.1), mtu);
     }
-    (header.dont_fragment() && len > mtu as usize).then(|| u16::try_from(mtu).unwrap_or(u16::MAX))
+    (df && len > mtu as usize).then(|| u16::try_from(mtu).unwrap_or(u16::MAX))
 }
 
 /// Sends the inner packet back up to its link with the reason.
@@ -204,6 +209,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, mut packet: Packet) -> Fate {
             }
         }
     }
+    packet.offload_mut().inner_len = 0;
     scrub(tunnel.at.0 != cx.ns, &mut packet);
     let (to, link) = tunnel.at;
     cx.send(Duration::ZERO, to, link, packet);

@@ -110,6 +110,11 @@ pub fn send(
     packet.mark = spec.mark;
     packet.conn = spec.conn;
     packet.from_socket = spec.from_socket;
+    // __ip_append_data and tcp_v4_send_check leave it to a link that can, unless the packet is cut.
+    packet.offload_mut().partial = spec.from_socket
+        && matches!(spec.protocol, ipv4::IPPROTO_UDP | ipv4::IPPROTO_TCP)
+        && total <= route.mtu as usize
+        && ns.devs.get(route.oif).is_some_and(|dev| dev.kind.tun().is_none());
     let mut header = ipv4::Header::new(spec.src, spec.dst, spec.protocol, len as u16);
     header.tos = spec.tos;
     header.ttl = spec.ttl.unwrap_or_else(|| ns.sysctl[SysctlKey::IpDefaultTtl] as u8);

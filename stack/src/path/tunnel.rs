@@ -48,6 +48,17 @@ pub(super) fn scrub(packet: &mut Packet, other_ns: bool) {
     }
 }
 
+/// A packet whose own one has `len` bytes is about to get an outer header. Gives how many bytes from its end the packet begins
+/// from which that inherits: it is the next one unless a tunnel before this one knew another, and that is remembered only
+/// while a checksum is left to the link (`iptunnel_handle_offloads`).
+#[inline]
+pub(super) fn innermost(packet: &mut Packet, len: usize) -> usize {
+    let offload = packet.offload_mut();
+    let inner = if offload.inner_len == 0 { len as u16 } else { offload.inner_len };
+    offload.inner_len = if offload.partial { inner } else { 0 };
+    usize::from(inner)
+}
+
 /// What a journey tells of an outer packet whose inner one begins at `inner`, of which it keeps `noted` bytes.
 pub(super) fn note(
     link: (NsId, IfIndex),

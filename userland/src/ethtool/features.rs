@@ -1,4 +1,4 @@
-//! The offloads that `ethtool -k` lists, as `lo`, a veth and a bridge of Linux 6.18 have them. Nothing is really
+//! The offloads that `ethtool -k` lists, as the kinds of link have them. Nothing is really
 //! offloaded here: checksums are always computed, packets are never merged. The switches are kept and shown.
 
 use hopwise_devices::Kind;
@@ -20,7 +20,7 @@ use Start::{FixedOff, FixedOn, Off, On, Requested};
 pub(super) struct Feature {
     pub(super) name: &'static str,
     pub(super) nested: bool,
-    starts: [Start; 3],
+    starts: [Start; 10],
 }
 
 impl Feature {
@@ -28,7 +28,7 @@ impl Feature {
     fn tunnel(&self) -> Start {
         const NOT: [&str; 8] =
             ["tx-vlan", "tx-gre", "tx-ipxip", "tx-udp_tnl", "tx-tunnel", "tx-esp", "tx-gso-p", "tx-fcoe"];
-        let [_, _, bridge] = self.starts;
+        let [_, _, bridge, ..] = self.starts;
         match bridge {
             Requested => FixedOff,
             On if NOT.iter().any(|beginning| self.name.starts_with(beginning)) => FixedOff,
@@ -38,86 +38,94 @@ impl Feature {
 
     /// How it starts for a kind of link.
     pub(super) fn start(&self, kind: &Kind) -> Start {
-        let [lo, veth, bridge] = self.starts;
+        let [lo, veth, bridge, vxlan, macvlan, tun, vlan, ipvlan, dummy, vrf] = self.starts;
         match kind {
             Kind::Loopback => lo,
+            Kind::Veth(_) => veth,
             Kind::Bridge(_) => bridge,
             Kind::Ipip(_) => self.tunnel(),
-            _ => veth,
+            Kind::Vxlan(_) => vxlan,
+            Kind::Macvlan(_) => macvlan,
+            Kind::Tun(_) => tun,
+            Kind::Vlan(_) => vlan,
+            Kind::Ipvlan(_) => ipvlan,
+            Kind::Dummy => dummy,
+            Kind::Vrf(_) => vrf,
         }
     }
 }
 
-const fn row(name: &'static str, nested: bool, starts: [Start; 3]) -> Feature {
+const fn row(name: &'static str, nested: bool, starts: [Start; 10]) -> Feature {
     Feature { name, nested, starts }
 }
 
-/// All features in the order of listing: for `lo`, a veth (also taken for what has no column of its own) and a bridge.
+/// All features in the order of listing: for `lo`, a veth, a bridge, a VXLAN link, a macvlan on a veth, a tap, a VLAN and an
+/// ipvlan on a veth, a dummy and a VRF. The last four are as Linux 6.1 has them.
 #[rustfmt::skip]
 pub(super) static FEATURES: &[Feature] = &[
-    row("rx-checksumming", false, [FixedOn, On, FixedOff]),
-    row("tx-checksumming", false, [On, On, On]),
-    row("tx-checksum-ipv4", true, [FixedOff, FixedOff, FixedOff]),
-    row("tx-checksum-ip-generic", true, [FixedOn, On, On]),
-    row("tx-checksum-ipv6", true, [FixedOff, FixedOff, FixedOff]),
-    row("tx-checksum-fcoe-crc", true, [FixedOff, FixedOff, FixedOff]),
-    row("tx-checksum-sctp", true, [FixedOn, On, FixedOff]),
-    row("scatter-gather", false, [On, On, On]),
-    row("tx-scatter-gather", true, [FixedOn, On, On]),
-    row("tx-scatter-gather-fraglist", true, [FixedOn, On, On]),
-    row("tcp-segmentation-offload", false, [On, On, On]),
-    row("tx-tcp-segmentation", true, [On, On, On]),
-    row("tx-tcp-ecn-segmentation", true, [On, On, On]),
-    row("tx-tcp-mangleid-segmentation", true, [On, On, On]),
-    row("tx-tcp6-segmentation", true, [On, On, On]),
-    row("tx-tcp-accecn-segmentation", true, [On, On, On]),
-    row("generic-segmentation-offload", false, [On, On, On]),
-    row("generic-receive-offload", false, [On, Off, On]),
-    row("large-receive-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("rx-vlan-offload", false, [FixedOff, On, FixedOff]),
-    row("tx-vlan-offload", false, [FixedOff, On, On]),
-    row("ntuple-filters", false, [FixedOff, FixedOff, FixedOff]),
-    row("receive-hashing", false, [FixedOff, FixedOff, FixedOff]),
-    row("highdma", false, [FixedOn, On, On]),
-    row("rx-vlan-filter", false, [FixedOff, FixedOff, FixedOff]),
-    row("vlan-challenged", false, [FixedOn, FixedOff, FixedOff]),
-    row("tx-gso-robust", false, [FixedOff, FixedOff, Requested]),
-    row("tx-fcoe-segmentation", false, [FixedOff, FixedOff, Requested]),
-    row("tx-gre-segmentation", false, [FixedOff, On, On]),
-    row("tx-gre-csum-segmentation", false, [FixedOff, On, On]),
-    row("tx-ipxip4-segmentation", false, [FixedOff, On, On]),
-    row("tx-ipxip6-segmentation", false, [FixedOff, On, On]),
-    row("tx-udp_tnl-segmentation", false, [FixedOff, On, On]),
-    row("tx-udp_tnl-csum-segmentation", false, [FixedOff, On, On]),
-    row("tx-gso-partial", false, [FixedOff, FixedOff, On]),
-    row("tx-tunnel-remcsum-segmentation", false, [FixedOff, FixedOff, On]),
-    row("tx-sctp-segmentation", false, [On, On, On]),
-    row("tx-esp-segmentation", false, [FixedOff, FixedOff, On]),
-    row("tx-udp-segmentation", false, [On, On, On]),
-    row("tx-gso-list", false, [On, On, On]),
-    row("tx-nocache-copy", false, [FixedOff, Off, Off]),
-    row("loopback", false, [FixedOn, FixedOff, FixedOff]),
-    row("rx-fcs", false, [FixedOff, FixedOff, FixedOff]),
-    row("rx-all", false, [FixedOff, FixedOff, FixedOff]),
-    row("tx-vlan-stag-hw-insert", false, [FixedOff, On, On]),
-    row("rx-vlan-stag-hw-parse", false, [FixedOff, On, FixedOff]),
-    row("rx-vlan-stag-filter", false, [FixedOff, FixedOff, FixedOff]),
-    row("l2-fwd-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("hw-tc-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("esp-hw-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("esp-tx-csum-hw-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("rx-udp_tunnel-port-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("tls-hw-tx-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("tls-hw-rx-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("rx-gro-hw", false, [FixedOff, FixedOff, FixedOff]),
-    row("tls-hw-record", false, [FixedOff, FixedOff, FixedOff]),
-    row("rx-gro-list", false, [Off, Off, Off]),
-    row("macsec-hw-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("rx-udp-gro-forwarding", false, [Off, Off, Off]),
-    row("hsr-tag-ins-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("hsr-tag-rm-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("hsr-fwd-offload", false, [FixedOff, FixedOff, FixedOff]),
-    row("hsr-dup-offload", false, [FixedOff, FixedOff, FixedOff]),
+    row("rx-checksumming", false, [FixedOn, On, FixedOff, On, FixedOn, FixedOff, FixedOff, FixedOn, FixedOff, On]),
+    row("tx-checksumming", false, [On, On, On, On, On, Off, On, On, On, On]),
+    row("tx-checksum-ipv4", true, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tx-checksum-ip-generic", true, [FixedOn, On, On, On, FixedOn, Requested, On, FixedOn, On, On]),
+    row("tx-checksum-ipv6", true, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tx-checksum-fcoe-crc", true, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, Requested, FixedOff, FixedOff, FixedOff]),
+    row("tx-checksum-sctp", true, [FixedOn, On, FixedOff, FixedOff, FixedOff, FixedOff, On, FixedOff, FixedOff, On]),
+    row("scatter-gather", false, [On, On, On, On, On, On, On, On, On, On]),
+    row("tx-scatter-gather", true, [FixedOn, On, On, On, FixedOn, On, On, FixedOn, On, On]),
+    row("tx-scatter-gather-fraglist", true, [FixedOn, On, On, On, FixedOn, On, On, FixedOn, On, On]),
+    row("tcp-segmentation-offload", false, [On, On, On, On, On, Off, On, On, On, On]),
+    row("tx-tcp-segmentation", true, [On, On, On, On, FixedOn, Requested, On, FixedOn, On, On]),
+    row("tx-tcp-ecn-segmentation", true, [On, On, On, On, FixedOn, Requested, On, FixedOn, On, On]),
+    row("tx-tcp-mangleid-segmentation", true, [On, On, On, On, FixedOn, Off, On, FixedOn, On, On]),
+    row("tx-tcp6-segmentation", true, [On, On, On, On, FixedOn, Requested, On, FixedOn, On, On]),
+    row("tx-tcp-accecn-segmentation", true, [On, On, On, On, FixedOn, FixedOff, On, FixedOn, On, On]),
+    row("generic-segmentation-offload", false, [On, On, On, On, On, On, On, On, On, On]),
+    row("generic-receive-offload", false, [On, Off, On, On, Requested, On, On, Requested, On, On]),
+    row("large-receive-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, Off, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-vlan-offload", false, [FixedOff, On, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tx-vlan-offload", false, [FixedOff, On, On, FixedOff, FixedOff, On, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("ntuple-filters", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("receive-hashing", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("highdma", false, [FixedOn, On, On, FixedOff, FixedOn, FixedOff, On, FixedOn, On, On]),
+    row("rx-vlan-filter", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("vlan-challenged", false, [FixedOn, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOn, FixedOff, FixedOn]),
+    row("tx-gso-robust", false, [FixedOff, FixedOff, Requested, FixedOff, FixedOn, FixedOff, FixedOff, FixedOn, FixedOff, FixedOff]),
+    row("tx-fcoe-segmentation", false, [FixedOff, FixedOff, Requested, FixedOff, FixedOff, FixedOff, Requested, FixedOff, FixedOff, FixedOff]),
+    row("tx-gre-segmentation", false, [FixedOff, On, On, FixedOff, FixedOn, FixedOff, On, FixedOn, On, FixedOff]),
+    row("tx-gre-csum-segmentation", false, [FixedOff, On, On, FixedOff, FixedOn, FixedOff, On, FixedOn, On, FixedOff]),
+    row("tx-ipxip4-segmentation", false, [FixedOff, On, On, FixedOff, FixedOn, FixedOff, On, FixedOn, On, FixedOff]),
+    row("tx-ipxip6-segmentation", false, [FixedOff, On, On, FixedOff, FixedOn, FixedOff, On, FixedOn, On, FixedOff]),
+    row("tx-udp_tnl-segmentation", false, [FixedOff, On, On, FixedOff, FixedOn, Requested, On, FixedOn, On, FixedOff]),
+    row("tx-udp_tnl-csum-segmentation", false, [FixedOff, On, On, FixedOff, FixedOn, Requested, On, FixedOn, On, FixedOff]),
+    row("tx-gso-partial", false, [FixedOff, FixedOff, On, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tx-tunnel-remcsum-segmentation", false, [FixedOff, FixedOff, On, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tx-sctp-segmentation", false, [On, On, On, On, FixedOn, FixedOff, On, FixedOn, On, On]),
+    row("tx-esp-segmentation", false, [FixedOff, FixedOff, On, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tx-udp-segmentation", false, [On, On, On, On, FixedOn, Requested, On, FixedOn, On, On]),
+    row("tx-gso-list", false, [On, On, On, On, FixedOn, FixedOff, On, FixedOn, On, On]),
+    row("tx-nocache-copy", false, [FixedOff, Off, Off, Off, Off, Off, Off, Off, Off, Off]),
+    row("loopback", false, [FixedOn, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-fcs", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-all", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tx-vlan-stag-hw-insert", false, [FixedOff, On, On, FixedOff, FixedOff, On, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-vlan-stag-hw-parse", false, [FixedOff, On, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-vlan-stag-filter", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("l2-fwd-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("hw-tc-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("esp-hw-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("esp-tx-csum-hw-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-udp_tunnel-port-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tls-hw-tx-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tls-hw-rx-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-gro-hw", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("tls-hw-record", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-gro-list", false, [Off, Off, Off, Off, Off, Off, Off, Off, Off, Off]),
+    row("macsec-hw-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("rx-udp-gro-forwarding", false, [Off, Off, Off, Off, Off, Off, Off, Off, Off, Off]),
+    row("hsr-tag-ins-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("hsr-tag-rm-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("hsr-fwd-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
+    row("hsr-dup-offload", false, [FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff, FixedOff]),
 ];
 
 /// The words of `-K` for groups of features.

@@ -62,8 +62,8 @@ fn parse(ip: &mut Ip<'_, '_>, args: &mut Args, owners: bool) -> Done<TunRequest>
         let is = |full| args::matches(&word, full);
         match () {
             () if is("mode") => mode(args, &mut request.flags)?,
-            () if owners && is("user") => request.owner = Some(id(ip, &args.need()?, "user", "/etc/passwd")?),
-            () if owners && is("group") => request.group = Some(id(ip, &args.need()?, "group", "/etc/group")?),
+            () if owners && is("user") => request.owner = id(ip, &args.need()?, "user", "/etc/passwd")?,
+            () if owners && is("group") => request.group = id(ip, &args.need()?, "group", "/etc/group")?,
             () if is("pi") => request.flags.remove(TunFlags::NO_PI),
             () if is("one_queue") => request.flags.insert(TunFlags::ONE_QUEUE),
             () if is("vnet_hdr") => request.flags.insert(TunFlags::VNET_HDR),
@@ -110,16 +110,16 @@ fn valid(name: &str) -> Option<String> {
     fits.then(|| name.to_owned())
 }
 
-/// The number of a user or group, by number or by name.
-fn id(ip: &mut Ip<'_, '_>, word: &str, what: &str, file: &str) -> Done<u32> {
-    if let Ok(number) = word.parse() {
-        return Ok(number);
+/// The number of a user or group, by number or by name; `None`: -1, which is nobody.
+fn id(ip: &mut Ip<'_, '_>, word: &str, what: &str, file: &str) -> Done<Option<u32>> {
+    if let Ok(number) = word.parse::<i64>() {
+        return Ok(Some(number as u32).filter(|id| *id != u32::MAX));
     }
     let text = ip.sys.read_file(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let found =
         text.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(':')?.split(':').nth(1)?.parse().ok());
-    found.ok_or_else(|| Fail::new(255, format!("invalid {what} \"{word}\"")))
+    found.map(Some).ok_or_else(|| Fail::new(255, format!("invalid {what} \"{word}\"")))
 }
 
 /// The flags with their names, in the order of printing. The last one is printed where the first of all is not set.

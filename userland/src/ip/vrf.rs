@@ -104,7 +104,7 @@ fn pids(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let Some(name) = args.next().filter(|_| args.is_empty()) else {
         return Err(Fail::new(1, "Invalid arguments"));
     };
-    find(ip, &name).ok_or_else(|| Fail::new(255, "Invalid VRF name"))?;
+    find(ip, &name).ok_or_else(|| Fail::new(1, "Invalid VRF name"))?;
     let cgroup = cgroup_of(ip, &name);
     for process in ip.sys.processes().into_iter().filter(|process| *process.cgroup == *cgroup) {
         ip.out.text(format_args!("{:5}  {}\n", process.pid, process.comm));

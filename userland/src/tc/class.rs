@@ -5,6 +5,7 @@ use hopwise_sim_core::Errno;
 use hopwise_stack::NlError;
 
 use super::device;
+use super::qdisc::tail;
 use crate::ip::args::{self, Args, Done, Fail};
 use crate::ip::{Ip, Options, Out};
 
@@ -40,22 +41,28 @@ fn show(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
 
 fn classes(out: &mut Out, opt: &Options, qdisc: &Qdisc) {
     let (kind, major) = (qdisc.kind(), qdisc.handle);
-    let mut line = |minor: u16, leaf: u16| {
+    let mut line = |minor: u16, child: Option<&Qdisc>| {
+        let leaf = child.map_or(0, |child| child.handle);
         let leaf = if leaf == 0 { String::new() } else { format!("leaf {leaf:x}: ") };
-        // The classes of mq are the link's queues and have no parent (mq_dump_class).
+        // The classes of mq are the link's queues: they have no parent, and count what their disciplines do (mq_dump_class).
         let parent = if kind == "mq" { "root".to_owned() } else { format!("parent {major:x}:") };
         out.text(format_args!("class {kind} {major:x}:{minor:x} {parent} {leaf}"));
-        out.line();
-        if opt.stats > 0 {
-            out.line();
+        match child.filter(|_| kind == "mq") {
+            Some(child) => tail(out, opt, child.stats, child.backlog()),
+            None => {
+                out.line();
+                if opt.stats > 0 {
+                    out.line();
+                }
+            }
         }
     };
     match &qdisc.discipline {
-        Discipline::Prio(prio) => (1..).zip(&prio.bands).for_each(|(minor, band)| line(minor, band.handle)),
-        Discipline::Tbf(tbf) => line(1, tbf.inner.as_ref().map_or(0, |inner| inner.handle)),
-        Discipline::Netem(netem) => netem.inner.iter().for_each(|inner| line(1, inner.handle)),
-        Discipline::Mq(mq) => (1..).zip(&mq.queues).for_each(|(minor, queue)| line(minor, queue.handle)),
-        Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) => {}
+        Discipline::Prio(prio) => (1..).zip(&prio.bands).for_each(|(minor, band)| line(minor, Some(band))),
+        Discipline::Tbf(tbf) => line(1, tbf.inner.as_deref()),
+        Discipline::Netem(netem) => netem.inner.iter().for_each(|inner| line(1, Some(inner))),
+        Discipline::Mq(mq) => (1..).zip(&mq.queues).for_each(|(minor, queue)| line(minor, Some(queue))),
+        Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) | Discipline::Noop => {}
     }
     for child in qdisc.children().filter(|child| child.handle != 0) {
         classes(out, opt, child);

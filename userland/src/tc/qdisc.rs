@@ -252,6 +252,7 @@ fn show_hooks(out: &mut Out, opt: &Options, dev: &Dev, filter: &Filter) {
         }
     });
     tail(out, opt, QdiscStats::default(), (0, 0));
+    out.close_object();
 }
 
 /// The root, then all inside in the order of the kernel's hash table (`qdisc_hash`, 16 buckets).
@@ -280,6 +281,7 @@ fn show_tree(out: &mut Out, opt: &Options, dev: &Dev, root: &Qdisc, filter: &Fil
         // mq_dump: the sum of its queues.
         let stats = if is_mq { qdisc.children().fold(QdiscStats::default(), sum) } else { qdisc.stats };
         tail(out, opt, stats, qdisc.backlog());
+        out.close_object();
     }
 }
 
@@ -295,7 +297,8 @@ fn inside<'a>(qdisc: &'a Qdisc, all: &mut Vec<(&'a Qdisc, Parent)>) {
         children.reverse();
     }
     for child in children {
-        if child.handle != 0 || mq.is_some_and(|mq| mq.lists(child.class)) {
+        let is_there = !matches!(child.discipline, Discipline::Noop);
+        if child.handle != 0 || (is_there && mq.is_some_and(|mq| mq.lists(child.class))) {
             all.push((child, Parent::Class(qdisc.handle, child.class)));
         }
         inside(child, all);
@@ -310,6 +313,7 @@ fn show_own(out: &mut Out, opt: &Options, dev: &Dev, filter: &Filter) {
         head(out, dev, ("mq", 0), Parent::Root, 1, filter);
         out.object(Some("options"), |_| {});
         tail(out, opt, own_stats(dev), (0, 0));
+        out.close_object();
         places
     } else {
         vec![Parent::Root]
@@ -338,6 +342,7 @@ fn show_own_queue(out: &mut Out, opt: &Options, dev: &Dev, place: Parent, filter
         }
     });
     tail(out, opt, own_stats(dev), (0, 0));
+    out.close_object();
 }
 
 fn head(out: &mut Out, dev: &Dev, (kind, handle): (&str, u16), parent: Parent, refs: u32, filter: &Filter) {
@@ -362,7 +367,7 @@ fn head(out: &mut Out, dev: &Dev, (kind, handle): (&str, u16), parent: Parent, r
     }
 }
 
-fn tail(out: &mut Out, opt: &Options, stats: QdiscStats, (packets, bytes): (u32, u32)) {
+pub(super) fn tail(out: &mut Out, opt: &Options, stats: QdiscStats, (packets, bytes): (u32, u32)) {
     out.line();
     if opt.stats > 0 {
         out.any("bytes", format_args!(" Sent {} bytes", stats.bytes), stats.bytes);
@@ -376,5 +381,4 @@ fn tail(out: &mut Out, opt: &Options, stats: QdiscStats, (packets, bytes): (u32,
         out.text(format_args!(" requeues {}", stats.requeues));
         out.line();
     }
-    out.close_object();
 }

@@ -54,7 +54,7 @@ impl Network {
             return Err(Errno::EINVAL.into());
         }
         let addr = (spec.mode == Mode::Passthru).then_some(lower.addr);
-        let macvlan = Macvlan {
+        let mut macvlan = Macvlan {
             lower: at,
             mode: spec.mode,
             bc_queue_len: spec.bc_queue_len,
@@ -62,6 +62,11 @@ impl Network {
             flags: spec.flags,
             sources: Vec::new(),
         };
+        match &spec.sources {
+            Some(_) if spec.mode != Mode::Source => return Err(Errno::EINVAL.into()),
+            Some(sources) => macvlan.change_sources(sources)?,
+            None => {}
+        }
         Ok(Inherited { kind: Kind::Macvlan(Box::new(macvlan)), addr, mtu: lower.mtu })
     }
 
@@ -97,14 +102,6 @@ impl Network {
         port.children.iter_mut().filter(|c| c.at == child.at).for_each(|c| *c = child);
         port.sources.retain(|(_, at, _)| *at != child.at);
         port.sources.extend(heard);
-    }
-
-    /// The second half of `macvlan_common_newlink`: whose frames it hears.
-    pub(super) fn macvlan_added(&mut self, ns: NsId, link: IfIndex, spec: &MacvlanSpec) -> Result<(), NlError> {
-        match &spec.sources {
-            Some(sources) => self.change_sources(ns, link, sources),
-            None => Ok(()),
-        }
     }
 
     /// `ip link set LINK type macvlan` (`macvlan_changelink`).

@@ -69,6 +69,7 @@ pub fn rcv(ns: &mut Namespace, cx: &mut Cx<'_>, port: u16, len: usize, mut packe
 pub(super) fn hand_over(cx: &mut Cx<'_>, delay: Duration, (ns, link): Place, mut packet: Packet) -> Fate {
     packet.depth = 0;
     packet.from_socket = false;
+    packet.offload_mut().inner_len = 0;
     cx.send(delay, ns, link, packet);
     Fate::Sent
 }

@@ -12,7 +12,7 @@ use crate::error::Errno;
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::was_dropped;
 use crate::path::route::{self, OutputFlow, Route, RouteKind};
-use crate::path::tunnel::{is_too_deep, log_dead_loop, scrub};
+use crate::path::tunnel::{innermost, is_too_deep, log_dead_loop, scrub};
 use crate::path::{checksum, output};
 use crate::sysctl::SysctlKey;
 
@@ -138,6 +138,8 @@ fn encapsulate(
     mut packet: Packet,
 ) -> Result<(Packet, usize), Packet> {
     let len = packet.len() - ETH_HLEN;
+    innermost(&mut packet, len);
+    packet.offload_mut().partial |= tunnel.checksum;
     if vxlan::begin(&mut packet, tunnel, id).is_err() {
         return Err(packet);
     }
