@@ -4,8 +4,10 @@
 //! A discipline takes packets ([`Qdisc::enqueue`]) and is asked for the next one to be sent ([`Qdisc::dequeue`]); it
 //! answers with a packet, with the time when there will be one, or that it is empty. Classful ones have others inside.
 
+pub mod codel;
 pub mod distribution;
 pub mod fifo;
+pub mod fq_codel;
 pub mod mq;
 pub mod netem;
 pub mod prio;
@@ -17,6 +19,7 @@ use hopwise_protocols::wire::{FromBytes, ipv4};
 use hopwise_sim_core::{Errno, Packet, Pool, Rng, Time};
 
 use fifo::{Bands, Fifo};
+use fq_codel::{FqCodel, FqCodelOptions};
 use mq::Mq;
 use netem::{Netem, NetemOptions};
 use prio::{Prio, PrioOptions};
@@ -54,6 +57,18 @@ fn ipv4_mut(packet: &mut Packet, offset: usize) -> Option<&mut ipv4::Header> {
     }
     let (header, _) = ipv4::Header::mut_from_prefix(data.get_mut(offset..)?).ok()?;
     (header.version_ihl >> 4 == 4).then_some(header)
+}
+
+/// A number that the packets of one flow share (`skb_get_hash`): of addresses, protocol and, unless it is a fragment, ports, mixed as
+/// FNV-1a does.
+fn flow_hash(packet: &Packet, offset: usize) -> u32 {
+    let data = packet.data().get(offset..).unwrap_or_default();
+    let fragment = data.get(6..8).is_some_and(|bytes| bytes[0] & 0x3f != 0 || bytes[1] != 0);
+    let (protocol, rest) = (data.get(9..10).unwrap_or_default(), data.get(12..).unwrap_or_default());
+    let ports = matches!(protocol, [6 | 17]) && !fragment;
+    let rest = rest.get(..if ports { 12 } else { 8 }).unwrap_or(rest);
+    let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    protocol.iter().chain(rest).fold(0x811c_9dc5, mix)
 }
 
 /// What a discipline answers when it is asked for a packet.
@@ -116,6 +131,8 @@ pub enum Spec {
     Noqueue,
     /// A discipline for each of the link's queues.
     Mq,
+    /// A queue for each flow, each controlled by CoDel.
+    FqCodel(Box<FqCodelOptions>),
 }
 
 impl Spec {
@@ -130,6 +147,7 @@ impl Spec {
             Spec::Prio(_) => "prio",
             Spec::Noqueue => "noqueue",
             Spec::Mq => "mq",
+            Spec::FqCodel(_) => "fq_codel",
         }
     }
 }
@@ -153,6 +171,8 @@ pub enum Discipline {
     Mq(Box<Mq>),
     /// Drops everything (`noop_qdisc`).
     Noop,
+    /// See [`fq_codel`].
+    FqCodel(Box<FqCodel>),
 }
 
 /// A discipline with its handle and counters.
@@ -185,6 +205,7 @@ impl Qdisc {
             Spec::Prio(options) => Discipline::Prio(Box::new(Prio::new(&options, link)?)),
             Spec::Noqueue => Discipline::Noqueue(None),
             Spec::Mq => Discipline::Mq(Box::new(Mq::new(link)?)),
+            Spec::FqCodel(options) => Discipline::FqCodel(Box::new(FqCodel::new(&options, link)?)),
         };
         Ok(Qdisc { handle, class, stats: QdiscStats::default(), discipline })
     }
@@ -202,6 +223,7 @@ impl Qdisc {
                 fifo.set_limit(limit.unwrap_or(link.queue_len.saturating_mul(link.mtu + link.header)));
             }
             (Discipline::Prio(prio), Spec::Prio(options)) => return prio.change(&options, link),
+            (Discipline::FqCodel(fq), Spec::FqCodel(options)) => return fq.change(&options),
             (Discipline::PfifoFast(_), Spec::PfifoFast)
             | (Discipline::Noqueue(_), Spec::Noqueue)
             | (Discipline::Mq(_), Spec::Mq) => {}
@@ -222,6 +244,7 @@ impl Qdisc {
             Discipline::Noqueue(_) => "noqueue",
             Discipline::Mq(_) => "mq",
             Discipline::Noop => "noop",
+            Discipline::FqCodel(_) => "fq_codel",
         }
     }
 
@@ -234,6 +257,7 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.enqueue(packet, env),
             Discipline::Prio(prio) => prio.enqueue(packet, self.handle, env),
             Discipline::Mq(mq) => mq.enqueue(packet, env),
+            Discipline::FqCodel(fq) => fq.enqueue(packet, &mut self.stats, env),
             Discipline::Noop => {
                 env.drop(packet);
                 false
@@ -258,6 +282,7 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.dequeue(),
             Discipline::Prio(prio) => prio.dequeue(env),
             Discipline::Mq(mq) => mq.dequeue(env),
+            Discipline::FqCodel(fq) => fq.dequeue(&mut self.stats, env),
             Discipline::Noop => Next::Empty,
             Discipline::Noqueue(place) => return place.take().map_or(Next::Empty, Next::Packet),
         };
@@ -277,6 +302,7 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.backlog(),
             Discipline::Prio(prio) => prio.backlog(),
             Discipline::Mq(mq) => mq.backlog(),
+            Discipline::FqCodel(fq) => fq.backlog(),
             Discipline::Noqueue(_) | Discipline::Noop => (0, 0),
         }
     }
@@ -290,6 +316,7 @@ impl Qdisc {
             Discipline::PfifoFast(bands) => bands.reset(env),
             Discipline::Prio(prio) => prio.reset(env),
             Discipline::Mq(mq) => mq.reset(env),
+            Discipline::FqCodel(fq) => fq.reset(env),
             Discipline::Noop => {}
             Discipline::Noqueue(place) => place.take().into_iter().for_each(|packet| env.drop(packet)),
         }
@@ -302,7 +329,7 @@ impl Qdisc {
             Discipline::Tbf(tbf) => (tbf.inner.as_deref(), &[]),
             Discipline::Prio(prio) => (None, &prio.bands),
             Discipline::Mq(mq) => (None, &mq.queues),
-            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) | Discipline::Noop => (None, &[]),
+            _ => (None, &[]),
         };
         one.into_iter().chain(many)
     }
@@ -314,9 +341,7 @@ impl Qdisc {
             Discipline::Tbf(tbf) => (tbf.inner.as_deref_mut(), &mut []),
             Discipline::Prio(prio) => (None, &mut prio.bands),
             Discipline::Mq(mq) => (None, &mut mq.queues),
-            Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) | Discipline::Noop => {
-                (None, &mut [])
-            }
+            _ => (None, &mut []),
         };
         one.into_iter().chain(many)
     }

@@ -3,7 +3,7 @@
 use hopwise_sim_core::{Errno, Packet};
 
 use super::fifo::Bands;
-use super::{Discipline, Env, LinkFacts, Next, Qdisc, QdiscStats};
+use super::{Discipline, Env, LinkFacts, Next, Qdisc, QdiscStats, flow_hash};
 
 /// The state of the discipline.
 #[derive(Clone, Debug)]
@@ -40,10 +40,7 @@ impl Mq {
         if self.used < 2 {
             return 0;
         }
-        // Addresses, protocol and ports, mixed as FNV-1a does.
-        let flow = packet.data().get(offset + 9..offset + 24).unwrap_or_default();
-        let mixed = flow.iter().enumerate().filter(|(at, _)| !matches!(at, 1 | 2));
-        let hash = mixed.fold(0x811c_9dc5_u32, |hash, (_, byte)| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+        let hash = flow_hash(packet, offset);
         ((u64::from(hash) * self.used as u64) >> 32) as usize
     }
 

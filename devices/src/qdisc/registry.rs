@@ -16,6 +16,7 @@ pub static DISCIPLINES: &[QdiscOps] = &[
     QdiscOps { name: "pfifo", summary: "a queue of so many packets" },
     QdiscOps { name: "bfifo", summary: "a queue of so many bytes" },
     QdiscOps { name: "pfifo_fast", summary: "three bands by priority, the kernel's default" },
+    QdiscOps { name: "fq_codel", summary: "a queue for each flow, each controlled by CoDel" },
     QdiscOps { name: "noqueue", summary: "no queue at all" },
     QdiscOps { name: "mq", summary: "a discipline for each of the link's queues" },
     QdiscOps { name: "prio", summary: "bands by priority with disciplines inside" },

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use hopwise_protocols::wire::IntoBytes;
 use hopwise_sim_core::{Pool, Rng, Time};
 use proptest::prelude::*;
 
@@ -242,4 +243,68 @@ proptest! {
         prop_assert_eq!((stats.alive(), stats.delivered), (0, out));
         prop_assert_eq!(stats.dropped as usize, bench.dropped);
     }
+}
+
+/// A discipline that is filled with packets of two flows and emptied one packet each `gap`; gives how many of each came out.
+fn two_flows(qdisc: &mut Qdisc, each: usize, gap: u64) -> [usize; 2] {
+    let mut pool = Pool::default();
+    let mut dropped = |_: &Packet| {};
+    let mut copies = Vec::new();
+    let mut counts = [0, 0];
+    let mut env = Env {
+        now: Time::ZERO,
+        pool: &mut pool,
+        copies: &mut copies,
+        is_copy: false,
+        network_offset: 0,
+        dropped: &mut dropped,
+    };
+    for n in 0..2 * each {
+        let header = ipv4::Header::new([10, 0, 0, 1].into(), [10, 0, 0, 2 + (n % 2) as u8].into(), 1, 980);
+        let mut packet = env.pool.alloc(1000);
+        packet.data_mut()[..20].copy_from_slice(header.as_bytes());
+        qdisc.enqueue(packet, &mut env);
+    }
+    for n in 1.. {
+        env.now = Time::ZERO + Duration::from_millis(n * gap);
+        match qdisc.dequeue(&mut env) {
+            Next::Packet(packet) => {
+                counts[usize::from(packet.data()[19] - 2)] += 1;
+                env.pool.dropped(packet);
+            }
+            _ => break,
+        }
+    }
+    counts
+}
+
+#[test]
+fn fq_codel_serves_flows_in_turns_and_drops_what_waits_too_long() {
+    let rng = || Rng::stream(1, "test", 0);
+    let spec = || Spec::FqCodel(Box::default());
+    let mut quick = Qdisc::new(spec(), 1, 0, LINK, rng()).unwrap();
+    assert_eq!(two_flows(&mut quick, 40, 1), [40, 40], "80 packets in 80 ms are below the interval");
+    assert_eq!((quick.stats.drops, quick.backlog()), (0, (0, 0)));
+    let mut slow = Qdisc::new(spec(), 1, 0, LINK, rng()).unwrap();
+    let [one, other] = two_flows(&mut slow, 40, 20);
+    let drops = slow.stats.drops as usize;
+    assert_eq!(one + other + drops, 80);
+    assert!(drops > 4 && one.abs_diff(other) <= 2, "{one} {other} {drops}");
+    let small = FqCodelOptions { limit: Some(10), drop_batch: Some(1), ..FqCodelOptions::default() };
+    let mut full = Qdisc::new(Spec::FqCodel(Box::new(small)), 1, 0, LINK, rng()).unwrap();
+    assert_eq!(two_flows(&mut full, 40, 1).iter().sum::<usize>(), 10);
+    assert_eq!(full.stats.drops, 70);
+    let flows = FqCodelOptions { flows: Some(8), ..FqCodelOptions::default() };
+    assert_eq!(full.change(Spec::FqCodel(Box::new(flows)), LINK, Time::ZERO), Err(Errno::EINVAL));
+}
+
+#[test]
+fn mq_is_for_links_with_queues_and_noqueue_keeps_nothing() {
+    let rng = || Rng::stream(1, "test", 0);
+    let one = LinkFacts { queues: 1, ..LINK };
+    assert_eq!(Qdisc::new(Spec::Mq, 1, 0, one, rng()).err(), Some(Errno::EOPNOTSUPP));
+    let mut mq = Qdisc::new(Spec::Mq, 1, 0, LINK, rng()).unwrap();
+    assert_eq!(two_flows(&mut mq, 3, 1), [3, 3]);
+    assert_eq!(mq.graft(1, None, LINK).map(|old| old.kind()), Some("pfifo_fast"));
+    assert_eq!(two_flows(&mut mq, 3, 1), [0, 0], "a queue without a discipline drops everything");
 }

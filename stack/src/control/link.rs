@@ -191,6 +191,10 @@ impl Network {
 
     fn link_new(&mut self, ns: NsId, spec: &LinkSpec) -> Result<IfIndex, NlError> {
         let pattern = spec.kind.pattern();
+        // ops->validate of all kinds with Ethernet addresses comes before anything is looked up.
+        if spec.addr.is_some_and(|addr| !addr.is_valid()) {
+            return Err(Errno::EADDRNOTAVAIL.into());
+        }
         if let Some(name) = spec.name.as_deref().filter(|n| !n.contains('%'))
             && self.ns(ns).is_some_and(|n| n.devs.find(name).is_some())
         {
@@ -381,7 +385,15 @@ impl Network {
         link.addr_set = wanted.addr.is_some();
         link.tx_queue_len = wanted.txqlen.unwrap_or(link.tx_queue_len);
         let space = self.ns(ns).ok_or(Errno::ENODEV)?;
-        link.name = names::new_name(&space.devs, wanted.name.unwrap_or(pattern))?.into();
+        let name = wanted.name.unwrap_or(pattern);
+        if names::is_for_all(name) && wanted.index.is_none() {
+            // Its number was given to it before somebody minded (register_netdevice_notifiers: inetdev_init).
+            if let Some(space) = self.ns_mut(ns) {
+                space.devs.next_index();
+            }
+            return Err(Errno::EINVAL.into());
+        }
+        link.name = names::new_name(&space.devs, name)?.into();
         if wanted.index.is_some_and(|i| space.devs.get(i).is_some()) {
             return Err(Errno::EEXIST.into());
         }

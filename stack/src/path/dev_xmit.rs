@@ -122,7 +122,11 @@ pub(super) fn transmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut p
                 }
             }
         }
-        Kind::Bridge(_) => bridge_xmit(ns, cx, link, packet),
+        // br_dev_xmit takes it in any case.
+        Kind::Bridge(_) => match bridge_xmit(ns, cx, link, packet) {
+            fate if was_dropped(fate) => Fate::Sent,
+            fate => fate,
+        },
         Kind::Ipip(_) => ipip::xmit(ns, cx, link, packet),
         Kind::Vxlan(_) => vxlan::xmit(ns, cx, link, packet),
         Kind::Vlan(vlan) => {

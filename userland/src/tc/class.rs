@@ -62,7 +62,8 @@ fn classes(out: &mut Out, opt: &Options, qdisc: &Qdisc) {
         Discipline::Tbf(tbf) => line(1, tbf.inner.as_deref()),
         Discipline::Netem(netem) => netem.inner.iter().for_each(|inner| line(1, Some(inner))),
         Discipline::Mq(mq) => (1..).zip(&mq.queues).for_each(|(minor, queue)| line(minor, Some(queue))),
-        Discipline::Fifo(_) | Discipline::PfifoFast(_) | Discipline::Noqueue(_) | Discipline::Noop => {}
+        // The queues of fq_codel are classes only while a filter chooses among them.
+        _ => {}
     }
     for child in qdisc.children().filter(|child| child.handle != 0) {
         classes(out, opt, child);

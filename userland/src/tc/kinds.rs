@@ -2,7 +2,7 @@
 
 use hopwise_devices::qdisc::{Qdisc, Spec};
 
-use super::{fifo, netem, prio, tbf};
+use super::{fifo, fq_codel, netem, prio, tbf};
 use crate::ip::args::{Args, Done, Fail};
 use crate::ip::{Options, Out};
 
@@ -22,12 +22,13 @@ static KINDS: &[KindRow] = &[
     KindRow { name: "pfifo", parse: |args| fifo::parse(args, "pfifo"), print: fifo::print },
     KindRow { name: "bfifo", parse: |args| fifo::parse(args, "bfifo"), print: fifo::print },
     KindRow { name: "pfifo_fast", parse: fifo::parse_fast, print: |out, _, _| prio::print_fast(out) },
+    KindRow { name: "fq_codel", parse: fq_codel::parse, print: fq_codel::print },
     KindRow { name: "prio", parse: prio::parse, print: prio::print },
 ];
 
 /// Those that tc knows and this kernel does not: their options are not read.
 const FOREIGN: &[&str] = &[
-    "cake", "cbq", "cbs", "choke", "codel", "drr", "dsmark", "etf", "ets", "fq", "fq_codel", "fq_pie", "gred", "hfsc",
+    "cake", "cbq", "cbs", "choke", "codel", "drr", "dsmark", "etf", "ets", "fq", "fq_pie", "gred", "hfsc",
     "hhf", "htb", "mqprio", "multiq", "pie", "qfq", "red", "sfb", "sfq", "skbprio", "taprio",
 ];
 

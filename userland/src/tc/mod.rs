@@ -3,6 +3,7 @@
 
 mod class;
 mod fifo;
+mod fq_codel;
 mod filter;
 mod kinds;
 mod netem;

@@ -5,7 +5,7 @@ use hopwise_sim_core::{Errno, IfIndex};
 use hopwise_stack::control::qdisc::{Parent, QdiscRequest, Verb};
 use hopwise_stack::{Dev, NlError};
 
-use super::{kinds, prio, units};
+use super::{fq_codel, kinds, prio, units};
 use crate::ip::args::{self, Args, Done, Fail};
 use crate::ip::{Ip, Options, Out};
 
@@ -15,7 +15,7 @@ const USAGE: &str = "Usage: tc qdisc [ add | del | replace | change | show ] dev
 
        tc qdisc { show | list } [ dev STRING ] [ QDISC_ID ] [ invisible ]
 Where:
-QDISC_KIND := { [p|b]fifo | tbf | prio | netem | pfifo_fast | noqueue | mq }
+QDISC_KIND := { [p|b]fifo | tbf | prio | netem | fq_codel | pfifo_fast | noqueue | mq }
 OPTIONS := ... try tc qdisc add <desired QDISC_KIND> help
 QDISC_ID := { root | handle QHANDLE | parent CLASSID }
 ";
@@ -281,6 +281,11 @@ fn show_tree(out: &mut Out, opt: &Options, dev: &Dev, root: &Qdisc, filter: &Fil
         // mq_dump: the sum of its queues.
         let stats = if is_mq { qdisc.children().fold(QdiscStats::default(), sum) } else { qdisc.stats };
         tail(out, opt, stats, qdisc.backlog());
+        if let Discipline::FqCodel(fq) = &qdisc.discipline
+            && opt.stats > 0
+        {
+            fq_codel::print_stats(out, fq);
+        }
         out.close_object();
     }
 }

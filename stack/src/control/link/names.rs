@@ -26,11 +26,17 @@ pub(super) fn new_name(devs: &DevTable, wanted: &str) -> Result<String, NlError>
     }
 }
 
-/// `dev_valid_name`, and `sysctl_dev_name_is_allowed`: two names stand for all links there. A name that is too long is refused by netlink's policy before that.
+/// Two names stand for all links among the settings, so no link can have them (`sysctl_dev_name_is_allowed`).
+pub(super) fn is_for_all(name: &str) -> bool {
+    matches!(name, "all" | "default")
+}
+
+/// `dev_valid_name`; a name that is too long is refused by netlink's policy before that.
 fn check(name: &str) -> Result<(), NlError> {
     if name.len() > MAX_NAME {
         return Err(NlError::with(Errno::ERANGE, "Attribute failed policy validation"));
     }
     let bad = |b: u8| b == b'/' || b == b':' || b.is_ascii_whitespace() || b == 0x0b;
-    if matches!(name, "" | "." | ".." | "all" | "default") || name.bytes().any(bad) { Err(Errno::EINVAL.into()) } else { Ok(()) }
+    let refused = matches!(name, "" | "." | "..") || is_for_all(name) || name.bytes().any(bad);
+    if refused { Err(Errno::EINVAL.into()) } else { Ok(()) }
 }

@@ -96,7 +96,8 @@ fn xmit_here(
                 dev.stats.tx_bytes += if sent { len as u64 } else { 0 };
                 dev.stats.tx_dropped += u64::from(!sent);
             }
-            fate
+            // vxlan_xmit took it in any case.
+            if was_dropped(fate) { Fate::Sent } else { fate }
         }
     }
 }
