@@ -211,6 +211,19 @@ fn neighbours(space: &Namespace, dev: &Dev) -> Vec<(String, String)> {
     all
 }
 
+/// A path with the symbolic links in its middle followed: `v0/master/address` is `br0/address`.
+fn follow(space: &Namespace, path: &str) -> Option<String> {
+    let (mut name, mut rest) = split(path)?;
+    let mut owned;
+    while let Some((first, more)) = rest.split_once('/') {
+        let found = neighbours(space, space.devs.find(name)?).into_iter().find(|(link, _)| link == first);
+        let Some((_, next)) = found else { break };
+        (owned, rest) = (next, more);
+        name = &owned;
+    }
+    Some(format!("{ROOT}/{name}/{rest}"))
+}
+
 /// Where a symbolic link points; `None` if there is none of that path.
 pub fn link(kernel: &SimKernel, ns: NsId, path: &str) -> Option<String> {
     let (name, file) = split(path)?;
@@ -240,8 +253,9 @@ fn split(path: &str) -> Option<(&str, &str)> {
 
 /// Reads a file; `None` if there is none of that path.
 pub fn read(kernel: &mut SimKernel, ns: NsId, path: &str) -> Option<Result<Vec<u8>, Errno>> {
-    let (name, file) = split(path)?;
     let space = kernel.net.ns(ns)?;
+    let path = follow(space, path)?;
+    let (name, file) = split(&path)?;
     let dev = space.devs.find(name)?;
     let content = match file.split_once('/') {
         None if matches!(file, "speed" | "duplex") => cable(&kernel.net, ns, dev, file),

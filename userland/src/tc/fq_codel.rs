@@ -40,6 +40,10 @@ pub(super) fn parse(args: &mut Args) -> Done<Spec> {
             _ => return Err(Fail::as_is(1, format!("What is \"{word}\"?\n{USAGE}"))),
         }
     }
+    // Zeroes of these are not sent to the kernel.
+    for value in [&mut o.limit, &mut o.flows, &mut o.quantum, &mut o.target, &mut o.interval, &mut o.drop_batch] {
+        *value = value.filter(|n| *n != 0);
+    }
     Ok(Spec::FqCodel(Box::new(o)))
 }
 

@@ -67,8 +67,8 @@ fn flag(args: &mut Args, change: &mut MacvlanChange) -> Done {
 fn sources(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done<SourceChange> {
     match &*args.need()? {
         // An address of another length is refused without a word.
-        "add" => six_bytes(&args.need()?)?.map(SourceChange::Add).ok_or_else(|| Fail::silent(255)),
-        "del" => six_bytes(&args.need()?)?.map(SourceChange::Del).ok_or_else(|| Fail::silent(255)),
+        "add" => six_bytes(&args.need()?)?.map(SourceChange::Add).ok_or_else(|| Fail::silent(1)),
+        "del" => six_bytes(&args.need()?)?.map(SourceChange::Del).ok_or_else(|| Fail::silent(1)),
         "flush" => Ok(SourceChange::Flush),
         "set" => {
             let mut all = Vec::new();

@@ -33,6 +33,8 @@ enum Kind {
 pub(super) fn run(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let spec = Spec::parse(ip, args)?;
     let kind = match spec.kind.as_deref() {
+        // Without a word nothing is sent that could be refused; only a tun minds being named.
+        Some(kind) if args.is_empty() && kind != "tun" => Kind::None,
         Some("bridge") => Kind::Bridge(kinds::bridge(args)?),
         Some("bridge_slave") => Kind::Port(kinds::bridge_slave(args)?),
         Some("ipip") => {
