@@ -120,7 +120,7 @@ impl Wire {
 
 impl Veth {
     /// One end that does not know the other one yet.
-    pub const fn new() -> Self {
+    pub const fn alone() -> Self {
         Veth { peer: (NsId(0), IfIndex::NONE), peer_mtu: 0, far: false, wire: None }
     }
 

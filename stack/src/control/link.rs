@@ -238,7 +238,7 @@ impl Network {
     fn newlink(&mut self, ns: NsId, spec: &LinkSpec) -> Result<(Kind, Option<MacAddr>, Option<u32>), NlError> {
         let kind = match &spec.kind {
             KindSpec::Dummy => Kind::Dummy,
-            KindSpec::Veth(_) => Kind::Veth(Box::new(Veth::new())),
+            KindSpec::Veth(_) => Kind::Veth(Box::new(Veth::alone())),
             KindSpec::Bridge(_) => Kind::Bridge(Box::default()),
             KindSpec::Ipip(params) => Kind::Ipip(Box::new(Ipip::new(ns, *params, false))),
             KindSpec::Vrf(table) => self.vrf_new(ns, *table)?,
@@ -293,7 +293,7 @@ impl Network {
             txqlen: spec.txqlen,
             sizes: spec.sizes,
         };
-        let kind = Kind::Veth(Box::new(Veth::new()));
+        let kind = Kind::Veth(Box::new(Veth::alone()));
         let link = self.register_link(ns, kind, "veth%d", &wanted)?;
         self.lose_carrier(ns, link);
         Ok((ns, link))

@@ -123,9 +123,9 @@ fn cgroup_of(ip: &Ip<'_, '_>, name: &str) -> String {
 
 /// `ipvrf_exec`: the program runs in a control group whose sockets are bound to the VRF. `default` is out of all of them.
 fn exec(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
-    let Some(name) = args.next() else { return Err(Fail::new(255, "No VRF name specified")) };
+    let Some(name) = args.next() else { return Err(Fail::new(1, "No VRF name specified")) };
     if args.is_empty() {
-        return Err(Fail::new(255, "No command specified"));
+        return Err(Fail::new(1, "No command specified"));
     }
     if name == "default" {
         let now = ip.sys.cgroup();
