@@ -151,12 +151,23 @@ pub struct Sizes {
     pub gso_max_segs: u32,
     /// `gro_max_size`.
     pub gro_max_size: u32,
+    /// The most that it could cut, if its kind does not say (`tso_max_size`): what stands on another link has that one's
+    /// (`netif_inherit_tso_max`).
+    pub tso_max_size: u32,
 }
 
 impl Sizes {
     /// Those of a link that nobody asked for others.
     pub const fn new((tx_queues, rx_queues): (u32, u32)) -> Self {
-        Sizes { tx_queues, used_tx_queues: 1, rx_queues, gso_max_size: 65536, gso_max_segs: 65535, gro_max_size: 65536 }
+        Sizes {
+            tx_queues,
+            used_tx_queues: 1,
+            rx_queues,
+            gso_max_size: 65536,
+            gso_max_segs: 65535,
+            gro_max_size: 65536,
+            tso_max_size: 524_280,
+        }
     }
 }
 
@@ -327,10 +338,9 @@ impl Link {
         // A VXLAN link takes that of the link below (netif_inherit_tso_max).
         let small = self.kind.bridge().is_some_and(|b| !b.had_ports)
             || self.kind.ipip().is_some()
-            || self.kind.tun().is_some()
-            || self.kind.vrf().is_some()
+            || matches!(self.kind, Kind::Tun(_) | Kind::Vrf(_) | Kind::Dummy)
             || self.kind.vxlan().is_some_and(|v| v.config.dev == IfIndex::NONE);
-        if small { 65536 } else { 524_280 }
+        if small { 65536 } else { self.sizes.tso_max_size }
     }
 
     /// Whether it cannot be moved to another namespace (`NETIF_F_NETNS_LOCAL`).

@@ -121,12 +121,16 @@ fn driver(dev: Option<&Dev>) -> Said {
         Kind::Ipip(_) => (KERNEL_RELEASE, "", "no"),
         Kind::Bridge(_) => ("2.3", "N/A", "no"),
         Kind::Vxlan(_) => ("0.1", "", "no"),
-        Kind::Vlan(_) => ("1.8", "N/A", "no"),
+        Kind::Vlan(_) => ("1.8", "", "no"),
         Kind::Vrf(_) => ("1.1", "", "no"),
         Kind::Macvlan(_) | Kind::Ipvlan(_) => ("0.1", "", "no"),
         Kind::Tun(tun) => ("1.6", if tun.is_tap() { "tap" } else { "tun" }, "no"),
     };
-    let (firmware, nothing) = if dev.kind.tun().is_some() { ("", nothing) } else { (nothing, nothing) };
+    let (firmware, nothing) = match dev.kind {
+        Kind::Tun(_) => ("", nothing),
+        Kind::Vlan(_) => ("N/A", nothing),
+        _ => (nothing, nothing),
+    };
     let text = format!(
         "driver: {}\nversion: {version}\nfirmware-version: {firmware}\nexpansion-rom-version: \nbus-info: {nothing}\n\
          supports-statistics: {statistics}\nsupports-test: no\nsupports-eeprom-access: no\nsupports-register-dump: no\n\

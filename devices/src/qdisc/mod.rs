@@ -423,12 +423,14 @@ pub struct Root {
     pub watchdog: Option<Time>,
     /// Room for the copies that netem makes.
     copies: Vec<Packet>,
+    /// A packet that goes past the discipline, because nothing waits there (`TCQ_F_CAN_BYPASS`).
+    direct: Option<Packet>,
 }
 
 impl Root {
     /// A root with that discipline.
     pub const fn new(qdisc: Qdisc) -> Self {
-        Root { qdisc, watchdog: None, copies: Vec::new() }
+        Root { qdisc, watchdog: None, copies: Vec::new(), direct: None }
     }
 
     /// Takes a packet to be sent.
@@ -440,6 +442,11 @@ impl Root {
         offset: usize,
         dropped: &mut dyn FnMut(&Packet),
     ) {
+        // The fifos bypass themselves, too, but there is nothing by which one could tell.
+        if matches!(self.qdisc.discipline, Discipline::FqCodel(_)) && self.qdisc.backlog().0 == 0 {
+            self.direct = Some(packet);
+            return;
+        }
         let mut env = Env { now, pool, copies: &mut self.copies, is_copy: false, network_offset: offset, dropped };
         self.qdisc.enqueue(packet, &mut env);
         Self::again(&mut self.qdisc, &mut env);
@@ -447,6 +454,11 @@ impl Root {
 
     /// Gives the next packet to be sent.
     pub fn dequeue(&mut self, now: Time, pool: &mut Pool, offset: usize, dropped: &mut dyn FnMut(&Packet)) -> Next {
+        if let Some(packet) = self.direct.take() {
+            self.qdisc.stats.packets += 1;
+            self.qdisc.stats.bytes += packet.len() as u64;
+            return Next::Packet(packet);
+        }
         let mut env = Env { now, pool, copies: &mut self.copies, is_copy: false, network_offset: offset, dropped };
         let next = self.qdisc.dequeue(&mut env);
         if env.copies.is_empty() {
@@ -463,6 +475,7 @@ impl Root {
     /// Drops everything that waits.
     pub fn reset(&mut self, now: Time, pool: &mut Pool, dropped: &mut dyn FnMut(&Packet)) {
         let mut env = Env { now, pool, copies: &mut self.copies, is_copy: false, network_offset: 0, dropped };
+        self.direct.take().into_iter().for_each(|packet| env.drop(packet));
         self.qdisc.reset(&mut env);
     }
 

@@ -109,8 +109,12 @@ impl Network {
         let Some(at) = self.dev((ns, link)).and_then(|d| d.kind.lower()) else { return };
         let Some(lower) = self.dev(at) else { return };
         let (carrier, flags, greatest_mtu) = (lower.carrier, lower.flags, lower.mtu_range.1);
+        let (tso_max_size, is_bridge) = (lower.tso_max_size(), lower.kind.bridge().is_some());
         let Some(dev) = self.link_mut(ns, link) else { return };
-        dev.carrier = carrier;
+        // One that waits for ports of a bridge has no carrier without a bridge.
+        let waits = dev.kind.vlan().is_some_and(|vlan| vlan.flags.contains(VlanFlags::BRIDGE_BINDING));
+        dev.carrier = carrier && (is_bridge || !waits);
+        dev.sizes.tso_max_size = tso_max_size;
         dev.addr_set = given_addr;
         let dropped = LinkFlags::UP | LinkFlags::PROMISC | LinkFlags::ALLMULTI;
         let upper = match &mut dev.link.kind {
