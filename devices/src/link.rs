@@ -222,6 +222,8 @@ pub struct Link {
     pub uc_promisc: bool,
     /// How often it was asked to receive all groups (`IFLA_ALLMULTI`).
     pub allmulti: u32,
+    /// Whether it got another name since it was made (`NET_NAME_RENAMED`).
+    pub renamed: bool,
     /// Whether the MAC address was set by a person (`NET_ADDR_SET`) rather than drawn: a bridge keeps it then.
     pub addr_set: bool,
     /// How often the carrier changed (`carrier_changes` in `/sys/class/net`).
@@ -268,6 +270,7 @@ impl Link {
             promiscuity: 0,
             uc_promisc: false,
             allmulti: 0,
+            renamed: false,
             addr_set: false,
             carrier_changes: 0,
             taps: 0,

@@ -119,11 +119,12 @@ static BRPORT: &[(&str, &str)] = &[
     ("unicast_flood", "flood"),
 ];
 
-/// Who chose the name: the kernel (`lo`) or a person. A tun does not say.
+/// Who chose the name: the kernel (`lo`), a person at first or later. A tun does not say.
 fn name_assign_type(dev: &Dev) -> Content {
     match dev.kind {
         Kind::Tun(_) => Err(Errno::EINVAL),
         Kind::Loopback => Ok("2".into()),
+        _ if dev.renamed => Ok("4".into()),
         _ => Ok("3".into()),
     }
 }

@@ -116,6 +116,9 @@ impl Network {
         }
         let name = names::new_name(&space.devs, name)?;
         space.devs.rename(link, &name);
+        if let Some(dev) = space.devs.get_mut(link) {
+            dev.renamed = true;
+        }
         self.inet_link_renamed(ns, link, &old);
         Ok(())
     }
