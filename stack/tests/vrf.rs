@@ -222,7 +222,8 @@ fn a_socket_outside_of_all_vrfs_learns_a_path_mtu_for_itself() {
     set(&mut lab.net, blue_host, "net.ipv4.ip_forward", "1");
     lab.net.set_link_mtu(blue_host, narrow, 1400).unwrap();
     for table in [TABLES[0], 254] {
-        let route = Route::new("10.9.0.0/24".parse().unwrap()).with_nexthop(Some([10, 2, 0, 2].into()), lab.ports[0][1]);
+        let route =
+            Route::new("10.9.0.0/24".parse().unwrap()).with_nexthop(Some([10, 2, 0, 2].into()), lab.ports[0][1]);
         lab.net.route_add(lab.router, table, route, Insert::ADD_ROUTE).unwrap();
     }
     let pinger = |net: &mut Network, dev| {

@@ -427,7 +427,8 @@ pub fn list(kernel: &SimKernel, ns: NsId, dir: &str) -> Option<Vec<DirEntry>> {
             bridge?;
             let timers = ["gc_timer", "hello_timer", "tcn_timer", "topology_change_timer"].map(file);
             let state = ["root_path_cost", "root_port", "topology_change", "topology_change_detected"].map(file);
-            let plain = ["bridge_id", "root_id", "group_addr", "flush"].map(file).into_iter().chain(timers).chain(state);
+            let plain =
+                ["bridge_id", "root_id", "group_addr", "flush"].map(file).into_iter().chain(timers).chain(state);
             let options = options::OPTIONS.iter().map(|row| match row.word.strip_prefix("mcast_") {
                 Some("vlan_snooping") | None => row.word.to_owned(),
                 Some(rest) if rest.starts_with("hash_") => rest.to_owned(),

@@ -348,10 +348,7 @@ impl Qdisc {
 
     /// Whether it has classes.
     pub const fn is_classful(&self) -> bool {
-        matches!(
-            self.discipline,
-            Discipline::Netem(_) | Discipline::Tbf(_) | Discipline::Prio(_) | Discipline::Mq(_)
-        )
+        matches!(self.discipline, Discipline::Netem(_) | Discipline::Tbf(_) | Discipline::Prio(_) | Discipline::Mq(_))
     }
 
     /// Whether it has a class of that minor number. Those with one class take any number for it.

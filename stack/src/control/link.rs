@@ -209,7 +209,8 @@ impl Network {
             _ => None,
         };
         let (kind, addr, mtu) = self.newlink(ns, spec)?;
-        let wanted = Wanted { name: spec.name.as_deref(), index: spec.index, addr, mtu, txqlen: spec.txqlen, sizes: spec.sizes };
+        let wanted =
+            Wanted { name: spec.name.as_deref(), index: spec.index, addr, mtu, txqlen: spec.txqlen, sizes: spec.sizes };
         let link = match self.register_link(ns, kind, pattern, &wanted) {
             Ok(link) => link,
             Err(error) => {

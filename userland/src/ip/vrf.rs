@@ -2,8 +2,8 @@
 
 use hopwise_sim_core::IfIndex;
 
-use super::{Ip, Plan};
 use super::args::{self, Args, Done, Fail, matches};
+use super::{Ip, Plan};
 
 /// The options that exist here.
 const USAGE: &str = "Usage:\tip vrf show [NAME] ...

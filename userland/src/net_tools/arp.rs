@@ -3,8 +3,8 @@
 use core::fmt::Write;
 use core::net::Ipv4Addr;
 
-use hopwise_machine::{Program, Sys, once};
 use hopwise_devices::HwType;
+use hopwise_machine::{Program, Sys, once};
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::Errno;
 

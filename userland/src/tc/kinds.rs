@@ -28,8 +28,8 @@ static KINDS: &[KindRow] = &[
 
 /// Those that tc knows and this kernel does not: their options are not read.
 const FOREIGN: &[&str] = &[
-    "cake", "cbq", "cbs", "choke", "codel", "drr", "dsmark", "etf", "ets", "fq", "fq_pie", "gred", "hfsc",
-    "hhf", "htb", "mqprio", "multiq", "pie", "qfq", "red", "sfb", "sfq", "skbprio", "taprio",
+    "cake", "cbq", "cbs", "choke", "codel", "drr", "dsmark", "etf", "ets", "fq", "fq_pie", "gred", "hfsc", "hhf",
+    "htb", "mqprio", "multiq", "pie", "qfq", "red", "sfb", "sfq", "skbprio", "taprio",
 ];
 
 /// Those that this kernel knows and tc has no options for.

@@ -3,8 +3,8 @@
 
 mod class;
 mod fifo;
-mod fq_codel;
 mod filter;
+mod fq_codel;
 mod kinds;
 mod netem;
 mod prio;

@@ -75,7 +75,13 @@ fn kind_spec(
     match kind {
         "veth" => Ok(KindSpec::Veth(match kinds::veth(ip, args)? {
             Some(peer) => kinds::peer(&peer),
-            None => PeerSpec { mtu: spec.mtu, txqlen: spec.txqlen, sizes: spec.sizes, ns: spec.netns, ..PeerSpec::default() },
+            None => PeerSpec {
+                mtu: spec.mtu,
+                txqlen: spec.txqlen,
+                sizes: spec.sizes,
+                ns: spec.netns,
+                ..PeerSpec::default()
+            },
         })),
         "bridge" => {
             let changes = kinds::bridge(args)?;
