@@ -157,7 +157,7 @@ impl Bulk {
 /// A rule that asks for the state of connections: from then on they are tracked.
 fn track(net: &mut Network, ns: NsId) {
     let words = ["-A", "INPUT", "-m", "conntrack", "--ctstate", "ESTABLISHED", "-j", "ACCEPT"];
-    let tool = Tool { name: "iptables", names: &NoNames };
+    let tool = Tool::new("iptables", &NoNames);
     let rules = net.ns_mut(ns).map(|space| space.rules.get_or_insert_default());
     let answer = rules.map(|rules| command::run(rules, &words, tool));
     debug_assert!(answer.is_some_and(|answer| answer.status == 0));

@@ -31,7 +31,7 @@ impl Hop {
     /// A router with that many rules at each hook.
     pub fn new(rules: usize) -> Hop {
         let mut set = Ruleset::default();
-        let tool = Tool { name: "iptables", names: &NoNames };
+        let tool = Tool::new("iptables", &NoNames);
         for (table, hook) in CHAINS {
             for n in 0..rules {
                 let source = format!("172.16.{n}.0/24");

@@ -15,7 +15,7 @@ use crate::kubernetes::service;
 /// How many services there are.
 pub const SERVICES: u32 = 10_000;
 
-const TOOL: Tool<'static> = Tool { name: "iptables", names: &NoNames };
+const TOOL: Tool<'static> = Tool::new("iptables", &NoNames);
 
 /// Loaded rules, and the first packet of a connection to one of the last services.
 pub struct Services {

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use bitflags::bitflags;
-use hopwise_sim_core::{IfIndex, Packet, Time};
+use hopwise_sim_core::{IfIndex, OriginId, Packet, Time};
 
 use crate::conntrack::{Tuple, Zone};
 use crate::hook::{Hook, TableId};
@@ -106,6 +106,10 @@ pub struct RuleTrace {
     pub text: String,
     /// What came of it: `ACCEPT`, `DROP`, `jump CHAIN`, `RETURN`, `continue`, or the name of a target.
     pub verdict: String,
+    /// Who put the rule there.
+    pub origin: OriginId,
+    /// What the chain is for that it leads to, or else the one that it is in.
+    pub purpose: OriginId,
 }
 
 /// The rest of the namespace, as rules see it while a packet passes.

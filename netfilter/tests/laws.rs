@@ -14,7 +14,7 @@ use hopwise_netfilter::{matches, sets, targets};
 use hopwise_sim_core::{IfIndex, Pool, Rng, Time};
 use proptest::prelude::*;
 
-const TOOL: Tool<'static> = Tool { name: "iptables", names: &NoNames };
+const TOOL: Tool<'static> = Tool::new("iptables", &NoNames);
 
 fn pick<'a>(rng: &mut Rng, words: &[&'a str]) -> &'a str {
     words[rng.below(words.len() as u32) as usize]

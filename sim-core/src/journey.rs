@@ -5,7 +5,7 @@
 
 use core::net::Ipv4Addr;
 
-use crate::{DropReason, IfIndex, NsId, PacketId, Time};
+use crate::{DropReason, IfIndex, Maker, NsId, OriginId, PacketId, Time};
 
 /// One thing that happened to one packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,11 +68,15 @@ pub enum Detail {
         via: Option<Ipv4Addr>,
         /// The link it leaves through.
         oif: IfIndex,
+        /// Who made the route.
+        maker: Maker,
     },
     /// `route`: no route was found, or the one found refuses.
     NoRoute {
         /// The destination address.
         dst: Ipv4Addr,
+        /// The route that refuses, if there is one.
+        refused: Option<Refused>,
     },
     /// `ip_forward`: the TTL was lowered to this.
     Forward {
@@ -143,6 +147,17 @@ pub enum Detail {
     },
 }
 
+/// A route that leads nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// `blackhole`, `unreachable`, `prohibit`.
+    pub kind: &'static str,
+    /// Its prefix, address and length.
+    pub prefix: (Ipv4Addr, u8),
+    /// Who made it.
+    pub maker: Maker,
+}
+
 /// What a rule decided about a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleNote {
@@ -158,6 +173,10 @@ pub struct RuleNote {
     pub text: String,
     /// What came of it: `ACCEPT`, `jump KUBE-SVC-X`, `continue`...
     pub verdict: String,
+    /// Who put the rule there.
+    pub origin: OriginId,
+    /// What its chain is for, or the one that it leads to.
+    pub purpose: OriginId,
 }
 
 /// What a program of tc did with a frame.

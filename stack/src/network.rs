@@ -4,7 +4,7 @@ use hopwise_devices::{Kind, Link, LinkFlags};
 use hopwise_netfilter::conntrack::Conntrack;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{
-    Agenda, DropReason, Duration, Fate, HostId, IfIndex, Journey, Key, NsId, Packet, Pool, PoolStats, Rng, Time,
+    Agenda, DropReason, Duration, Fate, HostId, IfIndex, Journey, Key, NsId, Origins, Packet, Pool, PoolStats, Rng, Time,
 };
 
 use crate::capture::CaptureLog;
@@ -77,6 +77,8 @@ pub struct Network {
     pool: Pool,
     /// The records of what happened to packets.
     pub journey: Journey,
+    /// Why routes and rules are there, as far as it was said.
+    pub origins: Origins,
     /// The frames captured on links with `captured` set.
     pub captures: CaptureLog,
     /// Whether new links are captured from the start.
@@ -106,6 +108,7 @@ impl Network {
             agenda: Agenda::default(),
             pool: Pool::default(),
             journey: Journey::default(),
+            origins: Origins::default(),
             captures: CaptureLog::default(),
             capture_new_links: false,
             wakeups: Vec::new(),

@@ -90,7 +90,7 @@ const NAMES: Few = Few;
 fn iptables(rules: &mut Ruleset, line: &str) -> Answer {
     let words = split(line);
     let words: Vec<&str> = words.iter().map(|word| &**word).collect();
-    command::run(rules, &words, Tool { name: "iptables", names: &NAMES })
+    command::run(rules, &words, Tool::new("iptables", &NAMES))
 }
 
 fn extension(text: &str, count: &mut Count) {
@@ -135,7 +135,7 @@ fn case(line: &str, table: &str, chains: &[&str], sets: &[&str], count: &mut Cou
 /// Whether a rule set comes back as it was read.
 fn round_trip(text: &str) -> bool {
     let mut rules = Ruleset::default();
-    let tool = Tool { name: "iptables-restore", names: &NAMES };
+    let tool = Tool::new("iptables-restore", &NAMES);
     if restore::run(&mut rules, text, Restore::default(), tool).status != 0 {
         return false;
     }

@@ -13,7 +13,7 @@ const COMMANDS: usize = 32;
 /// Longer inputs say nothing new.
 const LIMIT: usize = 2048;
 
-const TOOL: Tool<'static> = Tool { name: "iptables", names: &NoNames };
+const TOOL: Tool<'static> = Tool::new("iptables", &NoNames);
 
 /// Runs the lines of `data`; a first word `ipset` names the other program.
 pub fn run(data: &[u8]) {

@@ -1,5 +1,7 @@
 //! A list of rules.
 
+use hopwise_sim_core::OriginId;
+
 use super::index::Index;
 use super::rule::{Counters, Rule};
 use crate::hook::Hook;
@@ -46,6 +48,8 @@ pub struct Chain {
     pub counters: Option<Counters>,
     /// How many rules lead to it.
     pub references: u32,
+    /// What it is for, for those who look.
+    pub purpose: OriginId,
     /// Hooks from which packets can come here, one bit each.
     pub(super) reach: u8,
     /// The longest way here from a built-in chain, in jumps.
@@ -62,6 +66,7 @@ impl Chain {
             policy: Policy::Accept,
             counters: None,
             references: 0,
+            purpose: OriginId::NONE,
             reach: hook.map_or(0, |h| 1 << h as u8),
             depth: 0,
             rules: Vec::new(),

@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 
 use bitflags::bitflags;
+use hopwise_sim_core::OriginId;
 use smallvec::SmallVec;
 
 use crate::matches::Match;
@@ -232,6 +233,8 @@ pub struct Rule {
     pub target: Target,
     /// What it matched.
     pub counters: Counters,
+    /// Who put it there, for those who look.
+    pub origin: OriginId,
 }
 
 impl PartialEq for Rule {
@@ -248,6 +251,7 @@ impl Rule {
             matches: SmallVec::new(),
             target: Target::Nothing,
             counters: Counters::default(),
+            origin: OriginId::NONE,
         }
     }
 

@@ -1,6 +1,6 @@
 //! One table: its chains, and the changes that commands make.
 
-use hopwise_sim_core::Errno;
+use hopwise_sim_core::{Errno, OriginId};
 use rustc_hash::FxHashMap;
 
 use super::chain::{Chain, ChainId, Policy};
@@ -205,6 +205,13 @@ impl Table {
     pub fn delete(&mut self, chain: &str, draft: Draft) -> Result<(), RuleError> {
         let at = self.position(chain, draft)?;
         self.delete_number(chain, at)
+    }
+
+    /// Says what a chain is for; nothing is done if there is no such chain.
+    pub fn set_purpose(&mut self, chain: &str, purpose: OriginId) {
+        if let Some(id) = self.find(chain) {
+            self.chain_mut(id).purpose = purpose;
+        }
     }
 
     /// `-N`.

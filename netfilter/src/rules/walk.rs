@@ -1,5 +1,6 @@
 //! A packet's way through the chains of one table (`ipt_do_table`).
 
+use hopwise_sim_core::OriginId;
 use smallvec::SmallVec;
 
 use super::chain::{Chain, ChainId, Policy};
@@ -140,11 +141,21 @@ impl Table {
                 number: None,
                 text: format!("-P {} {}", chain.name, policy.name()),
                 verdict: policy.name().to_owned(),
+                origin: OriginId::NONE,
+                purpose: chain.purpose,
             });
         }
         match policy {
             Policy::Accept => Verdict::Accept,
             Policy::Drop => Verdict::Drop,
+        }
+    }
+
+    /// What a rule is for: what the chain is for that it leads to, or else the one that it is in.
+    fn purpose(&self, chain: &Chain, rule: &Rule) -> OriginId {
+        match rule.target {
+            Target::Jump { chain: to, .. } => self.chain(to).purpose.or(chain.purpose),
+            _ => chain.purpose,
         }
     }
 
@@ -170,6 +181,8 @@ impl Table {
             number: Some(number as u32 + 1),
             text,
             verdict,
+            origin: rule.origin,
+            purpose: self.purpose(chain, rule),
         });
     }
 }

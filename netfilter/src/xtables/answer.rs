@@ -1,5 +1,7 @@
 //! What a program printed, and how it says that something is refused.
 
+use hopwise_sim_core::OriginId;
+
 use super::Refusal;
 use crate::names::Names;
 use crate::rules::RuleError;
@@ -35,9 +37,16 @@ pub struct Tool<'n> {
     pub name: &'n str,
     /// Names of hosts, ports and so on.
     pub names: &'n dyn Names,
+    /// Who runs it: new rules remember it.
+    pub by: OriginId,
 }
 
-impl Tool<'_> {
+impl<'n> Tool<'n> {
+    /// A program that leaves nothing behind about who ran it.
+    pub const fn new(name: &'n str, names: &'n dyn Names) -> Self {
+        Tool { name, names, by: OriginId::NONE }
+    }
+
     /// The hint at the help.
     fn hint(&self) -> String {
         format!("Try `{0} -h' or '{0} --help' for more information.\n", self.name)

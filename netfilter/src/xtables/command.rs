@@ -90,7 +90,8 @@ pub(super) fn change(
     let at = parsed.number.unwrap_or(1) as usize - 1;
     match parsed.verb {
         Verb::Append | Verb::Insert | Verb::Replace | Verb::Delete => {
-            for (place, draft) in core::mem::take(&mut parsed.rules).into_iter().enumerate() {
+            for (place, mut draft) in core::mem::take(&mut parsed.rules).into_iter().enumerate() {
+                draft.rule.origin = tool.by;
                 if parsed.verbose > 0 {
                     print_draft(table, &draft, tool, out)?;
                 }

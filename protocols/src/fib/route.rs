@@ -1,7 +1,7 @@
 //! A route and its next hops: `fib_alias`, `fib_info` and `fib_nh` of the kernel in one value.
 
 use core::net::Ipv4Addr;
-use hopwise_sim_core::IfIndex;
+use hopwise_sim_core::{IfIndex, OriginId};
 use ipnet::Ipv4Net;
 use smallvec::{SmallVec, smallvec};
 
@@ -269,6 +269,8 @@ pub struct Route {
     pub nexthops: SmallVec<[NextHop; 1]>,
     /// What it prescribes, if anything.
     pub metrics: Option<Box<Metrics>>,
+    /// Why it is there, for those who look; nothing depends on it.
+    pub origin: OriginId,
 }
 
 impl Route {
@@ -285,6 +287,7 @@ impl Route {
             prefsrc: None,
             nexthops: SmallVec::new(),
             metrics: None,
+            origin: OriginId::NONE,
         }
     }
 

@@ -184,7 +184,10 @@ impl RouteTable {
             let twin = bucket[first..first + same].iter().position(|other| other.same_info(&route));
             if how.contains(Insert::REPLACE) {
                 match twin {
-                    Some(0) => return Ok(Inserted::Unchanged),
+                    Some(0) => {
+                        self.store.bucket_mut(place)[first].origin = route.origin;
+                        return Ok(Inserted::Unchanged);
+                    }
                     Some(_) => return Err(RouteError::Exists),
                     None => {
                         let old = core::mem::replace(&mut self.store.bucket_mut(place)[first], route);

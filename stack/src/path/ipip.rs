@@ -109,7 +109,7 @@ pub(super) fn output(
     header.seal(&[]);
     packet.data_mut()[..IP_HLEN].copy_from_slice(header.as_bytes());
     cx.note(&packet, || Detail::Encapsulated(note(tunnel, packet.data(), IP_HLEN)));
-    cx.note(&packet, || route.detail(header.dst()));
+    cx.note(&packet, || route.detail(ns, header.dst()));
     let len = packet.len() - IP_HLEN;
     let fate = local_out(ns, cx, &route, packet);
     // iptunnel_xmit_stats.

@@ -121,7 +121,7 @@ fn outbound(ns: &mut Namespace, cx: &mut Cx<'_>, lower: IfIndex, mut packet: Pac
     scrub(cx, cx.ns, &mut packet);
     let fate = match route_output(ns, cx.now, &flow) {
         Ok(route) if matches!(route.kind, RouteKind::Unicast | RouteKind::Local) => {
-            cx.note(&packet, || route.detail(flow.dst));
+            cx.note(&packet, || route.detail(ns, flow.dst));
             output::local_out(ns, cx, &route, packet)
         }
         _ => cx.drop(packet, DropReason::IpOutNoRoutes),

@@ -138,7 +138,7 @@ pub fn send(
     head[ipv4::IP_HLEN..].copy_from_slice(options);
     fill(payload);
     cx.note(&packet, || Detail::Born { by: by.0, from: by.1 });
-    cx.note(&packet, || route.detail(spec.dst));
+    cx.note(&packet, || route.detail(ns, spec.dst));
     ns.snmp.out_requests += 1;
     let packet = match vrf::out(ns, cx, route, packet) {
         ControlFlow::Continue(packet) => packet,

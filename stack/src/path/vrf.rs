@@ -121,7 +121,7 @@ pub(super) fn xmit(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packe
     packet.mac_len = 0;
     // The kernel marks only the copies of those who listen as leaving; this one may still be answered with an error.
     packet.kind = PacketType::Host;
-    cx.note(&packet, || route.detail(flow.dst));
+    cx.note(&packet, || route.detail(ns, flow.dst));
     let fate = output::through_vrf(ns, cx, &route, packet);
     if stacked::was_refused(fate) || matches!(fate, Fate::Dropped(DropReason::NetfilterDrop | DropReason::PktTooBig)) {
         uncount(ns, link, len, |stats| stats.tx_dropped += 1);

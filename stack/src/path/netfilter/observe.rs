@@ -31,8 +31,8 @@ pub(super) fn rewritten(cx: &mut Cx<'_>, packet: &Packet, hook: Hook, by: &'stat
 /// Tells what the rules decided.
 pub(super) fn rules(cx: &mut Cx<'_>, packet: &Packet, traces: Vec<RuleTrace>) {
     for trace in traces {
-        let RuleTrace { table, hook, chain, number, text, verdict } = trace;
-        let note = RuleNote { hook: hook.chain(), table: table.name(), chain, number, text, verdict };
+        let RuleTrace { table, hook, chain, number, text, verdict, origin, purpose } = trace;
+        let note = RuleNote { hook: hook.chain(), table: table.name(), chain, number, text, verdict, origin, purpose };
         cx.note(packet, || Detail::Rule(Box::new(note)));
     }
 }

@@ -61,7 +61,7 @@ fn ask(
         OutputFlow { dst: way.dst, src, any_src: known, oif, tos: way.tos, mark: way.mark, ..OutputFlow::default() };
     match route_output(ns, cx.now, &flow) {
         Ok(route) => {
-            cx.note(&packet, || route.detail(way.dst));
+            cx.note(&packet, || route.detail(ns, way.dst));
             ControlFlow::Continue((packet, Some(route)))
         }
         Err(_) => ControlFlow::Break(cx.drop(packet, DropReason::IpOutNoRoutes)),

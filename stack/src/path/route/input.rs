@@ -8,7 +8,7 @@ use hopwise_protocols::fib::{FibErrno, FibError, FibResult, Flow, RT_SCOPE_HOST,
 use hopwise_protocols::wire::icmp::{ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, ICMP_NET_UNREACH, ICMP_PKT_FILTERED};
 use hopwise_protocols::wire::ipv4::{IPPROTO_TCP, IPPROTO_UDP};
 use hopwise_protocols::wire::{ipv4, split};
-use hopwise_sim_core::{Detail, DropReason, Fate, IfIndex, Packet, PacketType, Time};
+use hopwise_sim_core::{DropReason, Fate, IfIndex, Packet, PacketType, Time};
 
 use crate::conf::ConfKey;
 use crate::cx::{Cx, Verdict};
@@ -17,7 +17,7 @@ use crate::namespace::Namespace;
 use crate::path::{checksum, icmp, options};
 use crate::sysctl::SysctlKey;
 
-use super::{InputRoute, RouteKind, received, select_nexthop, unicast};
+use super::{InputRoute, RouteKind, no_route, received, select_nexthop, unicast};
 use crate::path::memo::InputKey;
 
 /// The decision of [`decide_input`], remembered for the next packet of the same flow.
@@ -52,7 +52,7 @@ pub fn route_input(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, decision
         Ok(()) => {
             cx.note(&packet, || {
                 let dst = split::<ipv4::Header>(packet.data()).map_or(Ipv4Addr::UNSPECIFIED, |(h, _)| h.dst());
-                decision.route().detail(dst)
+                decision.route().detail(ns, dst)
             });
             ControlFlow::Continue(packet)
         }
@@ -301,8 +301,8 @@ fn unreachable(ns: &Namespace, dev: &Dev, why: &FibError<'_>) -> Refusal {
 /// `ip_handle_martian_source`.
 #[cold]
 fn refuse(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refusal: Refusal) -> Fate {
-    let nobody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED);
-    let (src, dst) = split::<ipv4::Header>(packet.data()).map_or(nobody, |(h, _)| (h.src(), h.dst()));
+    let nobody = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED, 0);
+    let (src, dst, tos) = split::<ipv4::Header>(packet.data()).map_or(nobody, |(h, _)| (h.src(), h.dst(), h.tos));
     match refusal {
         Refusal::Martian(reason) => {
             if matches!(reason, DropReason::IpInvalidSource | DropReason::IpLocalSource | DropReason::IpRpFilter) {
@@ -316,7 +316,11 @@ fn refuse(ns: &mut Namespace, cx: &mut Cx<'_>, packet: Packet, refusal: Refusal)
             cx.drop(packet, DropReason::NotForwarding)
         }
         Refusal::Unreachable(errno) => {
-            cx.note(&packet, || Detail::NoRoute { dst });
+            cx.note(&packet, || {
+                let l3mdev = ns.l3mdev(packet.iif).map_or(0, |(_, table)| table);
+                let (mark, iif) = (packet.mark, packet.iif);
+                no_route(ns, &Flow { dst, src, tos, mark, iif, l3mdev, ..Flow::default() })
+            });
             let (code, reason) = match errno {
                 FibErrno::NetUnreach => (Some(ICMP_NET_UNREACH), DropReason::IpInNoRoutes),
                 FibErrno::HostUnreach => (Some(ICMP_HOST_UNREACH), DropReason::RouteUnreachable),

@@ -2,6 +2,7 @@
 //! `net/ipv4/route.c` and `inet_select_addr`.
 
 pub mod input;
+mod maker;
 pub mod output;
 
 use core::net::Ipv4Addr;
@@ -12,7 +13,7 @@ use hopwise_protocols::fib::{
     RouteType,
 };
 use hopwise_protocols::wire::{ipv4, split};
-use hopwise_sim_core::{Detail, IfIndex, Packet, Time};
+use hopwise_sim_core::{IfIndex, Packet, Time};
 
 use crate::conf::ConfKey;
 use crate::dev::Dev;
@@ -20,6 +21,7 @@ use crate::namespace::Namespace;
 use crate::sysctl::SysctlKey;
 
 pub use input::{Refusal, decide_input, lookup_input, route_input};
+pub use maker::no_route;
 pub use output::{OutputFlow, errno, route_output, route_output_again};
 
 /// What sort of destination a route leads to.
@@ -74,18 +76,6 @@ impl Route {
         rule: u32::MAX,
         prefix: (Ipv4Addr::UNSPECIFIED, 0),
     };
-
-    /// What the journey tells of it.
-    pub fn detail(&self, dst: Ipv4Addr) -> Detail {
-        let kind = match self.kind {
-            RouteKind::Unicast => "unicast",
-            RouteKind::Local => "local",
-            RouteKind::Broadcast => "broadcast",
-            RouteKind::Multicast => "multicast",
-        };
-        let (table, rule, prefix) = (self.table, self.rule, self.prefix);
-        Detail::Route { dst, table, rule, prefix, kind, via: self.gateway, oif: self.oif }
-    }
 }
 
 /// Where a received packet goes.

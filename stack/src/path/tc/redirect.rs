@@ -1,14 +1,15 @@
 //! What a program said is done: the frame dies, or goes through another link. Models `skb_do_redirect`.
 
+use hopwise_protocols::fib::Flow;
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
-use hopwise_sim_core::{Detail, DropReason, Duration, Fate, IfIndex, Packet};
+use hopwise_sim_core::{DropReason, Duration, Fate, IfIndex, Packet};
 
 use super::{Action, Hook, cilium};
 use crate::cx::Cx;
 use crate::namespace::Namespace;
 use crate::path::dev_xmit::dev_xmit;
 use crate::path::neigh_out::neigh_out;
-use crate::path::route::{OutputFlow, RouteKind, route_output};
+use crate::path::route::{OutputFlow, RouteKind, no_route, route_output};
 
 /// Does what a program said with a frame, which begins with its Ethernet header.
 pub(super) fn carry_out(
@@ -76,19 +77,11 @@ fn to_neighbour(ns: &mut Namespace, cx: &mut Cx<'_>, link: IfIndex, mut packet: 
     };
     match route_output(ns, cx.now, &flow) {
         Ok(route) if route.kind == RouteKind::Unicast => {
-            cx.note(&packet, || Detail::Route {
-                dst,
-                table: route.table,
-                rule: route.rule,
-                prefix: route.prefix,
-                kind: "unicast",
-                via: route.gateway,
-                oif: route.oif,
-            });
+            cx.note(&packet, || route.detail(ns, dst));
             neigh_out(ns, cx, &route, packet)
         }
         _ => {
-            cx.note(&packet, || Detail::NoRoute { dst });
+            cx.note(&packet, || no_route(ns, &Flow { dst, src, tos, mark: packet.mark, oif: link, ..Flow::default() }));
             cx.drop(packet, DropReason::IpOutNoRoutes)
         }
     }

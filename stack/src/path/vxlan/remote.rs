@@ -66,7 +66,7 @@ fn xmit_here(
     if let Err(why) = find_route(ns, cx, sender, remote, tunnel, &packet, &mut route) {
         return failed(ns, cx, sender, why, packet);
     }
-    cx.note(&packet, || route.detail(remote.ip));
+    cx.note(&packet, || route.detail(ns, remote.ip));
     if route.kind == RouteKind::Local {
         return match ns.vxlan.as_ref().and_then(|v| v.find(remote.port, remote.vni)) {
             Some(place) => bypass(ns, cx, sender, place, packet),
