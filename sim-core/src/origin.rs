@@ -8,6 +8,8 @@ use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::IfIndex;
+
 /// The number of something said. [`OriginId::NONE`]: nothing was said.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct OriginId(u32);
@@ -82,8 +84,8 @@ pub enum Maker {
     /// Nobody said, or several could be meant.
     #[default]
     Unknown,
-    /// The kernel itself, for this address of its own.
-    Kernel(Ipv4Addr),
+    /// The kernel itself, for this address of its own on this link.
+    Kernel(Ipv4Addr, IfIndex),
     /// Somebody who gave a reason.
     Said(OriginId),
     /// Somebody of whom only the number is known (`RTPROT_*`).

@@ -4,6 +4,7 @@
 //! decided. [`Journeys`] groups these records by packet, knows which packet came of which, and tells them as text or
 //! JSON.
 
+mod origin;
 mod rewrite;
 mod tunnel;
 
@@ -82,7 +83,11 @@ impl<'w> Journeys<'w> {
         for record in records {
             let place = self.place(record.ns);
             let (stage, text) = self.words(record);
-            let _ = writeln!(out, "{indent}  {}  {place:<18} {stage:<9} {text}", record.at);
+            let head = format!("{indent}  {}  {place:<18}", record.at);
+            let _ = writeln!(out, "{head} {stage:<9} {text}");
+            if let Some(origin) = origin::of(self.world, record) {
+                let _ = writeln!(out, "{:width$} {:<9} {origin}", "", "by", width = head.chars().count());
+            }
         }
         if depth < MAX_DEPTH {
             for &child in self.children.get(&packet).into_iter().flatten() {
@@ -91,14 +96,20 @@ impl<'w> Journeys<'w> {
         }
     }
 
-    /// A packet's journey as JSON: `packet`, `text`, `stages` (each `at_ns`, `where`, `stage`, `text`), `led_to`.
+    /// A packet's journey as JSON: `packet`, `text`, `stages` (each `at_ns`, `where`, `stage`, `text`, and for routes and rules
+    /// `origin` if it is known who put them there: `by` and `why`), `led_to`.
     pub fn json(&self, packet: PacketId) -> Value {
         let records = self.packets.get(&packet).map_or(&[][..], |r| r);
         let stages: Vec<Value> = records
             .iter()
             .map(|r| {
                 let (stage, text) = self.words(r);
-                json!({ "at_ns": r.at.as_nanos(), "where": self.place(r.ns), "stage": stage, "text": text })
+                let mut told =
+                    json!({ "at_ns": r.at.as_nanos(), "where": self.place(r.ns), "stage": stage, "text": text });
+                if let Some(origin) = origin::of(self.world, r) {
+                    told["origin"] = json!({ "by": origin.by, "why": &*origin.why });
+                }
+                told
             })
             .collect();
         let led_to: Vec<u64> = self.children.get(&packet).into_iter().flatten().map(|p| p.0).collect();
@@ -153,7 +164,7 @@ impl<'w> Journeys<'w> {
                     format!("{} from {from}: {} {}", link(*bridge), mac(dst), self.bridge_verdict(record.ns, verdict)),
                 )
             }
-            Detail::Route { dst, table, rule, prefix, kind, via, oif } => {
+            Detail::Route { dst, table, rule, prefix, kind, via, oif, maker: _ } => {
                 let via = via.map(|v| format!(" via {v}")).unwrap_or_default();
                 let rule = if *rule == u32::MAX { String::new() } else { format!("rule {rule}, ") };
                 let text = format!(
@@ -165,7 +176,10 @@ impl<'w> Journeys<'w> {
                 );
                 ("route", text)
             }
-            Detail::NoRoute { dst } => ("route", format!("{dst}: no route")),
+            Detail::NoRoute { dst, refused: None } => ("route", format!("{dst}: no route")),
+            Detail::NoRoute { dst, refused: Some(route) } => {
+                ("route", format!("{dst} is {}: {}/{}", route.kind, route.prefix.0, route.prefix.1))
+            }
             Detail::Forward { ttl } => ("forward", format!("ttl is now {ttl}")),
             Detail::LocalIn { protocol } => {
                 ("local_in", format!("for this host, protocol {}", protocol_name(*protocol)))

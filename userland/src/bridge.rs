@@ -30,7 +30,7 @@ struct Extra {
 
 /// Carries out one command in a namespace, and gives what it prints.
 pub(crate) fn run_in(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: Vec<String>) -> Done<String> {
-    let mut ip = Ip { sys, opt: Options::default(), ns, out: Out::text_mode(false), plan: None };
+    let mut ip = Ip { sys, opt: Options::default(), ns, out: Out::text_mode(false), plan: None, by: None };
     command(&mut ip, &mut Args::new(words), &Extra::default())?;
     Ok(ip.out.take())
 }

@@ -66,9 +66,22 @@ pub struct Vtep {
     pub mac: [u8; 6],
 }
 
+/// A pod of this node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Workload {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its link on the node.
+    pub link: String,
+    /// Its namespace and name, `default/web-1`.
+    pub pod: String,
+}
+
 /// Another node with its blocks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Remote {
+    /// Its name.
+    pub name: String,
     /// Its address.
     pub node: Ipv4Addr,
     /// Its end of the tunnel, once it has one.
@@ -86,8 +99,8 @@ pub struct View {
     pub link: String,
     /// The blocks of this node.
     pub blocks: Vec<Ipv4Net>,
-    /// The pods of this node with their links.
-    pub pods: Vec<(Ipv4Addr, String)>,
+    /// The pods of this node.
+    pub pods: Vec<Workload>,
     /// The pools.
     pub pools: Vec<Pool>,
     /// The other nodes.
@@ -107,7 +120,7 @@ impl View {
 
     /// The routes, in their order.
     pub fn routes(&self) -> Vec<Route> {
-        let mut all: Vec<Route> = self.pods.iter().map(|(pod, link)| Route::Pod(*pod, link.clone())).collect();
+        let mut all: Vec<Route> = self.pods.iter().map(|pod| Route::Pod(pod.address, pod.link.clone())).collect();
         let mine = |block: &&Ipv4Net| self.pool(block).is_some_and(|pool| self.all || pool.vxlan != Mode::Never);
         all.extend(self.blocks.iter().filter(mine).map(|block| Route::Blackhole(*block)));
         for remote in &self.remotes {
@@ -134,6 +147,24 @@ impl View {
         self.is_near(remote).then(|| Route::Plain(block, remote.node, self.link.clone()))
     }
 
+    /// Why a route is there: `workload endpoint default/web-1`, `IPAM block 10.244.2.0/26 of node2 via tunl0`.
+    pub fn why(&self, route: &Route) -> String {
+        let of_block = |block: &Ipv4Net, through: &str| {
+            let node = self.remotes.iter().find(|remote| remote.blocks.contains(block)).map_or("?", |node| &node.name);
+            format!("IPAM block {block} of {node} via {through}")
+        };
+        match route {
+            Route::Pod(address, link) => match self.pods.iter().find(|pod| pod.address == *address) {
+                Some(pod) => format!("workload endpoint {}", pod.pod),
+                None => format!("workload endpoint on {link}"),
+            },
+            Route::Blackhole(block) => format!("IPAM block {block} of this node (blackhole)"),
+            Route::Tunnel(block, _) => of_block(block, "vxlan.calico"),
+            Route::Ipip(block, _) => of_block(block, "tunl0"),
+            Route::Plain(block, _, link) => of_block(block, link),
+        }
+    }
+
     /// The ends of the tunnel that this node has to know: their neighbours and their places in the forwarding database.
     pub fn vteps(&self) -> Vec<Vtep> {
         let mut all: Vec<Vtep> = match self.pools.iter().any(|pool| pool.vxlan != Mode::Never) {
@@ -152,15 +183,19 @@ mod tests {
     fn view(vxlan: Mode) -> View {
         let remote = |node: &str, block: &str| {
             let block: Ipv4Net = block.parse().unwrap();
-            let node = node.parse().unwrap();
+            let node: Ipv4Addr = node.parse().unwrap();
             let vtep = Some(Vtep { node, tunnel: block.addr(), mac: [0x66, 0, 0, 0, 0, node.octets()[3]] });
-            Remote { node, vtep, blocks: vec![block] }
+            Remote { name: format!("node{}", node.octets()[2]), node, vtep, blocks: vec![block] }
         };
         View {
             address: "192.168.0.80/24".parse().unwrap(),
             link: "ens33".into(),
             blocks: vec!["10.244.36.64/26".parse().unwrap()],
-            pods: vec![("10.244.36.66".parse().unwrap(), "cali12345678901".into())],
+            pods: vec![Workload {
+                address: "10.244.36.66".parse().unwrap(),
+                link: "cali12345678901".into(),
+                pod: "default/web-1".into(),
+            }],
             pools: vec![Pool {
                 cidr: "10.244.0.0/16".parse().unwrap(),
                 ipip: Mode::Never,
@@ -192,5 +227,20 @@ mod tests {
         let (far, near) = ("10.244.1.0/26 via 192.168.9.81 dev tunl0 proto 80 onlink", plain);
         assert_eq!(shown, [pod, hole, far, near]);
         assert_eq!((view(Mode::Never).vteps().len(), view(Mode::Always).vteps().len()), (0, 2));
+    }
+
+    #[test]
+    fn why_routes_are_there() {
+        let view = view(Mode::CrossSubnet);
+        let why: Vec<String> = view.routes().iter().map(|route| view.why(route)).collect();
+        assert_eq!(
+            why,
+            [
+                "workload endpoint default/web-1",
+                "IPAM block 10.244.36.64/26 of this node (blackhole)",
+                "IPAM block 10.244.1.0/26 of node9 via vxlan.calico",
+                "IPAM block 10.244.169.128/26 of node0 via ens33",
+            ]
+        );
     }
 }

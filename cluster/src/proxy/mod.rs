@@ -2,7 +2,9 @@
 
 pub mod names;
 mod ports;
+mod purposes;
 mod rules;
 
 pub use ports::{Backend, Port, ports};
+pub use purposes::purposes;
 pub use rules::{JUMPS, Jump, Written, write};

@@ -7,7 +7,7 @@ use hopwise_machine::Sys;
 use hopwise_protocols::fib::{self, Insert, NextHop, NhFlags, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RouteSpec, RouteType};
 use hopwise_routing::bird::daemon::{Iface, IfaceAddr, KernelRoute, RTPROT_BIRD};
 use hopwise_routing::bird::route::{self, Dest, Krt, Route, Source};
-use hopwise_sim_core::IfIndex;
+use hopwise_sim_core::{IfIndex, OriginId};
 use hopwise_stack::Namespace;
 use ipnet::Ipv4Net;
 
@@ -79,16 +79,17 @@ pub(super) fn install(
     table: u32,
     metric: u32,
     net: Ipv4Net,
-    route: Option<&Route>,
+    route: Option<(&Route, OriginId)>,
 ) -> Result<(), String> {
     let ns = sys.ns();
     let spec = RouteSpec { metric, proto: RTPROT_BIRD as u8, ..RouteSpec::new(net) };
-    let Some(route) = route else {
+    let Some((route, origin)) = route else {
         // The kernel may have taken it away with its link.
         let _ = sys.kernel.net.route_del(ns, table, &spec);
         return Ok(());
     };
     let mut made = build(route, metric, net);
+    made.origin = origin;
     if let (Some(tunnel), Dest::Unicast) = (&route.tunnel, route.dest) {
         let link = sys.kernel.net.ns(ns).and_then(|space| space.devs.index_of(tunnel));
         let link = link.ok_or_else(|| format!("Netlink: {}", hopwise_sim_core::Errno::ENODEV))?;

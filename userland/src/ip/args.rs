@@ -169,6 +169,11 @@ impl Args {
         rest
     }
 
+    /// The whole command as it was typed, without the program's name.
+    pub fn line(&self) -> String {
+        self.words.join(" ")
+    }
+
     /// The next word as a number; `message` is what `invarg` says if it is none.
     ///
     /// # Errors

@@ -109,7 +109,7 @@ pub(super) fn run_one(
     command: impl FnOnce(&mut Ip<'_, '_>, &mut Args) -> Done,
 ) -> (Done, Option<Plan>) {
     let out = if opt.json { Out::json_mode(opt.pretty) } else { Out::text_mode(opt.oneline) };
-    let mut ip = Ip { sys, opt: opt.clone(), ns, out, plan: None };
+    let mut ip = Ip { sys, opt: opt.clone(), ns, out, plan: None, by: None };
     let result = command(&mut ip, &mut args);
     let (text, plan) = (ip.out.take(), ip.plan.take());
     sys.out(&text);

@@ -18,7 +18,7 @@ pub mod tuntap;
 pub mod vrf;
 
 use hopwise_machine::{MachineId, Sys};
-use hopwise_sim_core::{IfIndex, NsId};
+use hopwise_sim_core::{IfIndex, NsId, OriginId};
 use hopwise_stack::{Dev, Namespace, Network};
 
 use crate::kernel::SimKernel;
@@ -112,6 +112,8 @@ pub struct Ip<'a, 's> {
     pub out: Out,
     /// What shall happen afterwards.
     pub plan: Option<Plan>,
+    /// The agent that acts, with its reason; `None`: somebody typed the command.
+    pub by: Option<OriginId>,
 }
 
 impl Ip<'_, '_> {

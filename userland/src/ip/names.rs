@@ -136,6 +136,11 @@ pub fn protocol_name(ip: &Ip<'_, '_>, number: u8) -> String {
     shown(ip, PROTOCOLS, number)
 }
 
+/// Its name whatever the options are.
+pub fn protocol_word(number: u8) -> String {
+    name_of(PROTOCOLS, number.into()).map_or_else(|| number.to_string(), str::to_owned)
+}
+
 /// The number of a scope (`rtnl_rtscope_a2n`).
 pub fn scope(word: &str) -> Option<u8> {
     small(SCOPES, word)

@@ -135,11 +135,11 @@ pub(super) fn del(sandbox: &mut Sandbox<'_, '_>, options: &Options) -> Result<()
             let remark = remark(&options.network, &id);
             let words =
                 ["-t", "nat", "-D", "POSTROUTING", "-s", &source, "-m", "comment", "--comment", &remark, "-j", &chain];
-            tools::iptables(sandbox.sys, host, &words)?;
+            tools::iptables(sandbox.sys, host, ("cni", ""), &words)?;
         }
         // The chain is not there if ADD has failed before it was made.
-        let _ = tools::iptables(sandbox.sys, host, &["-t", "nat", "-F", &chain]);
-        let _ = tools::iptables(sandbox.sys, host, &["-t", "nat", "-X", &chain]);
+        let _ = tools::iptables(sandbox.sys, host, ("cni", ""), &["-t", "nat", "-F", &chain]);
+        let _ = tools::iptables(sandbox.sys, host, ("cni", ""), &["-t", "nat", "-X", &chain]);
     }
     Ok(())
 }
@@ -163,5 +163,6 @@ fn masquerade(sandbox: &mut Sandbox<'_, '_>, network: &str, address: Ipv4Addr, r
         "*nat\n:{chain} - [0:0]\n-A {chain} -d {range} {comment} -j ACCEPT\n-A {chain} ! -d 224.0.0.0/4 {comment} -j MASQUERADE\n\
          -A POSTROUTING -s {address}/32 {comment} -j {chain}\nCOMMIT\n"
     );
-    tools::iptables_restore(sandbox.sys, host, &text)
+    let why = sandbox.reason();
+    tools::iptables_restore(sandbox.sys, host, ("cni", &why), &text)
 }

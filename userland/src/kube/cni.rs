@@ -101,7 +101,8 @@ impl Sandbox<'_, '_> {
     /// # Errors
     /// What it would print on standard error.
     pub fn host_ip(&mut self, words: &str) -> Result<String, CniError> {
-        tools::ip(self.sys, self.host, words)
+        let why = self.reason();
+        tools::ip_for(self.sys, self.host, ("cni", &why), words)
     }
 
     /// Carries out `ip WORDS` in the sandbox.
@@ -109,7 +110,15 @@ impl Sandbox<'_, '_> {
     /// # Errors
     /// What it would print on standard error.
     pub fn pod_ip(&mut self, words: &str) -> Result<String, CniError> {
-        tools::ip(self.sys, self.inside, words)
+        let why = self.reason();
+        tools::ip_for(self.sys, self.inside, ("cni", &why), words)
+    }
+
+    /// For whom routes are made: `workload endpoint default/web-1, connected by calico`.
+    pub fn reason(&self) -> String {
+        let cluster = self.sys.kernel.kube.cluster.as_ref();
+        let plugin = cluster.and_then(|cluster| cluster.cni.as_ref()).map_or("", |plugin| plugin.name());
+        format!("workload endpoint {}/{}, connected by {plugin}", self.pod.namespace, self.pod.name)
     }
 
     /// The store.

@@ -116,6 +116,7 @@ struct Own {
 /// Another node.
 #[derive(Clone, PartialEq, Eq)]
 struct Other {
+    name: String,
     subnet: Ipv4Net,
     address: Ipv4Addr,
     /// The link-layer address of its tunnel.
@@ -177,7 +178,7 @@ impl Daemon {
             put("kube-subnet-manager", "true".to_owned());
             put("public-ip", address.to_string());
         });
-        tools::iptables_restore(sys, root, &rules(self.cluster, subnet))?;
+        tools::iptables_restore(sys, root, ("flannel", ""), &rules(self.cluster, subnet))?;
         let gateway = Ipv4Addr::from_bits(subnet.network().to_bits() + 1);
         let env = format!(
             "FLANNEL_NETWORK={}\nFLANNEL_SUBNET={gateway}/{}\nFLANNEL_MTU={mtu}\nFLANNEL_IPMASQ=true\n",
@@ -195,7 +196,8 @@ impl Daemon {
             let value = |key: &str| node.metadata.annotations.get(&format!("{ANNOTATION}{key}"));
             let data: Value = serde_json::from_str(value("backend-data")?).ok()?;
             let vtep = data.get("VtepMAC").and_then(Value::as_str).map(str::to_owned);
-            Some(Other { subnet: node.pod_cidr()?, address: value("public-ip")?.parse().ok()?, vtep })
+            let (name, address) = (node.metadata.name.clone(), value("public-ip")?.parse().ok()?);
+            Some(Other { name, subnet: node.pod_cidr()?, address, vtep })
         };
         nodes.filter_map(other).collect()
     }
@@ -211,9 +213,15 @@ impl Daemon {
                 let (link, gateway) = (format!("flannel.{vni}"), subnet.network());
                 tools::ip(sys, root, &format!("neigh replace {gateway} lladdr {vtep} dev {link} nud permanent"))?;
                 tools::bridge(sys, root, &format!("fdb replace {vtep} dev {link} dst {address} self permanent"))?;
-                tools::ip(sys, root, &format!("route replace {subnet} via {gateway} dev {link} onlink")).map(|_| ())
+                let why = format!("subnet of node {} ({address}) via {link}", other.name);
+                let words = format!("route replace {subnet} via {gateway} dev {link} onlink");
+                tools::ip_for(sys, root, ("flannel", &why), &words).map(|_| ())
             }
-            _ => tools::ip(sys, root, &format!("route replace {subnet} via {address} dev {}", own.iface)).map(|_| ()),
+            _ => {
+                let why = format!("subnet of node {} ({address})", other.name);
+                let words = format!("route replace {subnet} via {address} dev {}", own.iface);
+                tools::ip_for(sys, root, ("flannel", &why), &words).map(|_| ())
+            }
         }
     }
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use hopwise_cluster::object::{EndpointSlice, Service};
 use hopwise_cluster::proxy::{self, JUMPS, Jump};
 use hopwise_machine::{Program, Step, Sys, Wait};
+use hopwise_netfilter::hook::TableId;
 
 use super::tools;
 use crate::kernel::SimKernel;
+
+/// Who it says it is.
+const NAME: &str = "kube-proxy";
 
 /// The proxy of a node.
 pub(super) fn start(node: &str) -> Box<dyn Program<SimKernel>> {
@@ -43,8 +47,12 @@ impl Program<SimKernel> for KubeProxy {
         let ports = proxy::ports(&sys.kernel.kube.store, &self.node);
         let written = proxy::write(&ports, pods, &self.chains);
         let root = sys.root_ns();
-        match tools::iptables_restore(sys, root, &written.text) {
-            Ok(()) => self.chains = written.chains,
+        match tools::iptables_restore(sys, root, (NAME, ""), &written.text) {
+            Ok(()) => {
+                self.chains = written.chains;
+                let purposes = proxy::purposes(&sys.kernel.kube.store, &ports);
+                tools::purposes(sys, root, TableId::Nat, NAME, purposes);
+            }
             Err(why) => tools::log(sys, "kube-proxy", why.trim_end()),
         }
         Step::Block(Wait::event())
@@ -67,7 +75,7 @@ fn begin(sys: &mut Sys<'_, SimKernel>) -> Result<(), String> {
         }
         text.push_str("COMMIT\n");
     }
-    tools::iptables_restore(sys, root, &text)
+    tools::iptables_restore(sys, root, (NAME, ""), &text)
 }
 
 fn first_rule(jump: &Jump) -> String {

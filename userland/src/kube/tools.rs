@@ -1,32 +1,50 @@
 //! What agents do to namespaces: the same control operations as a typed line, without starting a process for it.
 
 use hopwise_machine::Sys;
+use hopwise_netfilter::hook::TableId;
 use hopwise_netfilter::sets::command::{self as sets, Place};
 use hopwise_netfilter::xtables::restore::{self, Restore};
 use hopwise_netfilter::xtables::{Answer, Tool, command};
-use hopwise_sim_core::NsId;
+use hopwise_sim_core::{NsId, OriginId};
 
 use crate::ip::{Args, Options, Out};
 use crate::kernel::SimKernel;
 use crate::netfilter::{Files, with_rules_of};
+
+/// Who acts, and why: what is told of the routes that are made.
+pub type Reason<'a> = (&'static str, &'a str);
 
 /// Carries out `ip WORDS` in a namespace; blanks separate the words. Gives what it prints.
 ///
 /// # Errors
 /// What it would print on standard error.
 pub fn ip(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: &str) -> Result<String, String> {
+    ip_as(sys, ns, OriginId::NONE, words)
+}
+
+/// The same for a reason: [`ip`] is for what makes no routes.
+///
+/// # Errors
+/// What it would print on standard error.
+pub fn ip_for(sys: &mut Sys<'_, SimKernel>, ns: NsId, (by, why): Reason<'_>, words: &str) -> Result<String, String> {
+    let origin = sys.kernel.net.origins.add(by, why);
+    ip_as(sys, ns, origin, words)
+}
+
+fn ip_as(sys: &mut Sys<'_, SimKernel>, ns: NsId, by: OriginId, words: &str) -> Result<String, String> {
     let mut args = Args::new(words.split_whitespace().map(str::to_owned).collect());
-    let mut ip = crate::ip::Ip { sys, opt: Options::default(), ns, out: Out::text_mode(false), plan: None };
+    let (opt, out) = (Options::default(), Out::text_mode(false));
+    let mut ip = crate::ip::Ip { sys, opt, ns, out, plan: None, by: Some(by) };
     crate::ip::command(&mut ip, &mut args).map_err(|fail| fail.text)?;
     Ok(ip.out.take())
 }
 
-/// Carries out several lines of [`ip`], up to the first that fails.
+/// Carries out several lines of [`ip_for`], up to the first that fails.
 ///
 /// # Errors
 /// What the failing line would print on standard error.
-pub fn ip_all(sys: &mut Sys<'_, SimKernel>, ns: NsId, lines: &[&str]) -> Result<(), String> {
-    lines.iter().try_for_each(|line| ip(sys, ns, line).map(|_| ()))
+pub fn ip_all(sys: &mut Sys<'_, SimKernel>, ns: NsId, why: Reason<'_>, lines: &[&str]) -> Result<(), String> {
+    lines.iter().try_for_each(|line| ip_for(sys, ns, why, line).map(|_| ()))
 }
 
 /// Carries out `bridge WORDS` in a namespace.
@@ -42,9 +60,14 @@ pub fn bridge(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: &str) -> Result<Str
 ///
 /// # Errors
 /// What it would print on standard error.
-pub fn iptables(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: &[&str]) -> Result<String, String> {
+pub fn iptables(
+    sys: &mut Sys<'_, SimKernel>,
+    ns: NsId,
+    (by, why): Reason<'_>,
+    words: &[&str],
+) -> Result<String, String> {
     let files = Files::read(sys);
-    let tool = Tool { name: "iptables", names: &files };
+    let tool = Tool { name: "iptables", names: &files, by: sys.kernel.net.origins.add(by, why) };
     done(with_rules_of(sys, ns, |rules| command::run(rules, words, tool)))
 }
 
@@ -52,11 +75,36 @@ pub fn iptables(sys: &mut Sys<'_, SimKernel>, ns: NsId, words: &[&str]) -> Resul
 ///
 /// # Errors
 /// What it would print on standard error.
-pub fn iptables_restore(sys: &mut Sys<'_, SimKernel>, ns: NsId, text: &str) -> Result<(), String> {
+pub fn iptables_restore(
+    sys: &mut Sys<'_, SimKernel>,
+    ns: NsId,
+    (by, why): Reason<'_>,
+    text: &str,
+) -> Result<(), String> {
     let files = Files::read(sys);
-    let tool = Tool { name: "iptables-restore", names: &files };
+    let tool = Tool { name: "iptables-restore", names: &files, by: sys.kernel.net.origins.add(by, why) };
     let how = Restore { counters: false, noflush: true, test: false, verbose: false, only: None };
     done(with_rules_of(sys, ns, |rules| restore::run(rules, text, how, tool))).map(|_| ())
+}
+
+/// Says what chains of a table are for. Chains that are not there are passed over.
+pub fn purposes(
+    sys: &mut Sys<'_, SimKernel>,
+    ns: NsId,
+    table: TableId,
+    by: &'static str,
+    chains: Vec<(String, String)>,
+) {
+    let Some(space) = sys.kernel.net.ns(ns) else { return };
+    let there = |chain: &str| space.rules.as_ref().is_some_and(|r| r.table(table).is_some_and(|t| t.find(chain).is_some()));
+    let chains: Vec<_> = chains.into_iter().filter(|(chain, _)| there(chain)).collect();
+    let origins = &mut sys.kernel.net.origins;
+    let said: Vec<_> = chains.into_iter().map(|(chain, why)| (chain, origins.add(by, why))).collect();
+    with_rules_of(sys, ns, |rules| {
+        for (chain, purpose) in said {
+            rules.table_mut(table).set_purpose(&chain, purpose);
+        }
+    });
 }
 
 /// Gives a text to `ipset restore -exist` in a namespace.

@@ -342,6 +342,7 @@ pub fn add_route(sys: &mut Sys<'_, SimKernel>, entry: &RtEntry) -> Result<(), Er
         }
         route.metrics = Some(metrics).filter(|m| !m.is_empty()).map(Box::new);
     }
+    route.origin = sys.kernel.net.origins.add("typed", sys.argv().join(" "));
     let ns = sys.ns();
     // The request creates without excluding: a route of the same key goes in front, only an equal one is refused.
     sys.kernel.net.route_add(ns, RT_TABLE_MAIN, route, Insert::PREPEND_ROUTE).map(|_| ()).map_err(|error| error.errno)

@@ -3,7 +3,7 @@
 use hopwise_machine::{Program, Sys, once};
 use hopwise_netfilter::rules::Ruleset;
 use hopwise_netfilter::xtables::{Answer, Tool, command};
-use hopwise_sim_core::NsId;
+use hopwise_sim_core::{NsId, OriginId};
 
 use super::names::Files;
 use crate::kernel::SimKernel;
@@ -14,10 +14,23 @@ pub(crate) fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
     once(move |sys: &mut Sys<'_, SimKernel>| {
         let files = Files::read(sys);
         let words: Vec<&str> = args.iter().map(String::as_str).collect();
-        let tool = Tool { name: "iptables", names: &files };
+        let by = if adds_rules(&words) { typed(sys) } else { OriginId::NONE };
+        let tool = Tool { name: "iptables", names: &files, by };
         let answer = with_rules(sys, |rules| command::run(rules, &words, tool));
         print(sys, &answer)
     })
+}
+
+/// Who typed the command of this process.
+pub(super) fn typed(sys: &mut Sys<'_, SimKernel>) -> OriginId {
+    let line = sys.argv().join(" ");
+    sys.kernel.net.origins.add("typed", line)
+}
+
+/// Whether a command can leave rules behind: what only looks need not be remembered.
+fn adds_rules(words: &[&str]) -> bool {
+    let verbs = ["-A", "-I", "-R", "--append", "--insert", "--replace"];
+    words.iter().any(|word| verbs.iter().any(|verb| word.starts_with(verb)))
 }
 
 /// Starts `ip6tables`: there is no IPv6 here.

@@ -5,7 +5,7 @@ use hopwise_netfilter::hook::TableId;
 use hopwise_netfilter::xtables::restore::{self, Restore};
 use hopwise_netfilter::xtables::{Tool, VERSION, save as save_rules};
 
-use super::iptables::{print, with_rules};
+use super::iptables::{print, with_rules, typed};
 use super::names::Files;
 use crate::getopt::{self, Argument, Long};
 use crate::kernel::SimKernel;
@@ -183,7 +183,7 @@ impl Restoring {
             verbose: self.verbose,
             only: self.only.as_deref(),
         };
-        let tool = Tool { name: "iptables-restore", names: &files };
+        let tool = Tool { name: "iptables-restore", names: &files, by: typed(sys) };
         let answer = with_rules(sys, |rules| restore::run(rules, &text, how, tool));
         print(sys, &answer)
     }

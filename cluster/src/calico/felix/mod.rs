@@ -4,6 +4,7 @@
 mod dispatch;
 mod endpoint;
 mod policy;
+pub mod purposes;
 mod rule;
 pub mod sets;
 mod statics;
@@ -42,6 +43,8 @@ pub struct Endpoint {
     pub interface: String,
     /// The namespace of the pod.
     pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
     /// The service account of the pod.
     pub service_account: String,
     /// The labels as selectors see them: those of the pod and those that Calico adds.

@@ -20,6 +20,7 @@ fn pod(interface: &str, namespace: &str, labels: &[(&str, &str)]) -> Endpoint {
     Endpoint {
         interface: interface.into(),
         namespace: namespace.into(),
+        pod: String::new(),
         service_account: "default".into(),
         labels,
         addresses: vec!["10.64.1.5".parse().unwrap()],

@@ -17,7 +17,7 @@ pub use self::node::{CalicoNode, annotation, vxlan_mac};
 
 use super::bird_cfg::Mode;
 use super::felix::{self, Endpoint, PoolRules, ToHost};
-use super::routes::{Remote, View as Routes, Vtep};
+use super::routes::{Remote, View as Routes, Vtep, Workload};
 use super::selector::Labels;
 use crate::ipam::calico::{Config, Ipam};
 use crate::object::calico::{BlockAffinity, FelixConfiguration, IpPool, IpamBlock, IpamConfig};
@@ -74,6 +74,7 @@ pub fn endpoint(store: &Store, pod: &Pod, node: &str) -> Option<Endpoint> {
     Some(Endpoint {
         interface: interface_of(&meta.namespace, &meta.name),
         namespace: meta.namespace.clone(),
+        pod: meta.name.clone(),
         service_account: account,
         labels,
         addresses: vec![address],
@@ -112,20 +113,24 @@ pub fn blocks(store: &Store, node: &str) -> Vec<Ipv4Net> {
 pub fn routes(store: &Store, node: &str, link: &str) -> Option<Routes> {
     let own = CalicoNode::of(store.get::<Node>("", node)?).address?;
     let local = store.list::<Pod>(None).filter_map(|pod| endpoint(store, pod, node)).filter(|e| e.is_local);
-    let pods = local.flat_map(|e| e.addresses.iter().map(|a| (*a, e.interface.clone())).collect::<Vec<_>>()).collect();
+    let workloads = |e: Endpoint| {
+        let Endpoint { interface, namespace, pod, addresses, .. } = e;
+        let pod = format!("{namespace}/{pod}");
+        addresses.into_iter().map(move |address| Workload { address, link: interface.clone(), pod: pod.clone() })
+    };
     let remote = |other: &Node| {
         let name = &other.metadata.name;
         let of = CalicoNode::of(other);
         let address = of.address?.addr();
         let vtep = of.vxlan.zip(of.vxlan_mac).map(|(tunnel, mac)| Vtep { node: address, tunnel, mac });
-        Some(Remote { node: address, vtep, blocks: blocks(store, name) })
+        Some(Remote { name: name.clone(), node: address, vtep, blocks: blocks(store, name) })
     };
     let others = store.list::<Node>(None).filter(|other| other.metadata.name != node);
     Some(Routes {
         address: own,
         link: link.to_owned(),
         blocks: blocks(store, node),
-        pods,
+        pods: local.flat_map(workloads).collect(),
         pools: pools(store).map(IpPool::for_bird).collect(),
         remotes: others.filter_map(remote).collect(),
         all: felix_config(store).spec.program_cluster_routes == "Enabled",

@@ -67,14 +67,7 @@ fn details(daemon: &Daemon, proto: &Proto, reply: &mut Reply) {
         if bgp.port != 179 {
             line(format!("    Neighbor port:    {}", bgp.port));
         }
-        let peer = proto.session.as_ref().and_then(|session| session.peer());
-        let remote = match (peer, bgp.peer.remote_as) {
-            (Some(peer), _) => peer.remote_as,
-            (None, crate::bgp::config::RemoteAs::Number(asn)) => asn,
-            (None, crate::bgp::config::RemoteAs::Internal) => bgp.peer.local_as,
-            (None, crate::bgp::config::RemoteAs::External) => 0,
-        };
-        line(format!("    Neighbor AS:      {remote}"));
+        line(format!("    Neighbor AS:      {}", proto.neighbor_as().unwrap_or(0)));
         line(format!("    Local AS:         {}", bgp.peer.local_as));
         if let Some(session) = &proto.session {
             session_details(daemon, proto, session, reply);

@@ -11,6 +11,7 @@ pub mod iface;
 mod kernel;
 mod limits;
 mod local;
+mod origin;
 pub mod proto;
 mod recursive;
 mod rib;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use hopwise_sim_core::Time;
 use ipnet::Ipv4Net;
 
+use crate::bgp::config::RemoteAs;
 use crate::bgp::session::Session;
-use crate::bird::config::Protocol;
+use crate::bird::config::{Kind, Protocol};
 use crate::bird::route::Route;
 
 /// `PS_*`
@@ -107,5 +108,20 @@ impl Proto {
     /// Whether it takes part.
     pub const fn is_wanted(&self) -> bool {
         !self.disabled && !self.gone
+    }
+
+    /// The AS of BGP's neighbour: what it said itself, or what it was configured to be.
+    pub fn neighbor_as(&self) -> Option<u32> {
+        if let Some(peer) = self.session.as_ref().and_then(|session| session.peer()) {
+            return Some(peer.remote_as);
+        }
+        match &self.conf.kind {
+            Kind::Bgp(bgp) => match bgp.peer.remote_as {
+                RemoteAs::Number(asn) => Some(asn),
+                RemoteAs::Internal => Some(bgp.peer.local_as),
+                RemoteAs::External => None,
+            },
+            _ => None,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 
 use hopwise_protocols::fib::{self, FibError, Flow, NhFlags, RTPROT_BOOT, RTPROT_KERNEL, RTPROT_STATIC, RTPROT_UNSPEC};
-use hopwise_sim_core::{Detail, Maker, Refused};
+use hopwise_sim_core::{Detail, IfIndex, Maker, Refused};
 use ipnet::Ipv4Net;
 
 use super::{Route, RouteKind};
@@ -62,7 +62,9 @@ fn said(route: &fib::Route) -> Maker {
         return Maker::Said(route.origin);
     }
     match (route.proto, route.prefsrc) {
-        (RTPROT_KERNEL, Some(address)) => Maker::Kernel(address),
+        (RTPROT_KERNEL, Some(address)) => {
+            Maker::Kernel(address, route.nexthops.first().map_or(IfIndex::NONE, |hop| hop.dev))
+        }
         (RTPROT_UNSPEC | RTPROT_BOOT | RTPROT_STATIC, _) => Maker::Unknown,
         (proto, _) => Maker::Proto(proto),
     }
@@ -72,8 +74,6 @@ fn said(route: &fib::Route) -> Maker {
 mod tests {
     use super::*;
     use hopwise_protocols::fib::{Insert, RTPROT_BIRD, RTPROT_DHCP, RT_TABLE_MAIN};
-    use hopwise_sim_core::IfIndex;
-
     use crate::network::Network;
 
     fn decided(via: [u8; 4], oif: IfIndex) -> Route {

@@ -207,6 +207,7 @@ pub(super) fn add(ip: &mut Ip<'_, '_>, args: &mut Args, how: Insert) -> Done {
         ..Route::new(net)
     };
     route.dst = net;
+    route.origin = ip.by.unwrap_or_else(|| ip.net().origins.add("typed", format!("ip {}", args.line())));
     let ns = ip.ns;
     ip.net().route_add(ns, request.table(), route, how)?;
     Ok(())

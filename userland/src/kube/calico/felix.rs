@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hopwise_cluster::calico::felix::{IpSet, Tables, render, sets};
+use hopwise_cluster::calico::felix::{IpSet, Tables, purposes, render, sets};
 use hopwise_cluster::calico::from;
 use hopwise_cluster::calico::routes::{Route, Vtep};
 use hopwise_cluster::object::calico::{
@@ -10,6 +10,7 @@ use hopwise_cluster::object::calico::{
 };
 use hopwise_cluster::object::{Namespace, NetworkPolicy, Node, Pod};
 use hopwise_machine::{Program, Step, Sys, Wait};
+use hopwise_netfilter::hook::TableId;
 use hopwise_sim_core::Duration;
 
 use super::{startup, tunnels};
@@ -96,8 +97,10 @@ impl Felix {
         }
         let text = rules.update(&self.rules);
         if !text.is_empty() {
-            tools::iptables_restore(sys, root, &text)?;
+            tools::iptables_restore(sys, root, ("felix", ""), &text)?;
         }
+        tools::purposes(sys, root, TableId::Filter, "felix", purposes::of_filter(&view));
+        tools::purposes(sys, root, TableId::Nat, "felix", purposes::of_nat(&view));
         self.rules = rules;
         let text = sets::remove(&sets, &self.sets);
         self.sets = sets;
@@ -121,7 +124,7 @@ impl Felix {
         }
         for route in wanted {
             if !self.routes.contains(&route) {
-                tools::ip(sys, root, &format!("route replace {route}"))?;
+                tools::ip_for(sys, root, ("felix", &view.why(&route)), &format!("route replace {route}"))?;
                 self.routes.insert(route);
             }
         }

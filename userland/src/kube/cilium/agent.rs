@@ -75,7 +75,7 @@ impl CiliumAgent {
             tunnel: self.settings.tunnel != Tunnel::Disabled,
         };
         tools::ipset_restore(sys, ns, &format!("create {} hash:ip\n", rules::NODES))?;
-        tools::iptables_restore(sys, ns, &rules::text(&facts))?;
+        tools::iptables_restore(sys, ns, ("cilium", ""), &rules::text(&facts))?;
         if let Some(maps) = sys.kernel.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut()) {
             maps.endpoints.insert(address.0, Local::Host);
             maps.endpoints.insert(node.router, Local::Host);

@@ -120,9 +120,12 @@ fn connect(
     ip: core::net::Ipv4Addr,
 ) -> Result<(hopwise_sim_core::IfIndex, hopwise_protocols::wire::MacAddr), String> {
     let (router, ifname, netns) = (node.router, wish.ifname, wish.inside.1);
+    let whose = if wish.pod.1.is_empty() { "health".to_owned() } else { format!("{}/{}", wish.pod.0, wish.pod.1) };
+    let why = ("cilium", &*format!("endpoint {whose}"));
     tools::ip_all(
         sys,
         node.ns,
+        why,
         &[
             &format!("link add name {link} type veth peer name tmp{hash}"),
             &format!("link set tmp{hash} netns {netns}"),
@@ -132,6 +135,7 @@ fn connect(
     tools::ip_all(
         sys,
         wish.inside.0,
+        why,
         &[
             &format!("link set tmp{hash} name {ifname}"),
             &format!("link set {ifname} up"),

@@ -3,10 +3,15 @@
 use hopwise_cluster::Store;
 use hopwise_cluster::object::meta::Labels;
 use hopwise_cluster::object::{CiliumIdentity, Kind, Namespace, ObjectMeta, Pod};
+use hopwise_cluster::time::Timestamp;
+use hopwise_machine::MachineId;
+use hopwise_sim_core::Time;
+use hopwise_stack::path::tc::cilium::maps;
 use hopwise_stack::path::tc::cilium::maps::identity::FIRST;
 
 use super::draw;
 use super::settings::Settings;
+use crate::kernel::SimKernel;
 
 /// The largest identity that has a meaning in the whole cluster.
 const LAST: u32 = 65_535;
@@ -52,6 +57,30 @@ pub(super) fn allocate(store: &mut Store, settings: &Settings, labels: &Labels) 
     let identity = CiliumIdentity { metadata, security_labels: labels.clone() };
     store.create(Box::new(identity)).map_err(|why| why.to_string())?;
     Ok(number)
+}
+
+/// What an identity that a node has met meant at some time: `reserved:world`, `cidr:192.0.2.0/24`, `app=web in namespace default`.
+/// `None`: that is not known any more.
+pub fn meaning(kernel: &SimKernel, machine: MachineId, number: u32, at: Time) -> Option<String> {
+    if let Some(name) = maps::identity::name(number) {
+        return Some(format!("reserved:{name}"));
+    }
+    let mut ranges = kernel.cilium.get(&machine).into_iter().flat_map(|node| &node.cidr_identities);
+    if let Some((range, _)) = ranges.find(|(_, id)| **id == number) {
+        return Some(format!("cidr:{range}"));
+    }
+    let found = kernel.kube.store.get::<CiliumIdentity>("", &number.to_string())?;
+    // A number that became free may mean something else by now.
+    let made = found.metadata.creation_timestamp?;
+    if made > Timestamp::of(at) {
+        return None;
+    }
+    let labels = plain(&found.security_labels);
+    let own = labels.iter().filter(|(key, _)| !key.starts_with("io."));
+    let own: Vec<String> = own.map(|(key, value)| format!("{key}={value}")).collect();
+    let own = if own.is_empty() { "pods without labels".to_owned() } else { own.join(",") };
+    let namespace = labels.get("io.kubernetes.pod.namespace").map_or("?", String::as_str);
+    Some(format!("{own} in namespace {namespace}"))
 }
 
 /// The labels without their source, as selectors of network policies mean them.

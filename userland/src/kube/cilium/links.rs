@@ -45,6 +45,7 @@ pub(super) fn make(sys: &mut Sys<'_, SimKernel>, node: &mut Node) -> Result<(), 
     tools::ip_all(
         sys,
         ns,
+        ("cilium", "router of this node's pods"),
         &[
             "link add name cilium_host type veth peer name cilium_net",
             "link set cilium_host arp off",

@@ -24,6 +24,7 @@ use hopwise_cluster::object::cilium::{CiliumNodeSpec, NodeIpam};
 use hopwise_cluster::object::{CiliumNode, ObjectMeta};
 use ipnet::Ipv4Net;
 
+pub use identity::meaning;
 pub use node::{Endpoint, Node};
 pub use settings::{Settings, Tunnel, make};
 

@@ -88,6 +88,7 @@ fn addresses(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
 /// A route to the pods of each other node, over that node (`auto-direct-node-routes`).
 fn routes(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     let mut wanted: BTreeSet<(Ipv4Net, Ipv4Addr)> = BTreeSet::new();
+    let mut owners: BTreeMap<Ipv4Net, String> = BTreeMap::new();
     let tunnel = node.settings.tunnel == Tunnel::Vxlan;
     if node.settings.direct_routes || tunnel {
         for other in sys.kernel.kube.store.list::<CiliumNode>(None).filter(|other| other.metadata.name != node.name) {
@@ -95,6 +96,7 @@ fn routes(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
             // Through a tunnel the way is over cilium_host, whose program knows the node.
             let via = if tunnel { node.router } else { ip };
             wanted.extend(other.spec.ipam.pod_cidrs.iter().map(|range| (*range, via)));
+            owners.extend(other.spec.ipam.pod_cidrs.iter().map(|range| (*range, other.metadata.name.clone())));
         }
     }
     for (range, via) in node.routes.difference(&wanted) {
@@ -103,7 +105,8 @@ fn routes(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     }
     let mut made: BTreeSet<_> = node.routes.intersection(&wanted).copied().collect();
     for (range, via) in wanted.difference(&node.routes) {
-        match direct_route(sys, node, *range, *via) {
+        let owner = owners.get(range).map_or("?", String::as_str);
+        match direct_route(sys, node, owner, (*range, *via)) {
             Ok(()) => {
                 made.insert((*range, *via));
             }
@@ -113,10 +116,16 @@ fn routes(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     node.routes = made;
 }
 
-fn direct_route(sys: &mut Sys<'_, SimKernel>, node: &Node, range: Ipv4Net, via: Ipv4Addr) -> Result<(), String> {
+fn direct_route(
+    sys: &mut Sys<'_, SimKernel>,
+    node: &Node,
+    owner: &str,
+    (range, via): (Ipv4Net, Ipv4Addr),
+) -> Result<(), String> {
     if node.settings.tunnel == Tunnel::Vxlan {
         let words = format!("route replace {range} via {via} dev cilium_host src {via} mtu {}", node.route_mtu());
-        return tools::ip(sys, node.ns, &words).map(|_| ());
+        let why = format!("tunnel to the pods of node {owner}");
+        return tools::ip_for(sys, node.ns, ("cilium", &why), &words).map(|_| ());
     }
     // Only a node on the same segment can be a gateway.
     let found = tools::ip(sys, node.ns, &format!("route get {via}"))?;
@@ -127,7 +136,9 @@ fn direct_route(sys: &mut Sys<'_, SimKernel>, node: &Node, range: Ipv4Net, via: 
         ));
     }
     let device = sys.kernel.net.ns(node.ns).map_or(String::new(), |space| space.name_of(node.address.1).to_owned());
-    tools::ip(sys, node.ns, &format!("route replace {range} via {via} dev {device}")).map(|_| ())
+    let why = format!("auto-direct-node-routes: node {owner}");
+    let words = format!("route replace {range} via {via} dev {device}");
+    tools::ip_for(sys, node.ns, ("cilium", &why), &words).map(|_| ())
 }
 
 /// The policy map of each endpoint.

@@ -65,7 +65,7 @@ fn prepare(sys: &mut Sys<'_, SimKernel>) -> Result<(), String> {
     for name in ["net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables"] {
         tools::sysctl(sys, root, name, "1")?;
     }
-    tools::iptables_restore(sys, root, FIREWALL)
+    tools::iptables_restore(sys, root, ("kubelet", ""), FIREWALL)
 }
 
 /// `syncIPTablesRules`
