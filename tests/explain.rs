@@ -160,3 +160,81 @@ fn a_journey_tells_what_a_tunnel_does_not_know() {
     assert!(all.contains("miss      vx does not know the MAC address of 172.16.0.9"), "{all}");
     in_order(&all, &["miss      vx does not know which host 02:00:00:00:00:08 is behind", "DROP      NO_TX_TARGET"]);
 }
+
+/// A world with a client, a router and a server; the client's route is typed.
+fn routed() -> (World, hopwise::MachineId) {
+    let mut world = World::new(7);
+    let host = world.add_machine("host");
+    world.record_everything();
+    for command in [
+        "ip netns add c; ip netns add s",
+        "ip link add rc type veth peer name e0 netns c; ip link add rs type veth peer name e0 netns s",
+        "ip addr add 10.0.1.1/24 dev rc; ip addr add 10.0.2.1/24 dev rs; ip link set rc up; ip link set rs up",
+        "ip -n c addr add 10.0.1.2/24 dev e0; ip -n c link set e0 up; ip -n c route add default via 10.0.1.1",
+        "ip -n s addr add 10.0.2.2/24 dev e0; ip -n s link set e0 up; ip netns exec s route add default gw 10.0.2.1",
+        "sysctl -qw net.ipv4.ip_forward=1; iptables -I FORWARD -p icmp -j ACCEPT",
+    ] {
+        world.run(host, command).expect_ok();
+    }
+    (world, host)
+}
+
+fn ping(world: &mut World, host: hopwise::MachineId) {
+    world.run(host, "ip netns exec c ping -c 1 10.0.2.2").expect_ok();
+}
+
+#[test]
+fn a_fork_tells_the_same_and_each_goes_on_for_itself() {
+    let (mut world, host) = routed();
+    let mut fork = world.clone();
+    for world in [&mut world, &mut fork] {
+        ping(world, host);
+    }
+    let all = |world: &World| {
+        let journeys = Journeys::of(world);
+        let packets: Vec<_> = journeys.packets().collect();
+        packets.into_iter().map(|packet| journeys.tell(packet)).collect::<String>()
+    };
+    let told = all(&world);
+    assert_eq!(all(&fork), told);
+    for origin in [
+        "by        typed: ip -n c route add default via 10.0.1.1\n",
+        "by        typed: route add default gw 10.0.2.1\n",
+        "by        typed: iptables -I FORWARD -p icmp -j ACCEPT\n",
+        "by        kernel: address 10.0.2.1 on rs\n",
+        "by        kernel: address 10.0.1.2 on e0\n",
+    ] {
+        assert!(told.contains(origin), "{origin} in:\n{told}");
+    }
+    // What a packet met stays true after the route has another maker.
+    fork.run(host, "ip -n c route replace default via 10.0.1.1 proto dhcp").expect_ok();
+    let later = all(&fork);
+    assert!(later.starts_with(&told) || later == told, "{later}");
+    ping(&mut fork, host);
+    assert!(all(&fork).contains("typed: ip -n c route replace default via 10.0.1.1 proto dhcp"));
+    assert_eq!(all(&world), told);
+}
+
+#[test]
+fn of_a_route_that_nobody_spoke_of_only_its_protocol_is_told() {
+    let (mut world, host) = routed();
+    let ns = world.find_ns("host/c").unwrap();
+    world.run(host, "ip -n c route del default").expect_ok();
+    let link = world.find_link("host/c:e0").unwrap().1;
+    for (proto, told) in [(186, "by        proto: bgp\n"), (3, "")] {
+        let route = hopwise_protocols::fib::Route::new("0.0.0.0/0".parse().unwrap());
+        let mut route = route.with_nexthop(Some([10, 0, 1, 1].into()), link);
+        (route.proto, route.metric) = (proto, 0);
+        let how = hopwise_protocols::fib::Insert::REPLACE_ROUTE;
+        world.kernel.net.route_add(ns, 254, route, how).unwrap();
+        ping(&mut world, host);
+        let journeys = Journeys::of(&world);
+        let requests = journeys.matching(|_, frame| frame.get(34) == Some(&8));
+        let text = journeys.tell(*requests.last().unwrap());
+        let mut lines = text.lines().skip_while(|line| !line.contains(" route "));
+        let (route, next) = (lines.next().unwrap(), lines.next().unwrap());
+        assert!(route.contains("0.0.0.0/0 via 10.0.1.1"), "{text}");
+        assert_eq!(next.contains(" by "), !told.is_empty(), "{text}");
+        assert!(text.contains(told), "{text}");
+    }
+}

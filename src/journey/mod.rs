@@ -84,9 +84,14 @@ impl<'w> Journeys<'w> {
             let place = self.place(record.ns);
             let (stage, text) = self.words(record);
             let head = format!("{indent}  {}  {place:<18}", record.at);
-            let _ = writeln!(out, "{head} {stage:<9} {text}");
-            if let Some(origin) = origin::of(self.world, record) {
-                let _ = writeln!(out, "{:width$} {:<9} {origin}", "", "by", width = head.chars().count());
+            let _ = write!(out, "{head} {stage:<9} {text}");
+            match origin::of(self.world, record) {
+                // Nothing but a name needs no line of its own.
+                Some(origin) if origin.why.is_empty() => out.push_str(&format!(", by {origin}\n")),
+                Some(origin) => {
+                    let _ = writeln!(out, "\n{:width$} {:<9} {origin}", "", "by", width = head.chars().count());
+                }
+                None => out.push('\n'),
             }
         }
         if depth < MAX_DEPTH {

@@ -28,8 +28,10 @@ fn route(world: &World, ns: NsId, maker: Maker) -> Option<Origin> {
         Maker::Said(id) => said(world, id).cloned(),
         Maker::Proto(number) => Some(Origin { by: "proto", why: protocol_word(number).into() }),
         Maker::Kernel(address, link) => {
-            let link = world.net().ns(ns).map_or("?", |space| space.name_of(link));
-            Some(Origin { by: "kernel", why: format!("address {address} on {link}").into() })
+            // The link may be gone by now.
+            let link = world.net().ns(ns).and_then(|space| space.devs.get(link));
+            let on = link.map(|dev| format!(" on {}", dev.name)).unwrap_or_default();
+            Some(Origin { by: "kernel", why: format!("address {address}{on}").into() })
         }
     }
 }

@@ -3,3 +3,4 @@
 mod cli;
 mod containment;
 mod folder;
+mod origins;
