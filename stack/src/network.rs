@@ -4,7 +4,8 @@ use hopwise_devices::{Kind, Link, LinkFlags};
 use hopwise_netfilter::conntrack::Conntrack;
 use hopwise_protocols::wire::ethernet::MacAddr;
 use hopwise_sim_core::{
-    Agenda, DropReason, Duration, Fate, HostId, IfIndex, Journey, Key, NsId, Origins, Packet, Pool, PoolStats, Rng, Time,
+    Agenda, DropReason, Duration, Fate, HostId, IfIndex, Journey, Key, NsId, Origins, Packet, Pool, PoolStats, Rng,
+    Time,
 };
 
 use crate::capture::CaptureLog;

@@ -141,7 +141,14 @@ fn a_policy_and_an_empty_place_in_a_block() {
     let workload = "node2 filter: felix: workload endpoint default/server (ingress)";
     assert_eq!(dropped[dropped.len() - 3..], [workload, policy, workload], "the policy is gone at the end of the run");
     let nowhere = origins(POLICY, "icmp[icmptype] == icmp-echo and ip[19] == 60");
-    assert!(nowhere.iter().any(|line| line.contains("node1 route: felix: IPAM block ") && line.ends_with(" of node2 via vxlan.calico")));
+    assert!(
+        nowhere.iter().any(
+            |line| line.contains("node1 route: felix: IPAM block ") && line.ends_with(" of node2 via vxlan.calico")
+        )
+    );
     let last = nowhere.last().unwrap();
-    assert!(last.starts_with("node2 route: felix: IPAM block ") && last.ends_with(" of this node (blackhole)"), "{nowhere:#?}");
+    assert!(
+        last.starts_with("node2 route: felix: IPAM block ") && last.ends_with(" of this node (blackhole)"),
+        "{nowhere:#?}"
+    );
 }

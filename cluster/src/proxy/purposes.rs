@@ -60,7 +60,12 @@ mod tests {
     #[test]
     fn chains_by_their_real_names() {
         let address = [10, 244, 0, 2].into();
-        let target = TargetRef { kind: "Pod".into(), name: "dns-1".into(), namespace: "kube-system".into(), ..TargetRef::default() };
+        let target = TargetRef {
+            kind: "Pod".into(),
+            name: "dns-1".into(),
+            namespace: "kube-system".into(),
+            ..TargetRef::default()
+        };
         let endpoint = Endpoint { addresses: vec![address], target_ref: Some(target), ..Endpoint::default() };
         let slice = EndpointSlice {
             metadata: ObjectMeta::named("kube-system", "kube-dns-abc"),
@@ -84,6 +89,9 @@ mod tests {
         let endpoint = |at| &all[&endpoint_chain(&port.name, "tcp", at)];
         assert_eq!(*endpoint("10.244.0.2:53"), format!("{dns}, endpoint 10.244.0.2:53 (pod kube-system/dns-1)"));
         assert_eq!(*endpoint("10.244.0.9:53"), format!("{dns}, endpoint 10.244.0.9:53"));
-        assert_eq!(service(&Port { name: "default/web".into(), port: 80, ..Port::default() }), "Service default/web port 80");
+        assert_eq!(
+            service(&Port { name: "default/web".into(), port: 80, ..Port::default() }),
+            "Service default/web port 80"
+        );
     }
 }

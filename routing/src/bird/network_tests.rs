@@ -163,6 +163,21 @@ fn a_neighbour_that_restarts_unseen_is_not_cut_off_with_its_old_connection() {
     assert_eq!(net.learned(1), ["192.0.1.0/24 65001", "192.0.2.0/24 "]);
 }
 
+#[test]
+fn it_says_where_a_route_comes_from() {
+    let mut net = Net::new(&[speaker(0, &[1], &[1], ""), speaker(1, &[0], &[2], "")]);
+    net.run(60);
+    let origins = |net: &Net| {
+        let daemon = &net.daemons[1];
+        let best = daemon.tables[0].iter().filter_map(|(to, _)| daemon.tables[0].best(to));
+        best.map(|route| daemon.origin(route)).collect::<Vec<_>>()
+    };
+    let told = origins(&net);
+    let bgp = "BGP session p0 from 10.0.0.1 (AS 65001), learned ";
+    assert!(told[0].starts_with(bgp) && told[0].ends_with(" s into the run"), "{told:?}");
+    assert_eq!(told[1], "static protocol s");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

@@ -147,7 +147,8 @@ impl Bird {
             Output::Send(proto, way, bytes) => self.peers.send(sys, (proto, way), &bytes),
             Output::Close(proto, way) => self.peers.close(sys, (proto, way)),
             Output::Kernel { table, metric, net, route } => {
-                let said = route.as_deref().map(|route| (route, sys.kernel.net.origins.add("bird", daemon.origin(route))));
+                let said =
+                    route.as_deref().map(|route| (route, sys.kernel.net.origins.add("bird", daemon.origin(route))));
                 if let Err(text) = kernel::install(sys, table, metric, net, said) {
                     log::write(sys, &self.options, daemon.config(), Class::Warning, &text);
                 }

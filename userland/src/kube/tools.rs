@@ -96,7 +96,8 @@ pub fn purposes(
     chains: Vec<(String, String)>,
 ) {
     let Some(space) = sys.kernel.net.ns(ns) else { return };
-    let there = |chain: &str| space.rules.as_ref().is_some_and(|r| r.table(table).is_some_and(|t| t.find(chain).is_some()));
+    let there =
+        |chain: &str| space.rules.as_ref().is_some_and(|r| r.table(table).is_some_and(|t| t.find(chain).is_some()));
     let chains: Vec<_> = chains.into_iter().filter(|(chain, _)| there(chain)).collect();
     let origins = &mut sys.kernel.net.origins;
     let said: Vec<_> = chains.into_iter().map(|(chain, why)| (chain, origins.add(by, why))).collect();

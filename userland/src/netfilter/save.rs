@@ -5,7 +5,7 @@ use hopwise_netfilter::hook::TableId;
 use hopwise_netfilter::xtables::restore::{self, Restore};
 use hopwise_netfilter::xtables::{Tool, VERSION, save as save_rules};
 
-use super::iptables::{print, with_rules, typed};
+use super::iptables::{print, typed, with_rules};
 use super::names::Files;
 use crate::getopt::{self, Argument, Long};
 use crate::kernel::SimKernel;

@@ -332,6 +332,20 @@ fn tables_exist_from_their_first_route_on() {
 }
 
 #[test]
+fn the_last_one_to_ask_for_a_route_is_its_maker() {
+    let mut origins = hopwise_sim_core::Origins::default();
+    let (one, two) = (origins.add("bird", "one"), origins.add("bird", "two"));
+    let mut fib = Fib::default();
+    let put = |fib: &mut Fib, origin| {
+        let route = Route { origin, ..dev("10.1.0.0/16", V0) };
+        fib.add(RT_TABLE_MAIN, route, Insert::REPLACE_ROUTE, &Links).unwrap()
+    };
+    assert_eq!(put(&mut fib, one), Inserted::New);
+    assert_eq!(put(&mut fib, two), Inserted::Unchanged, "the maker is no property of a route");
+    assert_eq!(fib.lookup(&to("10.1.0.1")).unwrap().route.origin, two);
+}
+
+#[test]
 fn an_idle_namespace_is_small() {
     assert!(size_of::<Route>() <= 80, "{}", size_of::<Route>());
     assert!(size_of::<Fib>() <= 200, "{}", size_of::<Fib>());

@@ -17,7 +17,12 @@ impl Daemon {
 
     fn bgp_origin(&self, route: &Route) -> String {
         let from = route.from.map(|from| format!(" from {from}")).unwrap_or_default();
-        let neighbor = self.protos.get(route.proto).and_then(|proto| proto.neighbor_as()).map(|asn| format!(" (AS {asn})")).unwrap_or_default();
+        let neighbor = self
+            .protos
+            .get(route.proto)
+            .and_then(|proto| proto.neighbor_as())
+            .map(|asn| format!(" (AS {asn})"))
+            .unwrap_or_default();
         let tenths = route.modified.as_nanos() / 100_000_000;
         let when = format!("learned {}.{} s into the run", tenths / 10, tenths % 10);
         let more = match route.nexthops.len() {

@@ -73,8 +73,8 @@ fn said(route: &fib::Route) -> Maker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hopwise_protocols::fib::{Insert, RTPROT_BIRD, RTPROT_DHCP, RT_TABLE_MAIN};
     use crate::network::Network;
+    use hopwise_protocols::fib::{Insert, RT_TABLE_MAIN, RTPROT_BIRD, RTPROT_DHCP};
 
     fn decided(via: [u8; 4], oif: IfIndex) -> Route {
         Route {
