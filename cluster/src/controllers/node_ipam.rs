@@ -25,3 +25,44 @@ pub fn sync(store: &mut Store, pods: Ipv4Net, mask: u8) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::object::{Kind, ObjectMeta};
+
+    fn ranges(store: &Store) -> BTreeMap<String, Ipv4Net> {
+        let range = |node: &Node| Some((node.metadata.name.clone(), node.pod_cidr()?));
+        store.list::<Node>(None).filter_map(range).collect()
+    }
+
+    proptest! {
+        /// No range twice, none lost, and a node keeps what it has, whichever nodes join and leave.
+        #[test]
+        fn ranges_of_nodes(steps in proptest::collection::vec((0u8..12, any::<bool>()), 0..60)) {
+            let pods: Ipv4Net = "10.244.0.0/21".parse().unwrap();
+            let mut store = Store::new(1);
+            for (node, joins) in steps {
+                let name = format!("n{node}");
+                if joins {
+                    let _ = store.create(Box::new(Node { metadata: ObjectMeta::named("", &name), ..Node::default() }));
+                } else {
+                    store.remove(&Node::TYPE, "", &name);
+                }
+                let before = ranges(&store);
+                sync(&mut store, pods, 24);
+                let after = ranges(&store);
+                prop_assert!(before.iter().all(|(name, range)| after[name] == *range));
+                let distinct: BTreeSet<&Ipv4Net> = after.values().collect();
+                prop_assert_eq!(distinct.len(), after.len());
+                prop_assert!(after.values().all(|range| range.prefix_len() == 24 && pods.contains(range)));
+                // There are eight ranges: as many nodes have one as can.
+                prop_assert_eq!(after.len(), store.list::<Node>(None).count().min(8));
+            }
+        }
+    }
+}

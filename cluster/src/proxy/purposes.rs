@@ -83,7 +83,7 @@ mod tests {
             backends: vec![backend(2), backend(9)],
             ..Port::default()
         };
-        let all: BTreeMap<String, String> = purposes(&store, &[port.clone()]).into_iter().collect();
+        let all: BTreeMap<String, String> = purposes(&store, core::slice::from_ref(&port)).into_iter().collect();
         let dns = "Service kube-system/kube-dns port dns-tcp";
         assert_eq!(all["KUBE-SVC-ERIFXISQEP7F7OF4"], dns);
         let endpoint = |at| &all[&endpoint_chain(&port.name, "tcp", at)];

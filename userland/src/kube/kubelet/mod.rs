@@ -51,6 +51,8 @@ pub(super) struct Worker {
     containers: Vec<Running>,
     /// Why there is no sandbox.
     trouble: Option<String>,
+    /// When a sandbox that could not be made is tried again. The failure changes the pod's status, which is no reason to hurry.
+    retry_at: Option<Time>,
     /// When it goes on, if nothing changes before.
     next: Option<Time>,
     /// When what does not end by itself is killed.
@@ -110,6 +112,7 @@ impl Kubelet {
                 sandbox: None,
                 containers: Vec::new(),
                 trouble: None,
+                retry_at: None,
                 next: None,
                 deadline: None,
                 started: now,
@@ -145,11 +148,16 @@ impl Kubelet {
                 worker.next = Some(sys.now() + NETWORK_POLL);
                 return;
             }
+            if let Some(at) = worker.retry_at.filter(|at| *at > sys.now()) {
+                worker.next = Some(at);
+                return;
+            }
             match sandbox::make(sys, &self.member, pod) {
                 Ok(made) => (worker.sandbox, worker.trouble) = (Some(made), None),
                 Err(why) => {
                     worker.trouble = Some(why);
-                    worker.next = Some(sys.now() + RETRY);
+                    worker.retry_at = Some(sys.now() + RETRY);
+                    worker.next = worker.retry_at;
                     return;
                 }
             }
