@@ -1,12 +1,13 @@
 //! Daemons that are joined by wires: what they tell each other, and laws about it.
 
 use core::net::Ipv4Addr;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hopwise_sim_core::{Duration, Time};
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 
+use super::cli::{self, Host};
 use super::config;
 use super::daemon::{Daemon, Iface, IfaceAddr, Output};
 use crate::bgp::session::Way;
@@ -18,6 +19,8 @@ struct Net {
     /// Where a connection's end is: the other daemon, its protocol and way.
     wires: BTreeMap<(usize, usize, Way), (usize, usize, Way)>,
     queue: VecDeque<(usize, usize, Way, Vec<u8>)>,
+    /// The daemons whose link is down: nothing gets there.
+    down: BTreeSet<usize>,
 }
 
 fn addr(n: usize) -> Ipv4Addr {
@@ -39,8 +42,8 @@ impl Net {
             Daemon::start(config(text), vec![iface], "host", n as u64, Time::ZERO).expect("it starts")
         };
         let daemons = texts.iter().enumerate().map(start).collect();
-        let (wires, queue) = Default::default();
-        let mut net = Net { now: Time::ZERO, daemons, wires, queue };
+        let (wires, queue, down) = Default::default();
+        let mut net = Net { now: Time::ZERO, daemons, wires, queue, down };
         net.settle();
         net
     }
@@ -50,7 +53,9 @@ impl Net {
             Output::Connect { proto, to, .. } => {
                 let other = usize::from(to.0.octets()[3]) - 1;
                 let from = (addr(n), 30_000);
-                match self.daemons[other].incoming(to, from) {
+                let cut = self.down.contains(&n) || self.down.contains(&other);
+                let met = if cut { None } else { self.daemons[other].incoming(to, from) };
+                match met {
                     Some(theirs) => {
                         self.wires.insert((n, proto, Way::Outgoing), (other, theirs, Way::Incoming));
                         self.wires.insert((other, theirs, Way::Incoming), (n, proto, Way::Outgoing));
@@ -67,6 +72,9 @@ impl Net {
             Output::Close(proto, way) => {
                 if let Some(end) = self.wires.remove(&(n, proto, way)) {
                     self.wires.remove(&end);
+                    if self.down.contains(&n) || self.down.contains(&end.0) {
+                        return;
+                    }
                     // An empty text is the end of the stream.
                     self.queue.push_back((end.0, end.1, end.2, Vec::new()));
                 }
@@ -108,6 +116,26 @@ impl Net {
 
     fn configure(&mut self, n: usize, text: &str) {
         self.daemons[n].reconfigure(config(text));
+        self.settle();
+    }
+
+    /// A command of birdc.
+    fn birdc(&mut self, n: usize, text: &str) {
+        let mut host = Host { config: "b.conf", read: &mut |_| Err(String::new()), restricted: false };
+        cli::command(&mut self.daemons[n], text, &mut host);
+        self.settle();
+    }
+
+    /// The link of a daemon comes up or goes down. What was on its way there is lost, and with it the connections.
+    fn link(&mut self, n: usize, up: bool) {
+        if up {
+            self.down.remove(&n);
+        } else {
+            self.down.insert(n);
+            self.wires.retain(|from, to| from.0 != n && to.0 != n);
+        }
+        let ifaces = self.daemons[n].ifaces.iter().map(|iface| Iface { up, link: up, ..iface.clone() }).collect();
+        self.daemons[n].set_ifaces(ifaces);
         self.settle();
     }
 
@@ -178,8 +206,34 @@ fn it_says_where_a_route_comes_from() {
     assert_eq!(told[1], "static protocol s");
 }
 
+/// What happens to four daemons that are all joined with all.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A daemon announces a route, or no longer.
+    Toggle(usize, u8),
+    /// `restart` of a session at one end.
+    Restart(usize, usize),
+    /// `disable` or `enable` of a session at one end.
+    Switch(usize, usize),
+    /// A daemon's link goes down or comes up.
+    Link(usize),
+    /// Some seconds pass.
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let pair = || (0usize..4, 1usize..4).prop_map(|(n, more)| (n, (n + more) % 4));
+    prop_oneof![
+        4 => (0usize..4, 0u8..4).prop_map(|(n, route)| Step::Toggle(n, route)),
+        2 => pair().prop_map(|(n, m)| Step::Restart(n, m)),
+        2 => pair().prop_map(|(n, m)| Step::Switch(n, m)),
+        2 => (0usize..4).prop_map(Step::Link),
+        4 => (1u64..60).prop_map(Step::Wait),
+    ]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Four daemons, all joined with all: in which order they change what they announce does not show in the end.
     #[test]
@@ -188,7 +242,7 @@ proptest! {
         order in Just((0..4).collect::<Vec<usize>>()).prop_shuffle(),
     ) {
         let others = |n: usize| (0..4).filter(|m| *m != n).collect::<Vec<_>>();
-        let tidy = |routes: &[u8]| std::collections::BTreeSet::from_iter(routes.iter().copied()).into_iter().collect::<Vec<_>>();
+        let tidy = |routes: &[u8]| BTreeSet::from_iter(routes.iter().copied()).into_iter().collect::<Vec<_>>();
         let texts: Vec<_> = (0..4).map(|n| speaker(n, &others(n), &tidy(&routes[n]), "")).collect();
         let empty: Vec<_> = (0..4).map(|n| speaker(n, &others(n), &[], "")).collect();
         let mut at_once = Net::new(&texts);
@@ -205,6 +259,56 @@ proptest! {
         }
     }
 
+    /// Announcements, withdrawals, sessions that are reset or switched off and on, links that fail: when all is quiet the tables are
+    /// those of daemons that were told the final state at once.
+    #[test]
+    fn the_tables_forget_how_they_came_to_be(steps in proptest::collection::vec(step(), 0..16)) {
+        let others = |n: usize| (0..4).filter(|m| *m != n).collect::<Vec<_>>();
+        let text = |n: usize, routes: &[BTreeSet<u8>]| {
+            speaker(n, &others(n), &routes[n].iter().copied().collect::<Vec<_>>(), "")
+        };
+        let mut routes = vec![BTreeSet::new(); 4];
+        let (mut off, mut down) = (BTreeSet::new(), BTreeSet::new());
+        let mut net = Net::new(&(0..4).map(|n| text(n, &routes)).collect::<Vec<_>>());
+        for step in steps {
+            match step {
+                Step::Toggle(n, route) => {
+                    if !routes[n].remove(&route) {
+                        routes[n].insert(route);
+                    }
+                    net.configure(n, &text(n, &routes));
+                    // Reading the configuration switches on what was switched off by hand.
+                    off.retain(|(at, _)| *at != n);
+                }
+                Step::Restart(n, m) => net.birdc(n, &format!("restart p{m}")),
+                Step::Switch(n, m) => {
+                    let on = off.remove(&(n, m));
+                    net.birdc(n, &format!("{} p{m}", if on { "enable" } else { "disable" }));
+                    if !on {
+                        off.insert((n, m));
+                    }
+                }
+                Step::Link(n) => {
+                    let up = down.remove(&n);
+                    net.link(n, up);
+                    if !up {
+                        down.insert(n);
+                    }
+                }
+                Step::Wait(seconds) => net.run(seconds),
+            }
+        }
+        // Longer than the hold time, for neighbours that left without a word.
+        net.run(900);
+        let mut fresh = Net::new(&(0..4).map(|n| text(n, &routes)).collect::<Vec<_>>());
+        down.iter().for_each(|n| fresh.link(*n, false));
+        off.iter().for_each(|(n, m)| fresh.birdc(*n, &format!("disable p{m}")));
+        fresh.run(900);
+        for n in 0..4 {
+            prop_assert_eq!(net.learned(n), fresh.learned(n), "daemon {}", n);
+        }
+    }
+
     /// Withdrawing all that was announced leaves nothing.
     #[test]
     fn what_is_withdrawn_leaves_nothing(
@@ -212,11 +316,11 @@ proptest! {
         order in Just((0..3).collect::<Vec<usize>>()).prop_shuffle(),
     ) {
         let others = |n: usize| (0..3).filter(|m| *m != n).collect::<Vec<_>>();
-        let tidy = |routes: &[u8]| std::collections::BTreeSet::from_iter(routes.iter().copied()).into_iter().collect::<Vec<_>>();
+        let tidy = |routes: &[u8]| BTreeSet::from_iter(routes.iter().copied()).into_iter().collect::<Vec<_>>();
         let texts: Vec<_> = (0..3).map(|n| speaker(n, &others(n), &tidy(&routes[n]), "")).collect();
         let mut net = Net::new(&texts);
         net.run(120);
-        let all: std::collections::BTreeSet<u8> = routes.iter().flatten().copied().collect();
+        let all: BTreeSet<u8> = routes.iter().flatten().copied().collect();
         for n in 0..3 {
             prop_assert_eq!(net.learned(n).len(), all.len());
         }
