@@ -253,7 +253,7 @@ pub enum BridgeVerdict {
     },
 }
 
-/// At most this many records are kept: 16 million of 64 bytes are one gigabyte; a lab has thousands.
+/// At most this many records are kept: 16 million of 80 bytes are 1.3 gigabytes; a lab has thousands.
 const MAX_RECORDS: usize = 16 << 20;
 
 /// The collected records of a world.

@@ -42,7 +42,7 @@ impl Change {
         let done = if self.add {
             let mut route = Route::new(dst).with_nexthop(Some(self.gateway), IfIndex::NONE);
             route.metric = self.metric.unwrap_or(0);
-            route.origin = net.origins.add("openvpn", format!("route to {network}/{len} of its configuration"));
+            route.origin = net.origins.add("openvpn", format!("route to {network}/{len} via {}", self.gateway));
             net.route_add(ns, RT_TABLE_MAIN, route, Insert::ADD_ROUTE).map(|_| ())
         } else {
             net.route_del(ns, RT_TABLE_MAIN, &RouteSpec::new(dst)).map(|_| ())

@@ -48,12 +48,13 @@ fn maker(ns: &Namespace, decided: &Route) -> Maker {
     if clear { found } else { Maker::Unknown }
 }
 
-/// Whether the decision may have come from this route.
+/// Whether the decision may have come from this route alone: a gateway that a redirect told of is none of its maker's.
 fn fits(route: &fib::Route, decided: &Route) -> bool {
     if route.kind.is_error() || route.flags.contains(NhFlags::DEAD) {
         return false;
     }
-    decided.kind != RouteKind::Unicast || route.nexthops.iter().any(|hop| hop.dev == decided.oif)
+    let leads = |hop: &fib::NextHop| hop.dev == decided.oif && hop.gateway() == decided.gateway;
+    decided.kind != RouteKind::Unicast || route.nexthops.iter().any(leads)
 }
 
 /// What is known of a route's maker. `boot` and `static` say only that it was somebody.
@@ -76,11 +77,11 @@ mod tests {
     use crate::network::Network;
     use hopwise_protocols::fib::{Insert, RT_TABLE_MAIN, RTPROT_BIRD, RTPROT_DHCP};
 
-    fn decided(via: [u8; 4], oif: IfIndex) -> Route {
+    fn decided(gateway: Option<[u8; 4]>, oif: IfIndex) -> Route {
         Route {
             kind: RouteKind::Unicast,
             oif,
-            gateway: Some(via.into()),
+            gateway: gateway.map(Into::into),
             src: Ipv4Addr::UNSPECIFIED,
             mtu: 1500,
             mtu_locked: false,
@@ -103,14 +104,15 @@ mod tests {
             let route = fib::Route { tos, metric, proto, origin, ..fib::Route::new("10.1.0.0/16".parse().unwrap()) };
             let route = fib::Route { nexthops: core::iter::once(hop).collect(), scope: fib::RT_SCOPE_LINK, ..route };
             net.route_add(ns, RT_TABLE_MAIN, route, Insert::ADD_ROUTE).unwrap();
-            maker(net.ns(ns).unwrap(), &decided([10, 0, 0, 1], lo))
+            maker(net.ns(ns).unwrap(), &decided(None, lo))
         };
         let none = hopwise_sim_core::OriginId::NONE;
         assert_eq!(put(0, 100, RTPROT_DHCP, none), Maker::Proto(RTPROT_DHCP));
         assert_eq!(put(0, 32, RTPROT_BIRD, bird), Maker::Said(bird));
         assert_eq!(put(0, 0, RTPROT_BOOT, typed), Maker::Said(typed));
         assert_eq!(put(8, 0, RTPROT_BOOT, bird), Maker::Unknown, "one of them, but which?");
-        let other = decided([10, 0, 0, 1], IfIndex(77));
-        assert_eq!(maker(net.ns(ns).unwrap(), &other), Maker::Unknown);
+        for other in [decided(None, IfIndex(77)), decided(Some([10, 0, 0, 1]), lo)] {
+            assert_eq!(maker(net.ns(ns).unwrap(), &other), Maker::Unknown);
+        }
     }
 }

@@ -98,8 +98,9 @@ impl Felix {
         let text = rules.update(&self.rules);
         if !text.is_empty() {
             tools::iptables_restore(sys, root, ("felix", ""), &text)?;
+            tools::purposes(sys, root, TableId::Filter, "felix", purposes::of_filter(&view));
         }
-        tools::purposes(sys, root, TableId::Filter, "felix", purposes::of_filter(&view));
+        // Pools may change without a rule: the rules ask sets.
         tools::purposes(sys, root, TableId::Nat, "felix", purposes::of_nat(&view));
         self.rules = rules;
         let text = sets::remove(&sets, &self.sets);

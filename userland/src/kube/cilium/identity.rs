@@ -87,3 +87,23 @@ pub fn meaning(kernel: &SimKernel, machine: MachineId, number: u32, at: Time) ->
 pub(super) fn plain(labels: &Labels) -> Labels {
     labels.iter().map(|(key, value)| (key.trim_start_matches("k8s:").to_owned(), value.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_means_nothing_before_it_was_given() {
+        let mut kernel = SimKernel::new(1);
+        let second = |n| Time::ZERO + hopwise_sim_core::Duration::from_secs(n);
+        kernel.net.run_until(second(5));
+        let label = |key: &str, value: &str| (format!("k8s:{key}"), value.to_owned());
+        let labels: Labels = [label("app", "web"), label("io.kubernetes.pod.namespace", "prod")].into();
+        let number = allocate(kernel.store(), &Settings::default(), &labels).unwrap();
+        let meaning = |number, at| meaning(&kernel, MachineId(0), number, second(at));
+        assert_eq!(meaning(number, 6).as_deref(), Some("app=web in namespace prod"));
+        assert_eq!(meaning(number, 4), None);
+        assert_eq!(meaning(2, 4).as_deref(), Some("reserved:world"));
+        assert_eq!(meaning(77_777, 6), None);
+    }
+}
