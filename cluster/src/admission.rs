@@ -51,6 +51,7 @@ impl Services {
     /// Gives a new Service what it does not ask for.
     pub(crate) fn assign(&mut self, service: &mut Service) -> Result<(), Invalid> {
         let address = match &*service.spec.cluster_ip {
+            _ if service.spec.kind == "ExternalName" => return Ok(()),
             "None" => None,
             "" => Some(self.any_address().ok_or("spec.clusterIP: Internal error: range is full")?),
             text => Some(self.wanted_address(text)?),
@@ -65,6 +66,11 @@ impl Services {
 
     /// A Service is changed: it keeps what it does not ask for anew.
     pub(crate) fn reassign(&mut self, service: &mut Service, before: &Service) -> Result<(), Invalid> {
+        if before.spec.kind == "ExternalName" || service.spec.kind == "ExternalName" {
+            // It gets or loses its address: as if it were another one.
+            self.release(before);
+            return self.assign(service);
+        }
         if service.spec.cluster_ip != before.spec.cluster_ip && !before.spec.cluster_ip.is_empty() {
             let value = &service.spec.cluster_ip;
             return Err(format!("spec.clusterIPs[0]: Invalid value: [{value:?}]: may not change once set"));
@@ -162,7 +168,7 @@ pub(crate) fn merge(old: &dyn Object, mut new: Box<dyn Object>) -> Box<dyn Objec
     meta.owner_references.clone_from(&old.meta().owner_references);
     meta.resource_version.clear();
     if let (Some(new), Some(old)) = (new.get_mut::<Service>(), old.get::<Service>()) {
-        if new.spec.cluster_ip.is_empty() {
+        if new.spec.cluster_ip.is_empty() && new.spec.kind != "ExternalName" {
             new.spec.cluster_ip.clone_from(&old.spec.cluster_ip);
         }
         for port in new.spec.ports.iter_mut().filter(|port| port.node_port.is_none()) {

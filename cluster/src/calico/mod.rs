@@ -3,6 +3,7 @@
 pub mod bird_cfg;
 pub mod felix;
 pub mod from;
+pub mod gc;
 pub mod ipam_show;
 pub mod routes;
 pub mod selector;

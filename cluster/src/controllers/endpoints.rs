@@ -18,7 +18,7 @@ type ByLabel<'a> = BTreeMap<(&'a str, &'a str, &'a str), Vec<&'a Pod>>;
 
 /// Makes the slices (and the Endpoints that are shown) of all Services what they should be.
 pub fn sync(store: &mut Store) {
-    let services: Vec<Service> = store.list::<Service>(None).filter(|s| !s.spec.selector.is_empty()).cloned().collect();
+    let services: Vec<Service> = store.list::<Service>(None).filter(|s| has_endpoints(s)).cloned().collect();
     let mut slices: BTreeMap<(String, String), Vec<EndpointSlice>> = BTreeMap::new();
     for slice in store.list::<EndpointSlice>(None) {
         if let Some(service) = slice.service() {
@@ -41,6 +41,11 @@ pub fn sync(store: &mut Store) {
         put_slices(store, &service, own, &wanted);
         put_endpoints(store, &service, &wanted);
     }
+}
+
+/// Whether its endpoints are made here: not by hand, and it is not another name for something.
+fn has_endpoints(service: &Service) -> bool {
+    !service.spec.selector.is_empty() && service.spec.kind != "ExternalName"
 }
 
 /// Endpoints by the ports they have: a port's name may mean another number in each pod.

@@ -1,9 +1,11 @@
 //! The controllers: each makes the store a step more like what its objects ask for. They are functions of the store; running them
 //! again without a change changes nothing.
 
+pub mod api_server;
 pub mod deployment;
 pub mod endpoints;
 pub mod node_ipam;
+pub mod pod_gc;
 pub mod replica_set;
 pub mod scheduler;
 

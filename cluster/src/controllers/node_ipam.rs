@@ -1,24 +1,30 @@
 //! Each node's part of the addresses of all pods (`nodeipam` of the controller manager, mode RangeAllocator).
 
-use std::collections::BTreeSet;
-
 use ipnet::Ipv4Net;
 
+use crate::ipam::cluster_pool::ClusterPool;
 use crate::object::Node;
 use crate::store::Store;
 
-/// Gives every node that has none the first free range.
+/// Gives every node that has none the first free range: one that has no address in common with the range of any node, also of one
+/// that was given by hand and is cut otherwise.
 pub fn sync(store: &mut Store, pods: Ipv4Net, mask: u8) {
-    let taken: BTreeSet<Ipv4Net> = store.list::<Node>(None).filter_map(Node::pod_cidr).collect();
     let mut nodes: Vec<(u64, String)> = store
         .list::<Node>(None)
         .filter(|node| node.spec.pod_cidr.is_empty())
         .map(|node| (node.metadata.resource_version.parse().unwrap_or(0), node.metadata.name.clone()))
         .collect();
+    if nodes.is_empty() {
+        return;
+    }
     nodes.sort();
-    let Ok(ranges) = pods.subnets(mask) else { return };
-    let free = ranges.filter(|range| !taken.contains(range));
-    for ((_, name), range) in nodes.into_iter().zip(free) {
+    let Some(mut pool) = ClusterPool::new(pods, mask) else { return };
+    for node in store.list::<Node>(None) {
+        let ranges = node.spec.pod_cidrs.iter().chain([&node.spec.pod_cidr]);
+        ranges.filter_map(|range| range.parse().ok()).for_each(|range| pool.occupy(&node.metadata.name, range));
+    }
+    for (_, name) in nodes {
+        let Some(range) = pool.allocate(&name) else { return };
         store.modify::<Node>("", &name, |node| {
             node.spec.pod_cidr = range.to_string();
             node.spec.pod_cidrs = vec![range.to_string()];
@@ -28,7 +34,7 @@ pub fn sync(store: &mut Store, pods: Ipv4Net, mask: u8) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
@@ -64,5 +70,36 @@ mod tests {
                 prop_assert_eq!(after.len(), store.list::<Node>(None).count().min(8));
             }
         }
+    }
+
+    fn add(store: &mut Store, name: &str, range: &str) {
+        let mut node = Node { metadata: ObjectMeta::named("", name), ..Node::default() };
+        node.spec.pod_cidr = range.to_owned();
+        store.create(Box::new(node)).unwrap();
+    }
+
+    #[test]
+    fn ranges_that_overlap_are_not_given_out() {
+        let mut store = Store::new(1);
+        // By hand: a wide range at the beginning, a narrow one in the middle of a part, one outside of the pool.
+        for (name, range) in [("a", "10.244.0.0/23"), ("b", "10.244.3.128/26"), ("c", "192.168.0.0/16")] {
+            add(&mut store, name, range);
+        }
+        ["d", "e"].into_iter().for_each(|name| add(&mut store, name, ""));
+        sync(&mut store, "10.244.0.0/16".parse().unwrap(), 24);
+        let given = ["d", "e"].map(|name| store.get::<Node>("", name).unwrap().spec.pod_cidr.clone());
+        assert_eq!(given, ["10.244.2.0/24", "10.244.4.0/24"]);
+    }
+
+    #[test]
+    fn a_full_pool_leaves_nodes_without_a_range() {
+        let mut store = Store::new(1);
+        ["a", "b", "c"].into_iter().for_each(|name| add(&mut store, name, ""));
+        sync(&mut store, "10.244.0.0/23".parse().unwrap(), 24);
+        let given: Vec<String> = store.list::<Node>(None).map(|node| node.spec.pod_cidr.clone()).collect();
+        assert_eq!(given, ["10.244.0.0/24", "10.244.1.0/24", ""]);
+        store.remove(&<Node as crate::Kind>::TYPE, "", "a");
+        sync(&mut store, "10.244.0.0/23".parse().unwrap(), 24);
+        assert_eq!(store.get::<Node>("", "c").unwrap().spec.pod_cidr, "10.244.0.0/24");
     }
 }

@@ -77,6 +77,19 @@ impl ObjectMeta {
     }
 }
 
+impl OwnerReference {
+    /// To an object that the one with the reference goes with, though it is not managed by it.
+    pub fn to<K: super::Kind>(owner: &K) -> Self {
+        OwnerReference {
+            api_version: K::TYPE.api_version.into(),
+            kind: K::TYPE.kind.into(),
+            name: owner.meta().name.clone(),
+            uid: owner.meta().uid.clone(),
+            ..OwnerReference::default()
+        }
+    }
+}
+
 /// Whose an object is: it goes with its owner.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, Debug)]
 #[serde(rename_all = "camelCase", default)]

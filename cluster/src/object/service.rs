@@ -67,10 +67,8 @@ pub struct ServiceSpec {
     pub ip_families: Vec<String>,
     /// `SingleStack` only.
     pub ip_family_policy: String,
-    /// Not supported.
+    /// The name that an `ExternalName` stands for.
     pub external_name: Option<String>,
-    /// Kept and shown.
-    pub traffic_distribution: Option<Value>,
 }
 
 /// How long a client is remembered.
@@ -198,6 +196,30 @@ fn one_of(field: &mut String, path: &str, words: &[&str]) -> Result<(), Invalid>
     Ok(())
 }
 
+/// A Service that is another name for something: it has no address and no endpoints.
+fn admit_external_name(spec: &mut ServiceSpec) -> Result<(), Invalid> {
+    if !spec.cluster_ip.is_empty() {
+        let value = &spec.cluster_ip;
+        return Err(format!("spec.clusterIPs[0]: Forbidden: may not be set for ExternalName services: {value:?}"));
+    }
+    spec.internal_traffic_policy.clear();
+    let name = spec.external_name.as_deref().unwrap_or_default().trim_end_matches('.');
+    if name.is_empty() {
+        return Err("spec.externalName: Required value".into());
+    }
+    let is_name = |label: &str| {
+        let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(inside)
+    };
+    if !name.split('.').all(is_name) {
+        return Err(format!(
+            "spec.externalName: Invalid value: {name:?}: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
+             characters, '-' or '.', and must start and end with an alphanumeric character"
+        ));
+    }
+    Ok(())
+}
+
 impl Kind for Service {
     const TYPE: TypeInfo = TypeInfo {
         kind: "Service",
@@ -219,15 +241,16 @@ impl Kind for Service {
     fn admit(&mut self) -> Result<(), Invalid> {
         let spec = &mut self.spec;
         one_of(&mut spec.kind, "spec.type", &["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"])?;
-        if spec.kind == "ExternalName" {
-            return Err("spec.type: Forbidden: hopwise has no Services of type ExternalName".into());
-        }
         one_of(&mut spec.session_affinity, "spec.sessionAffinity", &["None", "ClientIP"])?;
         if spec.session_affinity == "ClientIP" {
             let config = spec.session_affinity_config.get_or_insert_default();
             config.client_ip.timeout_seconds.get_or_insert(10_800);
         }
         one_of(&mut spec.internal_traffic_policy, "spec.internalTrafficPolicy", &["Cluster", "Local"])?;
+        if spec.kind == "ExternalName" {
+            return admit_external_name(spec);
+        }
+        spec.external_name = spec.external_name.take().filter(|name| !name.is_empty());
         let outside = spec.kind != "ClusterIP" || !spec.external_ips.is_empty();
         if outside {
             one_of(&mut spec.external_traffic_policy, "spec.externalTrafficPolicy", &["Cluster", "Local"])?;
@@ -282,7 +305,9 @@ impl Kind for Service {
         let balancer = self.status.load_balancer.ingress.iter().filter_map(|i| i.ip);
         let mut outside: Vec<String> =
             balancer.chain(spec.external_ips.iter().copied()).map(|ip| ip.to_string()).collect();
-        if outside.is_empty() {
+        if let Some(name) = &spec.external_name {
+            outside.push(name.clone());
+        } else if outside.is_empty() {
             outside.push(if spec.kind == "LoadBalancer" { "<pending>" } else { "<none>" }.into());
         }
         let selector: Vec<String> = spec.selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
