@@ -154,8 +154,7 @@ impl Services {
     }
 }
 
-/// What a manifest makes of an object that is there: fields that the server or other programs manage stay as they are
-/// unless the manifest says otherwise.
+/// What an applied manifest makes of an object that is there: labels and annotations that it does not name stay too.
 pub(crate) fn merge(old: &dyn Object, mut new: Box<dyn Object>) -> Box<dyn Object> {
     let (labels, annotations) = (old.meta().labels.clone(), old.meta().annotations.clone());
     let meta = new.meta_mut();
@@ -165,6 +164,13 @@ pub(crate) fn merge(old: &dyn Object, mut new: Box<dyn Object>) -> Box<dyn Objec
     for (key, value) in annotations {
         meta.annotations.entry(key).or_insert(value);
     }
+    keep(old, new)
+}
+
+/// What a manifest makes of an object that is there: fields that the server manages stay as they are unless the manifest says
+/// otherwise.
+pub(crate) fn keep(old: &dyn Object, mut new: Box<dyn Object>) -> Box<dyn Object> {
+    let meta = new.meta_mut();
     meta.owner_references.clone_from(&old.meta().owner_references);
     meta.resource_version.clear();
     if let (Some(new), Some(old)) = (new.get_mut::<Service>(), old.get::<Service>()) {

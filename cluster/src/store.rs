@@ -344,6 +344,18 @@ impl Store {
         Ok((what, new))
     }
 
+    /// Makes an object what a manifest says, and nothing else (`kubectl replace`).
+    ///
+    /// # Errors
+    /// As [`Store::update`].
+    pub fn replace(&mut self, mut object: Box<dyn Object>) -> Result<Arc<dyn Object>, ApiError> {
+        self.settle(&mut *object)?;
+        match self.objects.get(&Self::key(&*object)).cloned() {
+            Some(old) => self.update(crate::admission::keep(&*old, object)),
+            None => self.update(object),
+        }
+    }
+
     /// Asks an object to go. A pod that is bound to a node goes when its kubelet has ended it, everything else at once; what belongs
     /// to it follows.
     ///

@@ -3,7 +3,7 @@
 use super::{is_owned, owned_by};
 use crate::object::pod::Condition;
 use crate::object::replica_set::ReplicaSetSpec;
-use crate::object::{Deployment, ObjectMeta, ReplicaSet};
+use crate::object::{Deployment, ObjectMeta, Pod, ReplicaSet};
 use crate::store::Store;
 
 /// The label that tells replica sets of one deployment apart.
@@ -27,7 +27,9 @@ fn sync_one(store: &mut Store, deployment: &Deployment) {
     let hash = template_hash(deployment);
     let name = format!("{}-{hash}", meta.name);
     let wanted = spec.replicas.unwrap_or(1);
-    if !sets.iter().any(|set| set.metadata.name == name)
+    let paused = spec.paused == Some(true);
+    if !paused
+        && !sets.iter().any(|set| set.metadata.name == name)
         && let Ok(object) = store.create(Box::new(new_set(deployment, &name, &hash)))
     {
         sets.extend(object.get::<ReplicaSet>().cloned());
@@ -35,11 +37,19 @@ fn sync_one(store: &mut Store, deployment: &Deployment) {
     let ready = |set: &ReplicaSet| set.status.ready_replicas.unwrap_or(0);
     let is_new = |set: &&ReplicaSet| set.metadata.name == name;
     let new_is_there = sets.iter().find(is_new).is_some_and(|set| ready(set) >= wanted);
+    // `strategy.type: Recreate`: the new pods come when the old ones are gone.
+    let recreates = spec.strategy.as_ref().and_then(|s| s.get("type")?.as_str()) == Some("Recreate");
+    let waits = recreates && sets.iter().filter(|set| !is_new(set)).any(|set| has_pods(store, set));
+    let newest = sets.iter().max_by_key(|set| set.spec.replicas).map(|set| set.metadata.name.clone());
     for set in &sets {
         let replicas = match is_new(&set) {
+            // While it is paused the templates stay as they are, but not the number of pods.
+            _ if paused && newest.as_ref() == Some(&set.metadata.name) => Some(wanted),
+            _ if paused => None,
+            true if waits => None,
             true => Some(wanted),
             // The old pods go when the new ones are there.
-            false if new_is_there => Some(0),
+            false if new_is_there || recreates => Some(0),
             false => None,
         };
         if let Some(replicas) = replicas {
@@ -50,7 +60,7 @@ fn sync_one(store: &mut Store, deployment: &Deployment) {
     let ready_all: u32 = sets.iter().map(ready).sum();
     let updated = sets.iter().find(is_new).map_or(0, |set| set.status.replicas);
     // A replica set that has not been looked at yet says nothing about its pods.
-    let settled = sets.iter().find(is_new).is_some_and(|set| {
+    let settled = paused || sets.iter().find(is_new).is_some_and(|set| {
         let set = store.get::<ReplicaSet>(&meta.namespace, &set.metadata.name).unwrap_or(set);
         set.status.observed_generation == set.metadata.generation
     });
@@ -80,6 +90,10 @@ fn sync_one(store: &mut Store, deployment: &Deployment) {
             }];
         }
     });
+}
+
+fn has_pods(store: &Store, set: &ReplicaSet) -> bool {
+    store.list::<Pod>(Some(&set.metadata.namespace)).any(|pod| is_owned(&pod.metadata, &set.metadata.uid))
 }
 
 fn new_set(deployment: &Deployment, name: &str, hash: &str) -> ReplicaSet {

@@ -30,7 +30,7 @@ pub struct DeploymentSpec {
     pub selector: LabelSelector,
     /// What they are made from.
     pub template: PodTemplate,
-    /// Kept and shown: pods of a former template go when those of the new one are there, whatever it says.
+    /// `Recreate` has the old pods go first. Otherwise they go when the new ones are there, however many it allows at a time.
     pub strategy: Option<Value>,
     /// Kept and shown.
     pub min_ready_seconds: Option<u32>,
@@ -38,7 +38,7 @@ pub struct DeploymentSpec {
     pub revision_history_limit: Option<u32>,
     /// Kept and shown.
     pub progress_deadline_seconds: Option<u32>,
-    /// Kept and shown.
+    /// Whether a changed template has to wait.
     pub paused: Option<bool>,
 }
 

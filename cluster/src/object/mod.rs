@@ -11,6 +11,7 @@ pub mod meta;
 pub mod namespace;
 pub mod network_policy;
 pub mod node;
+pub mod patch;
 pub mod pod;
 pub mod registry;
 pub mod replica_set;

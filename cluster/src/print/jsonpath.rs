@@ -17,6 +17,22 @@ pub fn fill(template: &str, value: &Value) -> Result<String, String> {
     Ok(text)
 }
 
+/// The values at a path, with or without braces and the first dot: `{.metadata.name}`, `.metadata.name`, `metadata.name`
+/// (`RelaxedJSONPathExpression`).
+///
+/// # Errors
+/// What is not understood, in kubectl's words.
+pub fn values<'v>(path: &str, value: &'v Value) -> Result<Vec<&'v Value>, String> {
+    let path = path.trim();
+    let path = path.strip_prefix('{').and_then(|path| path.strip_suffix('}')).unwrap_or(path).trim();
+    if path.starts_with(['.', '[', '$', '@']) { find(path, value) } else { find(&format!(".{path}"), value) }
+}
+
+/// A value as kubectl prints it.
+pub fn shown(value: &Value) -> String {
+    plain(value)
+}
+
 #[derive(PartialEq, Eq, Debug)]
 enum Part {
     Text(String),

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use hopwise_cluster::Object;
 use hopwise_cluster::object::decode;
-use hopwise_userland::kube::{Cluster, Member, Proxy, registry};
+use hopwise_userland::kube::{Cluster, Dns, Member, Proxy, registry};
 use ipnet::Ipv4Net;
 use serde_json::Value as Json;
 
@@ -41,6 +41,13 @@ pub(super) fn read(node: &Node, topology: &Topology, source: &str, notes: &mut V
                     "iptables" => Proxy::Iptables,
                     "none" => Proxy::None,
                     other => return Err(refuse(value, format!("there is no proxy `{other}`"), "`iptables` or `none`")),
+                }
+            }
+            "dns" => {
+                cluster.dns = match text(value, "`dns`")? {
+                    "coredns" => Dns::CoreDns,
+                    "none" => Dns::None,
+                    other => return Err(refuse(value, format!("there is no dns `{other}`"), "`coredns` or `none`")),
                 }
             }
             "manifests" => plan.manifests = manifests(value, source)?,

@@ -68,6 +68,7 @@ pub(super) const CLUSTER: Schema = Schema {
         ("serviceCIDR", Used),
         ("nodes", Used),
         ("proxy", Used),
+        ("dns", Used),
         ("manifests", Used),
     ],
 };

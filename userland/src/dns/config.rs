@@ -16,7 +16,8 @@ pub(super) const MAX_SERVERS: usize = 3;
 pub(super) struct Config {
     pub(super) servers: Vec<Addr>,
     pub(super) search: Vec<String>,
-    ndots: usize,
+    /// A name with fewer dots is looked for in the domains first.
+    pub(super) ndots: usize,
     pub(super) timeout: Duration,
     pub(super) attempts: u32,
     /// One question after the other (`RES_SNGLKUP`).
@@ -84,6 +85,22 @@ impl Config {
     }
 }
 
+/// The names that BIND's `dig` and `nslookup` try for one, if they search: those in the domains if it has few dots, and at last the name
+/// as it is. They stop at the first that exists. `next_origin` of `dighost.c`.
+pub(super) fn searched(name: &str, domains: &[String], ndots: usize) -> Vec<String> {
+    if let Some(absolute) = name.strip_suffix('.').filter(|rest| !rest.is_empty()) {
+        return vec![absolute.to_owned()];
+    }
+    let few = name.matches('.').count() < ndots;
+    let inside = domains.iter().filter(|_| few).map(|domain| format!("{name}.{}", domain.trim_matches('.')));
+    inside.chain([name.to_owned()]).collect()
+}
+
+/// The first server of `/etc/resolv.conf` that is not this machine itself.
+pub(crate) fn first_server(sys: &mut Sys<'_, SimKernel>) -> Option<Addr> {
+    of(sys).servers.into_iter().find(|(address, _)| !address.is_loopback())
+}
+
 /// Who is asked about hosts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Source {
@@ -132,6 +149,9 @@ mod tests {
         assert_eq!((config.servers.len(), config.timeout, config.attempts), (1, Duration::from_secs(2), 5));
         assert_eq!(config.candidates("web"), ["web.a.svc", "web.svc", "web"]);
         assert_eq!(config.candidates("web.x."), ["web.x"]);
+        assert_eq!(searched("web", &config.search, config.ndots), ["web.a.svc", "web.svc", "web"]);
+        assert_eq!(searched("a.b.c.d.e.f", &config.search, config.ndots), ["a.b.c.d.e.f"]);
+        assert_eq!(searched("web.", &config.search, config.ndots), ["web"]);
         assert_eq!(Config::parse("").servers, [(Ipv4Addr::LOCALHOST, 53)]);
         let three = Config::parse("nameserver 10.0.0.1\nnameserver 10.0.0.2\nnameserver 10.0.0.3\nnameserver 10.0.0.4");
         assert_eq!([0, 1, 2].map(|n| three.patience(n).as_secs()), [5, 3, 6]);

@@ -6,7 +6,7 @@ use hopwise_machine::clock::strftime;
 use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Errno};
 
-use super::message::{Message, TYPE_A, TYPE_PTR, reverse_name, type_name, type_of};
+use super::message::{Message, NXDOMAIN, TYPE_A, TYPE_PTR, reverse_name, type_name, type_of};
 use super::{Exchange, Failure, config};
 use crate::kernel::SimKernel;
 use crate::resolve;
@@ -41,11 +41,17 @@ struct Options {
     recurse: bool,
     tries: u32,
     timeout: Duration,
+    search: bool,
+    /// Instead of the domains and the number of dots of `/etc/resolv.conf`.
+    domain: Option<String>,
+    ndots: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
 struct Run {
     options: Options,
+    /// The names that are asked for if the present one does not exist.
+    others: Vec<String>,
     server: Ipv4Addr,
     exchange: Exchange,
 }
@@ -64,6 +70,21 @@ impl Program<SimKernel> for Dig {
         let Some(run) = &mut self.run else { return Step::Exit(1) };
         match run.exchange.step(sys) {
             None => Step::Block(Wait::event().or_until(Some(run.exchange.until()))),
+            // `dighost.c`: what does not exist is looked for in the next domain.
+            Some(Ok((message, ..))) if message.rcode == NXDOMAIN && !run.others.is_empty() => {
+                let name = run.others.remove(0);
+                match ask(sys, &run.options, &name, run.server) {
+                    Ok(exchange) => {
+                        run.exchange = exchange;
+                        Step::Again
+                    }
+                    Err(errno) => {
+                        let text = unanswered(&run.options, &self.args, run.server, Failure::Unreachable(errno));
+                        sys.out(&text);
+                        Step::Exit(9)
+                    }
+                }
+            }
             Some(Ok((message, size, took))) => {
                 let text = show(sys, run, &self.args, &message, size, took);
                 sys.out(&text);
@@ -94,6 +115,9 @@ fn parse(args: &[String]) -> Result<Options, (i32, String)> {
         recurse: true,
         tries: 3,
         timeout: Duration::from_secs(5),
+        search: false,
+        domain: None,
+        ndots: None,
     };
     let wrong = |text: &str| (1, format!("Invalid option: {text}\n"));
     let mut words = args.iter();
@@ -145,13 +169,16 @@ impl Options {
                 (self.comments, self.question, self.answer, self.stats) = (on, on, on, on);
                 self.heading = on;
             }
+            "search" | "defname" => self.search = on,
+            "domain" if on => self.domain = Some(value.to_owned()),
+            "ndots" if on => self.ndots = Some(value.parse().ok()?),
             "edns" => self.edns = on,
             "recurse" | "rec" => self.recurse = on,
             "tries" => self.tries = value.parse().ok()?,
             "retry" => self.tries = value.parse::<u32>().ok()?.saturating_add(1),
             "time" | "timeout" => self.timeout = Duration::from_secs(value.parse::<u64>().ok()?.max(1)),
             // Records of authority and additional ones are not in any answer here.
-            "authority" | "additional" | "search" | "ignore" | "adflag" => {}
+            "authority" | "additional" | "ignore" | "adflag" => {}
             _ => return None,
         }
         Some(())
@@ -163,7 +190,18 @@ fn begin(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Run, (i32, Str
     let config = config::of(sys);
     let first = config.servers.first().map(|server| server.0);
     let server = options.server.or(first).unwrap_or(Ipv4Addr::LOCALHOST);
-    let mut query = Message::query(sys.random_u32() as u16, &options.name, options.kind);
+    let domains = options.domain.clone().map_or_else(|| config.search.clone(), |domain| vec![domain]);
+    let domains: &[String] = if options.search { &domains } else { &[] };
+    let mut others = config::searched(&options.name, domains, options.ndots.unwrap_or(config.ndots));
+    let name = others.remove(0);
+    match ask(sys, &options, &name, server) {
+        Ok(exchange) => Ok(Run { options, others, server, exchange }),
+        Err(errno) => Err((9, unanswered(&options, args, server, Failure::Unreachable(errno)))),
+    }
+}
+
+fn ask(sys: &mut Sys<'_, SimKernel>, options: &Options, name: &str, server: Ipv4Addr) -> Result<Exchange, Errno> {
+    let mut query = Message::query(sys.random_u32() as u16, name, options.kind);
     query.recursion_desired = options.recurse;
     query.authentic = true;
     query.edns = options.edns.then_some(1232);
@@ -172,11 +210,7 @@ fn begin(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Run, (i32, Str
         let cookie = [sys.random_u32(), sys.random_u32()].into_iter().flat_map(u32::to_be_bytes);
         query.edns_options = [0, 10, 0, 8].into_iter().chain(cookie).collect();
     }
-    let exchange = Exchange::begin(sys, (server, options.port), query, options.timeout, options.tries);
-    match exchange {
-        Ok(exchange) => Ok(Run { options, server, exchange }),
-        Err(errno) => Err((9, unanswered(&options, args, server, Failure::Unreachable(errno)))),
-    }
+    Exchange::begin(sys, (server, options.port), query, options.timeout, options.tries)
 }
 
 fn heading(options: &Options, args: &[String]) -> String {
@@ -217,10 +251,24 @@ fn unanswered(options: &Options, args: &[String], server: Ipv4Addr, failure: Fai
     format!("{line}{};; no servers could be reached\n", heading(options, args))
 }
 
-/// A name with its dot, and tabs to the column of the next field.
-fn padded(name: &str, column: usize) -> String {
-    let tabs = (column.saturating_sub(name.len())).div_ceil(8).max(1);
-    format!("{name}{}", "\t".repeat(tabs))
+/// Goes to a column with tabs, or by one blank if the text is there already (`indent` of `lib/dns/masterdump.c`).
+fn to_column(text: &mut String, column: usize) {
+    let at = text.chars().fold(0, |at, c| if c == '\t' { at / 8 * 8 + 8 } else { at + 1 });
+    match column.saturating_sub(at).div_ceil(8) {
+        0 => text.push(' '),
+        tabs => text.push_str(&"\t".repeat(tabs)),
+    }
+}
+
+/// The columns of a line: owner, time to live, class, type, data.
+fn columns(owner: &str, fields: &[(usize, &str)]) -> String {
+    let mut line = owner.to_owned();
+    for (column, field) in fields {
+        to_column(&mut line, *column);
+        line.push_str(field);
+    }
+    line.push('\n');
+    line
 }
 
 fn show(
@@ -242,7 +290,7 @@ fn show(
     if o.question {
         text.push_str(";; QUESTION SECTION:\n");
         for q in &message.questions {
-            text.push_str(&format!(";{}\tIN\t{}\n", padded(&format!("{}.", q.name), 24), type_name(q.kind)));
+            text.push_str(&columns(&format!(";{}.", q.name), &[(32, "IN"), (40, &type_name(q.kind))]));
         }
         text.push('\n');
     }
@@ -251,9 +299,10 @@ fn show(
             text.push_str(";; ANSWER SECTION:\n");
         }
         for record in &message.answers {
-            let kind = type_name(record.owner.kind);
-            let owner = padded(&format!("{}.", record.owner.name), 24);
-            text.push_str(&format!("{owner}{}\tIN\t{kind}\t{}\n", record.ttl, record.data));
+            let (ttl, kind, data) =
+                (record.ttl.to_string(), type_name(record.owner.kind), record.data.to_string());
+            let fields = [(24, &*ttl), (32, "IN"), (40, &*kind), (48, &*data)];
+            text.push_str(&columns(&format!("{}.", record.owner.name), &fields));
         }
         if o.comments {
             text.push('\n');
@@ -271,6 +320,10 @@ fn show(
     text
 }
 
+/// What is said about names that belong to multicast DNS (RFC 6762).
+const LOCAL: &str = ";; WARNING: .local is reserved for Multicast DNS\n\
+;; You are currently testing what happens when an mDNS query is leaked to DNS\n";
+
 fn comments(message: &Message) -> String {
     let flags = [
         (message.response, " qr"),
@@ -280,8 +333,10 @@ fn comments(message: &Message) -> String {
         (message.authentic, " ad"),
     ];
     let flags: String = flags.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+    let local = message.questions.first().is_some_and(|q| q.name.to_ascii_lowercase().ends_with(".local"));
+    let warning = if local { LOCAL } else { "" };
     let mut text = format!(
-        ";; Got answer:\n;; ->>HEADER<<- opcode: QUERY, status: {}, id: {}\n;; flags:{flags}; QUERY: {}, ANSWER: {}, \
+        ";; Got answer:\n{warning};; ->>HEADER<<- opcode: QUERY, status: {}, id: {}\n;; flags:{flags}; QUERY: {}, ANSWER: {}, \
          AUTHORITY: {}, ADDITIONAL: {}\n\n",
         status(message.rcode),
         message.id,

@@ -9,5 +9,6 @@ pub mod nslookup;
 mod resolver;
 pub mod server;
 
+pub(crate) use config::first_server;
 pub use exchange::{Exchange, Failure};
 pub use resolver::{Lookup, Names, Reverse};

@@ -6,7 +6,7 @@ use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Errno};
 
 use super::dig::status;
-use super::message::{Data, Message, TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_PTR, reverse_name, type_name, type_of};
+use super::message::{Data, Message, NXDOMAIN, TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_PTR, reverse_name, type_name, type_of};
 use super::{Exchange, Failure, config};
 use crate::kernel::SimKernel;
 use crate::resolve;
@@ -25,7 +25,13 @@ struct Nslookup {
 #[derive(Clone, Debug)]
 struct Run {
     server: (Ipv4Addr, u16),
+    /// What was typed.
+    typed: String,
+    /// What is asked for.
     name: String,
+    /// The names that are asked for if that one does not exist.
+    others: Vec<String>,
+    search: bool,
     /// Types to be asked for.
     kinds: Vec<u16>,
     timeout: Duration,
@@ -35,6 +41,8 @@ struct Run {
     told: bool,
     reverse: bool,
     failed: bool,
+    /// Whether there was an answer to an earlier question.
+    found: bool,
 }
 
 impl Program<SimKernel> for Nslookup {
@@ -59,9 +67,13 @@ impl Run {
     fn new(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<Run, String> {
         let config = config::of(sys);
         let first = config.servers.first().copied().unwrap_or((Ipv4Addr::LOCALHOST, 53));
+        let (mut domains, mut ndots) = (config.search.clone(), config.ndots);
         let mut run = Run {
             server: first,
+            typed: String::new(),
             name: String::new(),
+            others: Vec::new(),
+            search: true,
             kinds: vec![TYPE_A, TYPE_AAAA],
             timeout: Duration::from_secs(5),
             tries: 3,
@@ -69,6 +81,7 @@ impl Run {
             told: false,
             reverse: false,
             failed: false,
+            found: false,
         };
         let mut operands = Vec::new();
         for word in args {
@@ -83,6 +96,10 @@ impl Run {
                 }
                 "timeout" => run.timeout = Duration::from_secs(value.parse().unwrap_or(5).max(1)),
                 "retry" => run.tries = value.parse::<u32>().unwrap_or(2).saturating_add(1),
+                "search" | "sea" => run.search = true,
+                "nosearch" | "nosea" => run.search = false,
+                "domain" | "do" => domains = vec![value.to_owned()],
+                "ndots" => ndots = value.parse().map_err(|_| format!("Couldn't parse ndots: {value}\n"))?,
                 "port" => run.server.1 = value.parse().map_err(|_| format!("invalid port: {value}\n"))?,
                 _ => return Err(format!("*** Invalid option: {name}\n")),
             }
@@ -99,7 +116,12 @@ impl Run {
         }
         if let Ok(addr) = run.name.parse::<Ipv4Addr>() {
             (run.name, run.kinds, run.reverse) = (reverse_name(addr), vec![TYPE_PTR], true);
+            run.search = false;
         }
+        run.typed.clone_from(&run.name);
+        let domains: &[String] = if run.search { &domains } else { &[] };
+        run.others = config::searched(&run.typed, domains, ndots);
+        run.name = run.others.remove(0);
         Ok(run)
     }
 
@@ -152,7 +174,13 @@ impl Run {
     }
 
     fn show(&mut self, sys: &mut Sys<'_, SimKernel>, message: &Message) {
+        if message.rcode == NXDOMAIN && !self.others.is_empty() {
+            self.name = self.others.remove(0);
+            return;
+        }
         let kind = self.kinds.remove(0);
+        // The other questions are about the name that exists.
+        self.others.clear();
         if !core::mem::replace(&mut self.told, true) && !self.reverse {
             let (addr, port) = self.server;
             sys.out(&format!("Server:\t\t{addr}\nAddress:\t{addr}#{port}\n\n"));
@@ -164,9 +192,14 @@ impl Run {
             return;
         }
         let named = self.kinds.is_empty() && kind != TYPE_AAAA || kind == TYPE_A;
-        if message.answers.is_empty() && named && self.kinds.is_empty() {
-            sys.out(&format!("*** Can't find {}: No answer\n", self.name));
+        let nothing = message.answers.is_empty() && named && self.kinds.is_empty();
+        if !message.authoritative && !self.found && (nothing || !message.answers.is_empty()) && !self.reverse {
+            sys.out("Non-authoritative answer:\n");
         }
+        if nothing {
+            sys.out(&format!("*** Can't find {}: No answer\n", self.typed));
+        }
+        self.found |= !message.answers.is_empty();
         for record in &message.answers {
             let owner = &record.owner.name;
             let text = match &record.data {

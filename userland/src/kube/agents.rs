@@ -1,6 +1,7 @@
 //! The agents of every cluster: what runs on which node.
 
-use hopwise_cluster::controllers::{deployment, endpoints, node_ipam, replica_set, scheduler};
+use hopwise_cluster::controllers::pod_gc::PodGc;
+use hopwise_cluster::controllers::{api_server, deployment, endpoints, node_ipam, replica_set, scheduler};
 use hopwise_cluster::object::{Deployment, EndpointSlice, Node, Pod, ReplicaSet, Service};
 use hopwise_machine::{Program, Step, Sys, Wait};
 
@@ -17,7 +18,7 @@ pub(super) fn of(cluster: &Cluster, member: &Member) -> Vec<Agent> {
             "kube-controller-manager --allocate-node-cidrs=true --cluster-cidr={} --node-cidr-mask-size={} --service-cluster-ip-range={}",
             cluster.pod_cidr, cluster.node_mask, cluster.service_cidr
         );
-        agents.push(Agent::new(&command, Box::new(Controllers { watching: false })));
+        agents.push(Agent::new(&command, Box::new(Controllers { watching: false, pod_gc: PodGc::default() })));
         agents.push(Agent::new("kube-scheduler", Box::new(Scheduler { watching: false, next: 0 })));
     }
     let command = format!("kubelet --hostname-override={}", member.machine);
@@ -33,6 +34,7 @@ pub(super) fn of(cluster: &Cluster, member: &Member) -> Vec<Agent> {
 #[derive(Clone)]
 struct Controllers {
     watching: bool,
+    pod_gc: PodGc,
 }
 
 impl Program<SimKernel> for Controllers {
@@ -48,12 +50,18 @@ impl Program<SimKernel> for Controllers {
             self.watching = true;
         }
         let Some(cluster) = sys.kernel.kube.cluster.clone() else { return Step::Exit(1) };
-        let store = sys.kernel.store();
+        let (now, store) = (sys.now(), sys.kernel.store());
+        // The API server is on the first node, and tells its own address.
+        let own = cluster.nodes.first().and_then(|member| store.get::<Node>("", &member.machine)).and_then(Node::ip);
+        if let Some(address) = own {
+            api_server::sync(store, address);
+        }
         node_ipam::sync(store, cluster.pod_cidr, cluster.node_mask);
         deployment::sync(store);
         replica_set::sync(store);
         endpoints::sync(store);
-        Step::Block(Wait::event())
+        let next = self.pod_gc.sync(store, now);
+        Step::Block(Wait::event().or_until(next))
     }
 }
 

@@ -24,6 +24,16 @@ pub enum Proxy {
     None,
 }
 
+/// Who answers for the names of Services.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Dns {
+    /// Nobody, until somebody brings it.
+    #[default]
+    None,
+    /// CoreDNS in two pods behind the Service `kube-dns`, as kubeadm brings it.
+    CoreDns,
+}
+
 /// A machine that is a node.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Member {
@@ -63,6 +73,8 @@ pub struct Cluster {
     pub nodes: Vec<Member>,
     /// Who writes the rules for Services.
     pub proxy: Proxy,
+    /// Who answers for the names of Services.
+    pub dns: Dns,
 }
 
 impl Default for Cluster {
@@ -74,6 +86,7 @@ impl Default for Cluster {
             service_cidr: Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 12),
             nodes: Vec::new(),
             proxy: Proxy::default(),
+            dns: Dns::default(),
         }
     }
 }
@@ -118,6 +131,9 @@ impl World {
         let store = self.kernel.store();
         store.services.set_range(cluster.service_cidr);
         first_objects(store).map_err(|why| ClusterError(why.to_string()))?;
+        if cluster.dns == Dns::CoreDns {
+            super::coredns::install(store).map_err(ClusterError)?;
+        }
         if let Some(cni) = &cluster.cni {
             cni.prepare(&cluster, store).map_err(ClusterError)?;
         }

@@ -67,7 +67,8 @@ impl CniPlugin for Flannel {
     }
 
     fn agents(&self, cluster: &Cluster, node: &str) -> Vec<Agent> {
-        let daemon = Daemon { node: node.to_owned(), backend: self.backend, cluster: cluster.pod_cidr, own: None };
+        let known = Vec::new();
+        let daemon = Daemon { node: node.to_owned(), backend: self.backend, cluster: cluster.pod_cidr, own: None, known };
         vec![Agent::new("/opt/bin/flanneld --ip-masq --kube-subnet-mgr", Box::new(daemon))]
     }
 
@@ -102,6 +103,8 @@ struct Daemon {
     backend: Backend,
     cluster: Ipv4Net,
     own: Option<Own>,
+    /// The other nodes to which it leads packets.
+    known: Vec<Other>,
 }
 
 /// What the daemon knows about its own node.
@@ -138,11 +141,16 @@ impl Program<SimKernel> for Daemon {
             }
         }
         if let Some(own) = self.own.clone() {
-            for other in self.others(sys) {
-                if let Err(why) = self.lead_to(sys, &own, &other) {
+            let others = self.others(sys);
+            for gone in self.known.iter().filter(|known| !others.contains(known)) {
+                self.leave(sys, &own, gone);
+            }
+            for other in &others {
+                if let Err(why) = self.lead_to(sys, &own, other) {
                     tools::log(sys, "flanneld", why.trim_end());
                 }
             }
+            self.known = others;
         }
         Step::Block(Wait::event())
     }
@@ -207,8 +215,8 @@ impl Daemon {
         let root = sys.root_ns();
         let (subnet, address) = (other.subnet, other.address);
         debug_assert_ne!(own.subnet, subnet);
-        match self.backend {
-            Backend::Vxlan { vni, direct, .. } if !(direct && own.network.contains(&address)) => {
+        match self.tunnel_to(own, other) {
+            Some(vni) => {
                 let Some(vtep) = &other.vtep else { return Ok(()) };
                 let (link, gateway) = (format!("flannel.{vni}"), subnet.network());
                 tools::ip(sys, root, &format!("neigh replace {gateway} lladdr {vtep} dev {link} nud permanent"))?;
@@ -217,11 +225,43 @@ impl Daemon {
                 let words = format!("route replace {subnet} via {gateway} dev {link} onlink");
                 tools::ip_for(sys, root, ("flannel", &why), &words).map(|_| ())
             }
-            _ => {
+            None => {
                 let why = format!("subnet of node {} ({address})", other.name);
                 let words = format!("route replace {subnet} via {address} dev {}", own.iface);
                 tools::ip_for(sys, root, ("flannel", &why), &words).map(|_| ())
             }
+        }
+    }
+
+    /// Takes back what [`Daemon::lead_to`] did, for a node that is gone (`handleSubnetEvents`, `EventRemoved`).
+    fn leave(&self, sys: &mut Sys<'_, SimKernel>, own: &Own, other: &Other) {
+        let root = sys.root_ns();
+        let (subnet, address) = (other.subnet, other.address);
+        let mut lines = Vec::new();
+        match (self.tunnel_to(own, other), &other.vtep) {
+            (Some(vni), Some(vtep)) => {
+                let (link, gateway) = (format!("flannel.{vni}"), subnet.network());
+                lines.push(format!("route del {subnet} via {gateway} dev {link}"));
+                lines.push(format!("neigh del {gateway} dev {link}"));
+                if let Err(why) = tools::bridge(sys, root, &format!("fdb del {vtep} dev {link} dst {address} self")) {
+                    tools::log(sys, "flanneld", why.trim_end());
+                }
+            }
+            (Some(_), None) => {}
+            (None, _) => lines.push(format!("route del {subnet} via {address} dev {}", own.iface)),
+        }
+        for line in lines {
+            if let Err(why) = tools::ip(sys, root, &line) {
+                tools::log(sys, "flanneld", why.trim_end());
+            }
+        }
+    }
+
+    /// The number of the tunnel through which another node is reached, if it is reached through one.
+    fn tunnel_to(&self, own: &Own, other: &Other) -> Option<u32> {
+        match self.backend {
+            Backend::Vxlan { vni, direct, .. } if !(direct && own.network.contains(&other.address)) => Some(vni),
+            _ => None,
         }
     }
 }

@@ -21,6 +21,6 @@ pub mod registry;
 pub mod state;
 pub mod tools;
 
-pub use cluster::{Cluster, ClusterError, Member, Proxy};
+pub use cluster::{Cluster, ClusterError, Dns, Member, Proxy};
 pub use cni::{Agent, Attached, CniError, CniPlugin, Pod, Sandbox};
 pub use state::Kube;

@@ -2,6 +2,7 @@
 
 pub(crate) mod calicoctl;
 mod confd;
+mod controllers;
 mod felix;
 mod plugin;
 mod startup;
@@ -90,12 +91,15 @@ impl CniPlugin for Calico {
         objects.into_iter().try_for_each(|object| store.create(object).map(|_| ()).map_err(|why| why.to_string()))
     }
 
-    fn agents(&self, _cluster: &Cluster, node: &str) -> Vec<Agent> {
+    fn agents(&self, cluster: &Cluster, node: &str) -> Vec<Agent> {
         let mut agents = vec![Agent::new("calico-node -felix", felix::start(node))];
         if self.bgp {
             agents.push(Agent::new("calico-node -confd", confd::start(node)));
             let bird6 = "bird6 -s /var/run/calico/bird6.ctl -d -c /etc/calico/confd/config/bird6.cfg";
             agents.push(Agent::new(bird6, Box::new(Bird6)));
+        }
+        if cluster.nodes.first().is_some_and(|member| member.machine == node) {
+            agents.push(Agent::new("/usr/bin/kube-controllers", controllers::start()));
         }
         agents
     }

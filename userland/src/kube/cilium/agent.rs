@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hopwise_cluster::object::cilium::{CILIUM_INTERNAL_IP, Health, INTERNAL_IP, NodeAddress};
-use hopwise_cluster::object::{CiliumEndpoint, CiliumIdentity, CiliumNode, Namespace, NetworkPolicy};
+use hopwise_cluster::object::{CiliumEndpoint, CiliumIdentity, CiliumNode, Namespace, NetworkPolicy, OwnerReference};
 use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Time};
 use hopwise_stack::path::tc::cilium::maps::{Local, identity};
@@ -153,7 +153,11 @@ fn health_endpoint(sys: &mut Sys<'_, SimKernel>, node: &mut Node) -> Result<Ipv4
 fn announce(sys: &mut Sys<'_, SimKernel>, node: &Node, health: Option<Ipv4Addr>) {
     let at = |ip: Ipv4Addr, kind: &str| NodeAddress { ip, kind: kind.to_owned() };
     let addresses = vec![at(node.address.0, INTERNAL_IP), at(node.router, CILIUM_INTERNAL_IP)];
-    sys.kernel.store().modify::<CiliumNode>("", &node.name, |object| {
+    let store = sys.kernel.store();
+    // It goes with the node.
+    let owner = store.get::<hopwise_cluster::object::Node>("", &node.name).map(OwnerReference::to);
+    store.modify::<CiliumNode>("", &node.name, |object| {
+        object.metadata.owner_references = owner.into_iter().collect();
         object.spec.addresses = addresses;
         object.spec.health = Health { ipv4: health };
     });

@@ -20,6 +20,7 @@ use core::net::Ipv4Addr;
 use std::sync::Arc;
 
 use hopwise_cluster::Store;
+use hopwise_cluster::ipam::cluster_pool::ClusterPool;
 use hopwise_cluster::object::cilium::{CiliumNodeSpec, NodeIpam};
 use hopwise_cluster::object::{CiliumNode, ObjectMeta};
 use ipnet::Ipv4Net;
@@ -45,10 +46,9 @@ impl CniPlugin for Cilium {
 
     /// The operator's work: each node gets its part of the addresses of all pods (`ipam: cluster-pool`).
     fn prepare(&self, cluster: &Cluster, store: &mut Store) -> Result<(), String> {
-        let parts = cluster.pod_cidr.subnets(cluster.node_mask).map_err(|why| why.to_string())?;
-        let mut parts = parts.into_iter();
+        let mut pool = ClusterPool::new(cluster.pod_cidr, cluster.node_mask).ok_or("a node's part is larger than the pod CIDR")?;
         for member in &cluster.nodes {
-            let part = parts.next().ok_or("the pod CIDR has no part left for a node")?;
+            let part = pool.allocate(&member.machine).ok_or("the pod CIDR has no part left for a node")?;
             let ipam = NodeIpam { pod_cidrs: vec![part] };
             let metadata = ObjectMeta::named("", &member.machine);
             let spec = CiliumNodeSpec { ipam, ..CiliumNodeSpec::default() };

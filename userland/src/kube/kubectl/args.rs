@@ -5,17 +5,28 @@ const FLAGS: &[(&str, char, bool)] = &[
     ("all", ' ', false),
     ("all-namespaces", 'A', false),
     ("cluster-ip", ' ', true),
+    ("clusterip", ' ', true),
     ("command", ' ', false),
     ("container", 'c', true),
+    ("delete-emptydir-data", ' ', false),
     ("dry-run", ' ', true),
+    ("env", ' ', true),
+    ("expose", ' ', false),
+    ("external-ip", ' ', true),
+    ("external-name", ' ', true),
+    ("field-selector", ' ', true),
     ("filename", 'f', true),
     ("follow", ' ', false),
     ("for", ' ', true),
     ("force", ' ', false),
     ("grace-period", ' ', true),
+    ("ignore-daemonsets", ' ', false),
     ("ignore-not-found", ' ', false),
     ("image", ' ', true),
+    ("image-pull-policy", ' ', true),
     ("kubeconfig", ' ', true),
+    ("kustomize", 'k', true),
+    ("label-columns", 'L', true),
     ("labels", ' ', true),
     ("name", ' ', true),
     ("namespace", 'n', true),
@@ -24,14 +35,19 @@ const FLAGS: &[(&str, char, bool)] = &[
     ("now", ' ', false),
     ("output", 'o', true),
     ("overwrite", ' ', false),
+    ("patch", 'p', true),
     ("port", ' ', true),
     ("protocol", ' ', true),
+    ("quiet", 'q', false),
     ("replicas", 'r', true),
     ("restart", ' ', true),
+    ("rm", ' ', false),
     ("selector", 'l', true),
     ("session-affinity", ' ', true),
     ("short", ' ', false),
+    ("show-kind", ' ', false),
     ("show-labels", ' ', false),
+    ("sort-by", ' ', true),
     ("stdin", 'i', false),
     ("tail", ' ', true),
     ("target-port", ' ', true),
@@ -104,6 +120,12 @@ impl Args {
         Ok(())
     }
 
+    /// The first flag that a command does not have.
+    pub(super) fn foreign(&self, known: &[&str]) -> Option<&'static str> {
+        let always = ["namespace", "kubeconfig"];
+        self.flags.iter().map(|flag| flag.0).find(|name| !known.contains(name) && !always.contains(name))
+    }
+
     /// The value of a flag; the last one counts.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.flags.iter().rev().find(|flag| flag.0 == name).map(|flag| &*flag.1)
@@ -112,6 +134,11 @@ impl Args {
     /// All values of a flag, those between commas each for itself.
     pub(super) fn all(&self, name: &str) -> Vec<&str> {
         self.flags.iter().filter(|flag| flag.0 == name).flat_map(|flag| flag.1.split(',')).collect()
+    }
+
+    /// All values of a flag as they are.
+    pub(super) fn each(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.flags.iter().filter(move |flag| flag.0 == name).map(|flag| &*flag.1)
     }
 
     /// Whether a flag is set.

@@ -1,6 +1,5 @@
-//! `kubectl apply`, `delete`, `scale`, `label`.
+//! `kubectl apply`, `delete`, `scale`.
 
-use hopwise_cluster::Object;
 use hopwise_cluster::object::decode::{self, Manifest};
 use hopwise_cluster::object::{Deployment, Pod, ReplicaSet};
 use hopwise_machine::Sys;
@@ -17,14 +16,14 @@ pub(super) fn manifests(
     input: &str,
 ) -> Result<Vec<(String, Manifest)>, Done> {
     let mut found = Vec::new();
+    let mut files = Vec::new();
     for file in args.all("filename") {
-        let (name, text) = match file {
-            "-" => ("STDIN".to_owned(), input.to_owned()),
-            path => match sys.read_file(path) {
-                Ok(bytes) => (path.to_owned(), String::from_utf8_lossy(&bytes).into_owned()),
-                Err(_) => return Err(Done::fail(format!("error: the path {path:?} does not exist"))),
-            },
-        };
+        match file {
+            "-" => files.push(("STDIN".to_owned(), input.to_owned())),
+            path => files.extend(read(sys, path)?),
+        }
+    }
+    for (name, text) in files {
         let all = decode::manifests(&text).map_err(|refused| Done::fail(refused.text(&name)))?;
         found.extend(all.into_iter().map(|manifest| (name.clone(), manifest)));
     }
@@ -49,6 +48,33 @@ pub(super) fn manifests(
     Ok(found)
 }
 
+/// The texts of a file, or of all manifests in a folder.
+fn read(sys: &mut Sys<'_, SimKernel>, path: &str) -> Result<Vec<(String, String)>, Done> {
+    if path.starts_with("http://") || path.starts_with("https://") {
+        return Err(Done::fail(format!("error: hopwise downloads nothing: get {path:?} yourself, and put its text into a file")));
+    }
+    let mut names = vec![path.to_owned()];
+    if let Ok(entries) = sys.list(path) {
+        let is_manifest = |name: &str| [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
+        let folder = path.trim_end_matches('/');
+        names = entries.iter().filter(|e| is_manifest(&e.name)).map(|e| format!("{folder}/{}", e.name)).collect();
+        names.sort();
+        if names.is_empty() {
+            return Err(Done::fail(format!(
+                "error: error reading [{path}]: recognized file extensions are [.json .yaml .yml]"
+            )));
+        }
+    }
+    let mut texts = Vec::new();
+    for name in names {
+        match sys.read_file(&name) {
+            Ok(bytes) => texts.push((name, String::from_utf8_lossy(&bytes).into_owned())),
+            Err(_) => return Err(Done::fail(format!("error: the path {name:?} does not exist"))),
+        }
+    }
+    Ok(texts)
+}
+
 /// `kubectl apply -f`
 pub(super) fn apply(sys: &mut Sys<'_, SimKernel>, args: &Args, input: &str) -> Result<Next, Done> {
     if args.get("filename").is_none() {
@@ -56,9 +82,14 @@ pub(super) fn apply(sys: &mut Sys<'_, SimKernel>, args: &Args, input: &str) -> R
     }
     let found = manifests(sys, args, input)?;
     let mut done = Done::default();
+    // What would happen is tried on a copy, which shares the objects.
+    let mut copy = store(sys).clone();
+    let dry = args.get("dry-run").filter(|how| *how != "none");
+    let end = dry.map_or("", |how| if how == "server" { " (server dry run)" } else { " (dry run)" });
     for (file, manifest) in found {
-        match store(sys).apply(manifest.object) {
-            Ok((what, object)) => done.out.push_str(&format!("{} {what}\n", named(&*object))),
+        let target = if dry.is_some() { &mut copy } else { store(sys) };
+        match target.apply(manifest.object) {
+            Ok((what, object)) => done.out.push_str(&format!("{} {what}{end}\n", named(&*object))),
             Err(error) => {
                 done.err.push_str(&format!("{}\n", error.text_for(Some(("creating", &file)))));
                 done.status = 1;
@@ -118,7 +149,7 @@ pub(super) fn delete(sys: &mut Sys<'_, SimKernel>, args: &Args, input: &str) -> 
         return Ok(done.into());
     }
     let status = done.status;
-    Ok(Next::Later(done, Box::new(super::wait::Gone { gone, status })))
+    Ok(Next::Later(done, Box::new(super::wait::Gone { gone, status, after: String::new() })))
 }
 
 /// `kubectl scale`
@@ -143,57 +174,6 @@ pub(super) fn scale(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Resul
         }
         done.out.push_str(&format!("{} scaled\n", named(&**object)));
     }
-    for error in &chosen.missing {
-        done.err.push_str(&format!("{error}\n"));
-        done.status = 1;
-    }
-    Ok(done.into())
-}
-
-/// `kubectl label KIND NAME KEY=VALUE KEY-`
-pub(super) fn label(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<Next, Done> {
-    let words = args.words.get(1..).unwrap_or_default();
-    let is_change = |word: &&String| word.contains('=') || word.ends_with('-') && word.len() > 1;
-    let (changes, mut objects): (Vec<&String>, Vec<&String>) = words.iter().partition(is_change);
-    if changes.is_empty() {
-        return Err(Done::fail("error: at least one label update is required"));
-    }
-    if args.has("all") {
-        objects.truncate(1);
-    }
-    let objects: Vec<String> = objects.into_iter().cloned().collect();
-    let store = store(sys);
-    let chosen = choose(store, args, &objects)?;
-    let mut done = Done::default();
-    for object in chosen.objects() {
-        let mut new: Box<dyn Object> = dyn_clone::clone_box(&**object);
-        let mut word = "labeled";
-        for change in &changes {
-            let labels = &mut new.meta_mut().labels;
-            match change.split_once('=') {
-                Some((key, value)) => {
-                    if let Some(old) = labels.get(key).filter(|old| *old != value && !args.has("overwrite")) {
-                        return Err(Done::fail(format!(
-                            "error: '{key}' already has a value ({old}), and --overwrite is false"
-                        )));
-                    }
-                    labels.insert(key.to_owned(), value.to_owned());
-                }
-                None => {
-                    word = "unlabeled";
-                    labels.remove(change.trim_end_matches('-'));
-                }
-            }
-        }
-        let word = if new.same(&**object) { "not labeled" } else { word };
-        match store.update(new) {
-            Ok(object) => done.out.push_str(&format!("{} {word}\n", named(&*object))),
-            Err(error) => return Err(Done::fail(error.to_string())),
-        }
-    }
-    for error in &chosen.missing {
-        done.err.push_str(&format!("{error}\n"));
-        done.status = 1;
-    }
+    done.missing(&chosen);
     Ok(done.into())
 }

@@ -48,7 +48,7 @@ fn container(args: &Args, pod: &Pod, named: Option<&str>) -> Result<(usize, Stri
     }
 }
 
-fn ask(sys: &mut Sys<'_, SimKernel>, pod: &Pod, container: usize, ask: Ask, has_input: bool) -> Result<u64, Done> {
+pub(super) fn ask(sys: &mut Sys<'_, SimKernel>, pod: &Pod, container: usize, ask: Ask, has_input: bool) -> Result<u64, Done> {
     let node = Kind::node(pod).unwrap_or_default().to_owned();
     let stream = Stream {
         node: node.clone(),
@@ -136,19 +136,9 @@ impl Later for Streaming {
         if self.has_input {
             self.hand_on(sys);
         }
-        let Some(stream) = sys.kernel.kube.streams.get_mut(&self.id) else { return Step::Exit(1) };
-        let (pieces, status) = (core::mem::take(&mut stream.pieces), stream.status);
-        for piece in pieces {
-            match piece {
-                Piece::Out(bytes) => sys.out_bytes(last_lines(&bytes, self.tail)),
-                // A command's own errors are its standard error.
-                Piece::Err(bytes) => sys.err(&String::from_utf8_lossy(&bytes)),
-            }
-        }
-        match status {
+        match pass_on(sys, self.id, self.tail) {
             None => Step::Block(if self.has_input { Wait::readable(0) } else { Wait::event() }),
             Some(status) => {
-                sys.kernel.kube.streams.remove(&self.id);
                 if status != 0 && self.is_exec {
                     sys.err(&format!("command terminated with exit code {status}\n"));
                 }
@@ -156,6 +146,23 @@ impl Later for Streaming {
             }
         }
     }
+}
+
+/// Prints what has come from a stream. Gives its status if it has ended; it is forgotten then.
+pub(super) fn pass_on(sys: &mut Sys<'_, SimKernel>, id: u64, tail: Option<usize>) -> Option<i32> {
+    let Some(stream) = sys.kernel.kube.streams.get_mut(&id) else { return Some(1) };
+    let (pieces, status) = (core::mem::take(&mut stream.pieces), stream.status);
+    for piece in pieces {
+        match piece {
+            Piece::Out(bytes) => sys.out_bytes(last_lines(&bytes, tail)),
+            // A command's own errors are its standard error.
+            Piece::Err(bytes) => sys.err(&String::from_utf8_lossy(&bytes)),
+        }
+    }
+    if status.is_some() {
+        sys.kernel.kube.streams.remove(&id);
+    }
+    status
 }
 
 impl Streaming {

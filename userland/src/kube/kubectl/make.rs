@@ -2,7 +2,7 @@
 
 use hopwise_cluster::Object;
 use hopwise_cluster::object::meta::Labels;
-use hopwise_cluster::object::pod::{Container, ContainerPort, PodSpec, PortRef, Protocol};
+use hopwise_cluster::object::pod::{Container, EnvVar, ContainerPort, PodSpec, PortRef, Protocol};
 use hopwise_cluster::object::service::{ServicePort, ServiceSpec};
 use hopwise_cluster::object::{Deployment, Namespace, ObjectMeta, Pod, ReplicaSet, Service};
 use hopwise_cluster::print::yaml;
@@ -11,18 +11,35 @@ use hopwise_machine::Sys;
 
 use super::args::Args;
 use super::select::choose;
-use super::{Done, Next, change, named, store};
+use super::{Done, Next, attach, change, named, store};
 use crate::kernel::SimKernel;
 
 /// Creates an object, or prints it with `--dry-run=client -o yaml`.
 fn put(sys: &mut Sys<'_, SimKernel>, args: &Args, object: Box<dyn Object>, word: &str) -> Result<Done, Done> {
     match (args.get("dry-run"), args.get("output")) {
+        (_, Some(form)) if !matches!(form, "yaml" | "json" | "name") => {
+            return Err(Done::fail(format!(
+                "error: unable to match a printer suitable for the output format {form:?}, allowed formats are: json,name,yaml"
+            )));
+        }
         (Some("client" | "server"), Some("yaml")) => return Ok(Done::ok(yaml::yaml(&object.json()))),
+        (Some("client" | "server"), Some("json")) => return Ok(Done::ok(yaml::json(&object.json()))),
+        (Some("client" | "server"), Some("name")) => return Ok(Done::ok(format!("{}\n", named(&*object)))),
+        (Some(how), _) if !matches!(how, "client" | "server" | "none") => {
+            return Err(Done::fail(format!(
+                "error: Invalid dry-run value ({how}). Must be \"none\", \"server\", or \"client\"."
+            )));
+        }
         (Some("client" | "server"), _) => return Ok(Done::ok(format!("{} {word} (dry run)\n", named(&*object)))),
         _ => {}
     }
     match store(sys).create(object) {
-        Ok(object) => Ok(Done::ok(format!("{} {word}\n", named(&*object)))),
+        Ok(object) => Ok(Done::ok(match args.get("output") {
+            Some("yaml") => yaml::yaml(&object.json()),
+            Some("json") => yaml::json(&object.json()),
+            Some(_) => format!("{}\n", named(&*object)),
+            None => format!("{} {word}\n", named(&*object)),
+        })),
         Err(error) => Err(Done::fail(error.to_string())),
     }
 }
@@ -110,6 +127,7 @@ fn service(args: &Args, kind: &str, name: &str) -> Result<Box<dyn Object>, Done>
         "clusterip" => "ClusterIP",
         "nodeport" => "NodePort",
         "loadbalancer" => "LoadBalancer",
+        "externalname" => "ExternalName",
         other => return Err(Done::fail(format!("error: unknown service type {other:?}"))),
     };
     let mut ports = Vec::new();
@@ -130,20 +148,34 @@ fn service(args: &Args, kind: &str, name: &str) -> Result<Box<dyn Object>, Done>
     let labels = one_label("app", name);
     let mut service = Service { metadata: metadata(args, name, labels.clone()), ..Service::default() };
     service.spec = ServiceSpec { kind: kind.into(), ports, selector: labels, ..ServiceSpec::default() };
-    service.spec.cluster_ip = args.get("cluster-ip").unwrap_or_default().to_owned();
+    service.spec.cluster_ip = args.get("clusterip").unwrap_or_default().to_owned();
+    service.spec.external_name = args.get("external-name").map(str::to_owned);
+    if kind == "ExternalName" && service.spec.external_name.is_none() {
+        return Err(Done::fail("error: required flag(s) \"external-name\" not set"));
+    }
+    if service.spec.ports.is_empty() && kind != "ExternalName" && service.spec.cluster_ip != "None" {
+        return Err(Done::fail("error: at least one tcp port specifier must be provided"));
+    }
     Ok(Box::new(service))
 }
 
 /// `kubectl run NAME --image=IMAGE [-- ARGS]`
 pub(super) fn run(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<Next, Done> {
     let Some(name) = args.words.get(1) else { return Err(Done::fail("error: NAME is required for run")) };
-    if args.has("stdin") || args.has("tty") {
-        return Err(Done::fail(
-            "error: hopwise does not attach to what it runs: use `kubectl run NAME ... -- sleep infinity`, then `kubectl exec`",
-        ));
+    let attached = args.has("stdin") || args.has("tty");
+    if args.has("rm") && !attached {
+        return Err(Done::fail("error: --rm should only be used for attached containers"));
     }
     let mut container = container(args, name)?;
-    let behind = args.behind.clone().unwrap_or_default();
+    for pair in args.each("env") {
+        let (name, value) = pair.split_once('=').ok_or_else(|| Done::fail(format!("error: invalid env: {pair}")))?;
+        container.env.push(EnvVar { name: name.into(), value: value.into(), value_from: None });
+    }
+    container.image_pull_policy = args.get("image-pull-policy").map(str::to_owned);
+    let behind = [args.words.get(2..).unwrap_or_default(), args.behind.as_deref().unwrap_or_default()].concat();
+    if attached {
+        attach::check(sys, args, &behind)?;
+    }
     if args.has("command") {
         container.command = behind;
     } else {
@@ -151,9 +183,30 @@ pub(super) fn run(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<
     }
     let labels = args.get("labels").map_or_else(|| one_label("run", name), labels);
     let restart_policy = args.get("restart").unwrap_or("Always").to_owned();
+    let ports: Vec<u16> = container.ports.iter().map(|port| port.container_port).collect();
     let spec = PodSpec { containers: vec![container], restart_policy, ..PodSpec::default() };
-    let pod = Pod { metadata: metadata(args, name, labels), spec, ..Pod::default() };
-    put(sys, args, Box::new(pod), "created").map(Next::Done)
+    let pod = Pod { metadata: metadata(args, name, labels.clone()), spec, ..Pod::default() };
+    let mut done = Done::default();
+    if args.has("expose") {
+        let Some(port) = ports.first() else {
+            return Err(Done::fail("error: --port must be set when exposing a service"));
+        };
+        let target_port = Some(PortRef::Number(*port));
+        let ports = vec![ServicePort { port: *port, target_port, ..ServicePort::default() }];
+        let spec = ServiceSpec { ports, selector: labels, ..ServiceSpec::default() };
+        let service = Service { metadata: metadata(args, name, Labels::new()), spec, ..Service::default() };
+        done.out.push_str(&put(sys, args, Box::new(service), "created")?.out);
+    }
+    let created = put(sys, args, Box::new(pod), "created")?;
+    if attached && args.get("dry-run").is_none() {
+        return Ok(Next::Later(done, attach::follow(args, name)));
+    }
+    done.out.push_str(&created.out);
+    Ok(done.into())
+}
+
+fn external_ips(args: &Args) -> Result<Vec<core::net::Ipv4Addr>, Done> {
+    number(args, "external-ip").map(|address| address.into_iter().collect())
 }
 
 /// `kubectl expose deployment web --port=80 [--type=NodePort]`
@@ -200,6 +253,7 @@ pub(super) fn expose(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Resu
             ..ServicePort::default()
         }],
         cluster_ip: args.get("cluster-ip").unwrap_or_default().to_owned(),
+        external_ips: external_ips(args)?,
         session_affinity: args.get("session-affinity").unwrap_or_default().to_owned(),
         ..ServiceSpec::default()
     };

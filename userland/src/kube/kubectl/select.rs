@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hopwise_cluster::object::registry::{self, Row};
 use hopwise_cluster::selector::LabelSelector;
 use hopwise_cluster::store::ApiError;
-use hopwise_cluster::{Object, Store};
+use hopwise_cluster::{Object, Store, TypeInfo};
 
 use super::Done;
 use super::args::Args;
@@ -28,6 +28,21 @@ impl Chosen {
     /// The objects of all kinds.
     pub(super) fn objects(&self) -> impl Iterator<Item = &Arc<dyn Object>> {
         self.groups.iter().flat_map(|group| &group.objects)
+    }
+
+    /// Adds an object by its name, or notes that it is not there.
+    pub(super) fn add(&mut self, store: &Store, info: &TypeInfo, namespace: &str, name: &str) {
+        let Some(row) = registry::KINDS.iter().find(|row| row.info == info) else { return };
+        match store.find(info, namespace, name) {
+            Some(object) => {
+                let object: Arc<dyn Object> = Arc::from(dyn_clone::clone_box(object));
+                match self.groups.iter_mut().find(|group| group.row.info == info) {
+                    Some(group) => group.objects.push(object),
+                    None => self.groups.push(Group { row, objects: vec![object], by_name: true }),
+                }
+            }
+            None => self.missing.push(ApiError::NotFound(info.resources(), name.to_owned())),
+        }
     }
 
     /// Whether nothing was found, though nothing was asked for by name.
@@ -61,7 +76,7 @@ pub(super) fn choose(store: &Store, args: &Args, words: &[String]) -> Result<Cho
                 ));
             };
             let row = kind(kind_word)?;
-            by_name(store, args, row, name, &mut chosen);
+            chosen.add(store, row.info, &args.namespace(), name);
         }
         return Ok(chosen);
     }
@@ -72,26 +87,52 @@ pub(super) fn choose(store: &Store, args: &Args, words: &[String]) -> Result<Cho
         if let [_, names @ ..] = words
             && !names.is_empty()
         {
-            names.iter().for_each(|name| by_name(store, args, row, name, &mut chosen));
+            names.iter().for_each(|name| chosen.add(store, row.info, &args.namespace(), name));
             continue;
         }
         let all = store.list_any(row.info, scope.as_deref());
         let mine = all.filter(|object| selector.as_ref().is_none_or(|s| s.matches(&object.meta().labels)));
-        let objects = mine.map(|object| Arc::from(dyn_clone::clone_box(object))).collect();
+        let mut objects: Vec<Arc<dyn Object>> = mine.map(|object| Arc::from(dyn_clone::clone_box(object))).collect();
+        if let Some(fields) = args.get("field-selector") {
+            by_fields(row, fields, &mut objects)?;
+        }
         chosen.groups.push(Group { row, objects, by_name: false });
     }
     Ok(chosen)
 }
 
-fn by_name(store: &Store, args: &Args, row: &'static Row, name: &str, chosen: &mut Chosen) {
-    match store.find(row.info, &args.namespace(), name) {
-        Some(object) => {
-            let object: Arc<dyn Object> = Arc::from(dyn_clone::clone_box(object));
-            match chosen.groups.iter_mut().find(|group| group.row.info == row.info) {
-                Some(group) => group.objects.push(object),
-                None => chosen.groups.push(Group { row, objects: vec![object], by_name: true }),
+/// Leaves the objects whose fields have these values: `status.phase=Running,spec.nodeName!=node1`.
+fn by_fields(row: &Row, text: &str, objects: &mut Vec<Arc<dyn Object>>) -> Result<(), Done> {
+    /// Fields that the server can select by (`AddFieldLabelConversionFunc`), besides name and namespace.
+    const FIELDS: &[(&str, &[&str])] = &[
+        ("pods", &["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "status.phase", "status.podIP"]),
+        ("nodes", &["spec.unschedulable"]),
+        ("namespaces", &["status.phase"]),
+    ];
+    let known = FIELDS.iter().find(|(plural, _)| *plural == row.info.plural).map_or(&[][..], |(_, fields)| fields);
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        let (field, value, equal) = match part.split_once("!=").or_else(|| part.split_once("==")) {
+            Some((field, value)) => (field, value, !part.contains("!=")),
+            None => {
+                let (field, value) = part.split_once('=').ok_or_else(|| {
+                    Done::fail(format!("error: invalid field selector: {part:?}; can't understand '{part}'"))
+                })?;
+                (field, value, true)
             }
+        };
+        if !["metadata.name", "metadata.namespace"].contains(&field) && !known.contains(&field) {
+            let plural = row.info.resources();
+            return Err(Done::fail(format!(
+                "Error from server (BadRequest): Unable to find {plural:?} that match label selector \"\", field selector {text:?}: field \
+                 label not supported: {field}"
+            )));
         }
-        None => chosen.missing.push(ApiError::NotFound(row.info.resources(), name.to_owned())),
+        objects.retain(|object| {
+            let json = object.json();
+            let found = field.split('.').try_fold(&json, |value, key| value.get(key));
+            let has = found.map(hopwise_cluster::print::jsonpath::shown).unwrap_or_default();
+            (has == value) == equal
+        });
     }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `kubectl wait`, `rollout status`, and what `delete` waits for.
 
 use hopwise_cluster::object::{Deployment, Node, Pod};
+use hopwise_cluster::print::jsonpath;
 use hopwise_cluster::{Object, TypeInfo};
 use hopwise_machine::{Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Time};
@@ -18,6 +19,8 @@ const POLL: Duration = Duration::from_millis(100);
 pub(super) struct Gone {
     pub(super) gone: Vec<(&'static TypeInfo, String, String)>,
     pub(super) status: i32,
+    /// What is said then.
+    pub(super) after: String,
 }
 
 impl Later for Gone {
@@ -30,6 +33,7 @@ impl Later for Gone {
         if self.gone.iter().any(is_there) {
             Step::Block(Wait::until(sys.now() + POLL))
         } else {
+            sys.out(&self.after);
             Step::Exit(self.status)
         }
     }
@@ -39,6 +43,8 @@ impl Later for Gone {
 #[derive(Clone)]
 enum For {
     Condition(String, String),
+    /// A value at a path.
+    Path(String, String),
     Delete,
 }
 
@@ -51,13 +57,16 @@ pub(super) fn wait(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result
                 let (name, status) = condition.split_once('=').unwrap_or((condition, "True"));
                 For::Condition(name.to_owned(), status.to_owned())
             }
-            None => return Err(Done::fail(format!("error: unrecognized condition: {text:?}"))),
+            None => match text.strip_prefix("jsonpath=") {
+                Some(rest) => path(rest)?,
+                None => return Err(Done::fail(format!("error: unrecognized condition: {text:?}"))),
+            },
         },
         None => return Err(Done::fail("error: required flag(s) \"for\" not set")),
     };
     let timeout = timeout(args)?;
     let chosen = choose(store(sys), args, args.words.get(1..).unwrap_or_default())?;
-    if let (Some(error), For::Condition(..)) = (chosen.missing.first(), &what) {
+    if let (Some(error), For::Condition(..) | For::Path(..)) = (chosen.missing.first(), &what) {
         return Err(Done::fail(error.to_string()));
     }
     if chosen.is_empty() && chosen.missing.is_empty() {
@@ -65,6 +74,16 @@ pub(super) fn wait(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result
     }
     let objects = chosen.objects().map(|o| (o.info(), o.meta().namespace.clone(), o.meta().name.clone())).collect();
     Ok(Next::Later(Done::default(), Box::new(Waiting { what, objects, deadline: sys.now() + timeout })))
+}
+
+/// `jsonpath={.status.phase}=Running`
+fn path(text: &str) -> Result<For, Done> {
+    let bad = || Done::fail("error: jsonpath wait format must be --for=jsonpath='{.status.readyReplicas}'=3");
+    let (path, value) = text.rsplit_once("}=").ok_or_else(bad)?;
+    if !path.starts_with('{') || value.is_empty() {
+        return Err(bad());
+    }
+    Ok(For::Path(format!("{path}}}"), value.to_owned()))
 }
 
 fn timeout(args: &Args) -> Result<Duration, Done> {
@@ -116,6 +135,14 @@ impl Later for Waiting {
             let object = store.find(info, namespace, name);
             let (done, word) = match &self.what {
                 For::Delete => (object.is_none(), "condition met"),
+                For::Path(path, value) => {
+                    let has = object.is_some_and(|object| {
+                        let json = object.json();
+                        let found = jsonpath::values(path, &json).unwrap_or_default();
+                        found.len() == 1 && jsonpath::shown(found[0]) == *value
+                    });
+                    (has, "condition met")
+                }
                 For::Condition(condition, status) => {
                     (object.is_some_and(|object| holds(object, condition, status)), "condition met")
                 }
@@ -143,8 +170,12 @@ impl Later for Waiting {
 /// `kubectl rollout status deployment/web`
 pub(super) fn rollout(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<Next, Done> {
     let words = args.words.get(1..).unwrap_or_default();
-    let Some(("status", rest)) = words.split_first().map(|(word, rest)| (&**word, rest)) else {
-        return Err(Done::fail("error: hopwise has `kubectl rollout status` only"));
+    let rest = match words.split_first().map(|(word, rest)| (&**word, rest)) {
+        Some(("status", rest)) => rest,
+        Some(("restart", rest)) => return super::patch::restart(sys, args, rest),
+        Some(("pause", rest)) => return super::patch::pause(sys, args, rest, true),
+        Some(("resume", rest)) => return super::patch::pause(sys, args, rest, false),
+        _ => return Err(Done::fail("error: hopwise has `kubectl rollout` status, restart, pause and resume: apply an older manifest")),
     };
     let chosen = choose(store(sys), args, rest)?;
     if let Some(error) = chosen.missing.first() {

@@ -2,11 +2,10 @@
 
 use hopwise_cluster::calico::from::annotation;
 use hopwise_cluster::object::calico::IpPool;
-use hopwise_cluster::object::registry;
-use hopwise_cluster::object::{Node, decode};
+use hopwise_cluster::object::{Node, decode, patch};
 use hopwise_cluster::store::ApiError;
 use hopwise_cluster::{Object, Store};
-use hopwise_machine::{Read, Sys};
+use hopwise_machine::Sys;
 use serde_json::Value;
 
 use super::get::absent;
@@ -131,12 +130,7 @@ fn read_file(sys: &mut Sys<'_, SimKernel>, options: &Options) -> Result<(String,
             .map_err(|errno| format!("Failed to execute command: open {file}: {}", errno.to_string().to_lowercase()))?;
         return Ok((file, String::from_utf8_lossy(&bytes).into_owned()));
     }
-    let mut text = Vec::new();
-    // Here-documents and files are there at once; a pipe whose writer still writes ends the text early.
-    while let Ok(Read::Data(bytes)) = sys.read(0, 65_536) {
-        text.extend(bytes);
-    }
-    Ok(("STDIN".into(), String::from_utf8_lossy(&text).into_owned()))
+    Ok(("STDIN".into(), options.input.clone()))
 }
 
 fn each(sys: &mut Sys<'_, SimKernel>, options: &Options, verbs: (&str, &str), act: Act) -> Result<(), String> {
@@ -189,7 +183,7 @@ fn report(
     Err(format!("Hit error(s): {why}"))
 }
 
-pub(super) fn patch(sys: &mut Sys<'_, SimKernel>, options: &Options) -> Result<(), String> {
+pub(super) fn patch_one(sys: &mut Sys<'_, SimKernel>, options: &Options) -> Result<(), String> {
     let ([word, name], Some(text)) = (&options.words[..], options.value("--patch")) else {
         return Err("Invalid option: 'calicoctl patch'. Use flag '--help' to read about a specific subcommand.".into());
     };
@@ -206,40 +200,12 @@ pub(super) fn patch(sys: &mut Sys<'_, SimKernel>, options: &Options) -> Result<(
             .find(info, namespace, name)
             .ok_or_else(|| failed(absent(row, namespace, name).trim_end().to_owned()))?;
         let mut value = old.json();
-        merge(&mut value, &change);
-        let object = decoded(value).map_err(failed)?;
+        patch::merge(&mut value, &change);
+        let object = patch::from_json(value).map_err(failed)?;
         update(store, row, object).map_err(failed)?;
     }
     sys.out(&format!("Successfully patched 1 '{}' resource\n", row.kind));
     Ok(())
-}
-
-fn decoded(mut value: Value) -> Result<Box<dyn Object>, String> {
-    let mut word = |field: &str| {
-        let taken = value.as_object_mut().and_then(|map| map.shift_remove(field));
-        taken.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
-    };
-    let (api_version, kind) = (word("apiVersion"), word("kind"));
-    let row = registry::of_kind(&api_version, &kind).ok_or_else(|| format!("no kind {kind:?} in {api_version:?}"))?;
-    (row.decode)(value).map_err(|mistakes| mistakes.into_iter().map(|m| m.text).collect::<Vec<_>>().join(", "))
-}
-
-/// RFC 7396: a map is merged, `null` takes away, everything else replaces.
-fn merge(value: &mut Value, change: &Value) {
-    let Value::Object(changes) = change else {
-        *value = change.clone();
-        return;
-    };
-    if !value.is_object() {
-        *value = Value::Object(serde_json::Map::new());
-    }
-    let Some(map) = value.as_object_mut() else { return };
-    for (key, change) in changes {
-        match change {
-            Value::Null => drop(map.shift_remove(key)),
-            change => merge(map.entry(key.clone()).or_insert(Value::Null), change),
-        }
-    }
 }
 
 /// What of a node can be changed: its AS, and whether it is a reflector.

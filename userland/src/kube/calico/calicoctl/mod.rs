@@ -7,7 +7,7 @@ mod kinds;
 mod options;
 mod status;
 
-use hopwise_machine::{Program, Sys, once};
+use hopwise_machine::{Program, Read, Step, Sys, Wait};
 
 use crate::kernel::SimKernel;
 use options::{Options, Spec};
@@ -21,13 +21,47 @@ pub(crate) fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
     {
         return status::start();
     }
-    once(move |sys: &mut Sys<'_, SimKernel>| match run(sys, &args) {
-        Ok(()) => 0,
-        Err(why) => {
-            sys.err(&format!("{why}\n"));
-            1
+    Box::new(Calicoctl { args, input: Vec::new() })
+}
+
+/// Every command but `node status`.
+#[derive(Clone)]
+struct Calicoctl {
+    args: Vec<String>,
+    /// What has come through standard input for `-f -`.
+    input: Vec<u8>,
+}
+
+impl Program<SimKernel> for Calicoctl {
+    fn step(&mut self, sys: &mut Sys<'_, SimKernel>) -> Step {
+        let (command, mut options) = match find(&self.args) {
+            Ok(found) => found,
+            Err(why) => return failed(sys, &why),
+        };
+        if options.value("--filename") == Some("-") {
+            loop {
+                match sys.read(0, 65_536) {
+                    Ok(Read::Data(data)) => self.input.extend(data),
+                    Ok(Read::WouldBlock) => return Step::Block(Wait::readable(0)),
+                    Ok(Read::Eof) | Err(_) => break,
+                }
+            }
+            options.input = String::from_utf8_lossy(&self.input).into_owned();
         }
-    })
+        if !sys.kernel.kube.is_up() {
+            let why = "Failed to create Calico API client: invalid configuration: no configuration has been provided";
+            return failed(sys, why);
+        }
+        match (command.run)(sys, &options) {
+            Ok(()) => Step::Exit(0),
+            Err(why) => failed(sys, &why),
+        }
+    }
+}
+
+fn failed(sys: &mut Sys<'_, SimKernel>, why: &str) -> Step {
+    sys.err(&format!("{why}\n"));
+    Step::Exit(1)
 }
 
 /// A command: its words, its options, what it does.
@@ -59,7 +93,7 @@ const COMMANDS: &[Command] = &[
     Command {
         words: &["patch"],
         spec: &[("--patch", 'p', true), ("--namespace", 'n', true), ("--allow-version-mismatch", '\0', false)],
-        run: change::patch,
+        run: change::patch_one,
     },
     Command {
         words: &["ipam", "show"],
@@ -81,7 +115,8 @@ const COMMANDS: &[Command] = &[
     Command { words: &["version"], spec: &[("--allow-version-mismatch", '\0', false)], run: version },
 ];
 
-fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<(), String> {
+/// The command that words mean, with its options.
+fn find(args: &[String]) -> Result<(&'static Command, Options), String> {
     let is_first = |command: &Command| args.first().is_some_and(|word| word == command.words[0]);
     let found = COMMANDS.iter().find(|c| args.len() >= c.words.len() && c.words.iter().zip(args).all(|(w, a)| w == a));
     let invalid = || {
@@ -95,12 +130,7 @@ fn run(sys: &mut Sys<'_, SimKernel>, args: &[String]) -> Result<(), String> {
         };
     };
     let options = Options::parse(&args[command.words.len()..], command.spec).ok_or_else(invalid)?;
-    if !sys.kernel.kube.is_up() {
-        return Err(
-            "Failed to create Calico API client: invalid configuration: no configuration has been provided".into()
-        );
-    }
-    (command.run)(sys, &options)
+    Ok((command, options))
 }
 
 fn version(sys: &mut Sys<'_, SimKernel>, _options: &Options) -> Result<(), String> {

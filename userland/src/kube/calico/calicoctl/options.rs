@@ -9,6 +9,8 @@ pub(super) struct Options {
     given: Vec<(&'static str, String)>,
     /// The other words.
     pub(super) words: Vec<String>,
+    /// What `-f -` means.
+    pub(super) input: String,
 }
 
 impl Options {
