@@ -30,7 +30,9 @@ pub fn release_node(store: &mut Store, node: &str) -> bool {
         return false;
     }
     from::with_ipam(store, |ipam| {
-        own.iter().for_each(|(address, _)| drop(ipam.release(*address)));
+        for (address, _) in &own {
+            ipam.release(*address);
+        }
         ipam.release_host(node);
     });
     true

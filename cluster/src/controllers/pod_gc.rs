@@ -34,7 +34,7 @@ impl PodGc {
             for meta in pods.collect::<Vec<_>>() {
                 store.remove(&Pod::TYPE, &meta.namespace, &meta.name);
             }
-            due.iter().for_each(|name| drop(self.gone.remove(name)));
+            self.gone.retain(|name, _| !due.contains(name));
         }
         self.gone.values().min().copied()
     }

@@ -18,7 +18,7 @@ use crate::kernel::SimKernel;
 use crate::sock::Sock;
 
 /// The domain of the cluster.
-const DOMAIN: &str = "cluster.local";
+pub(super) const DOMAIN: &str = "cluster.local";
 /// `ttl 30` of the Corefile that kubeadm writes.
 const TTL: u32 = 30;
 /// The answer if the servers that were asked do not say anything.

@@ -52,6 +52,7 @@ pub(super) fn keep(sys: &mut Sys<'_, SimKernel>, pod: &Pod, made: &Made, all: &m
     }
     let mut next: Option<Time> = None;
     for (spec, container) in pod.spec.containers.iter().zip(all) {
+        settle(&pod.spec.restart_policy, container);
         let due = match container.state {
             State::New => true,
             State::Ended(_, _, Some(at)) if at <= now => {
@@ -248,7 +249,7 @@ pub(super) fn environment(
     all
 }
 
-/// The value of a variable; a field that is not known is empty.
+/// The value of a variable.
 fn value_of(var: &EnvVar, pod: &Pod, made: &Made) -> String {
     let Some(source) = &var.value_from else { return var.value.clone() };
     match &*source.field_ref.field_path {
@@ -258,7 +259,14 @@ fn value_of(var: &EnvVar, pod: &Pod, made: &Made) -> String {
         "spec.nodeName" => pod.spec.node_name.clone(),
         "status.podIP" => made.address.to_string(),
         "status.hostIP" => pod.status.host_ip.map(|ip| ip.to_string()).unwrap_or_default(),
-        _ => String::new(),
+        "spec.serviceAccountName" => pod.spec.service_account_name.clone().unwrap_or_else(|| "default".into()),
+        path => {
+            // `metadata.labels['KEY']`, `metadata.annotations['KEY']`; nothing else is admitted.
+            let of = |map: &str| path.strip_prefix(map)?.strip_prefix("['")?.strip_suffix("']");
+            let label = of("metadata.labels").and_then(|key| pod.metadata.labels.get(key));
+            let note = || of("metadata.annotations").and_then(|key| pod.metadata.annotations.get(key));
+            label.or_else(note).cloned().unwrap_or_default()
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod containers;
 pub(crate) mod images;
 mod node;
+mod resolver;
 mod sandbox;
 mod status;
 mod streams;

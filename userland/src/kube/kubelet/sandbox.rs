@@ -7,6 +7,7 @@ use hopwise_machine::Sys;
 use hopwise_sim_core::NsId;
 
 use crate::kernel::SimKernel;
+use super::resolver;
 use crate::kube::cluster::Member;
 use crate::kube::{cni, tools};
 
@@ -124,9 +125,6 @@ fn write_files(sys: &mut Sys<'_, SimKernel>, pod: &Pod, made: &Made) -> Result<V
     let folder = folder(&pod.metadata.uid);
     let name = hostname(sys, pod);
     let mut binds = Vec::new();
-    let domain = sys.kernel.kube.cluster.as_ref().map_or("cluster.local", |_| "cluster.local");
-    let server = sys.kernel.kube.store.services.nth(10);
-    let namespace = &pod.metadata.namespace;
     let mut files = Vec::new();
     if !pod.is_on_host_network() {
         let mut hosts = format!(
@@ -138,18 +136,8 @@ fn write_files(sys: &mut Sys<'_, SimKernel>, pod: &Pod, made: &Made) -> Result<V
         }
         files.push(("/etc/hosts", "etc-hosts", hosts));
     }
-    let cluster_first = match &*pod.spec.dns_policy {
-        "ClusterFirstWithHostNet" => true,
-        "ClusterFirst" => !pod.is_on_host_network(),
-        _ => false,
-    };
-    if cluster_first {
-        let search = format!("{namespace}.svc.{domain} svc.{domain} {domain}");
-        files.push((
-            "/etc/resolv.conf",
-            "resolv.conf",
-            format!("search {search}\nnameserver {server}\noptions ndots:5\n"),
-        ));
+    if let Some(text) = resolver::file(sys, pod) {
+        files.push(("/etc/resolv.conf", "resolv.conf", text));
     }
     files.push(("/etc/hostname", "hostname", format!("{name}\n")));
     for (target, file, text) in files {

@@ -9,14 +9,11 @@ use hopwise_machine::Sys;
 use serde_json::{Value, json};
 
 use super::Worker;
-use super::containers::{self, Running, State};
+use super::containers::{Running, State};
 use crate::kernel::SimKernel;
 
 /// Writes the status of a pod, if it is another one than before.
 pub(super) fn tell(sys: &mut Sys<'_, SimKernel>, pod: &Pod, worker: &mut Worker) {
-    for container in &mut worker.containers {
-        containers::settle(&pod.spec.restart_policy, container);
-    }
     let again = worker.containers.iter().filter_map(|c| match c.state {
         State::Ended(_, _, again) => again,
         _ => None,

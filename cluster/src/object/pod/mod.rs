@@ -1,5 +1,7 @@
 //! Pods.
 
+mod admit;
+
 use core::fmt;
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
@@ -7,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(super) use self::admit::admit_spec;
 use super::{Invalid, Kind, Labels, ObjectMeta, TypeInfo};
 use crate::print::{Column, Show};
 use crate::time::Timestamp;
@@ -40,8 +43,8 @@ pub struct PodSpec {
     pub restart_policy: String,
     /// `ClusterFirst`, `Default`, `None`, `ClusterFirstWithHostNet`.
     pub dns_policy: String,
-    /// Kept and shown; nothing follows from it.
-    pub dns_config: Option<Value>,
+    /// Servers, domains and options for its resolver, besides those of the policy.
+    pub dns_config: Option<DnsConfig>,
     /// Its hostname, if not the name.
     pub hostname: String,
     /// The headless Service under whose name it is known.
@@ -88,6 +91,28 @@ pub struct PodSpec {
     pub share_process_namespace: Option<bool>,
     /// As above.
     pub os: Option<Value>,
+}
+
+/// What a pod's resolver is told besides.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub struct DnsConfig {
+    /// Servers.
+    pub nameservers: Vec<Ipv4Addr>,
+    /// Domains in which names are looked for.
+    pub searches: Vec<String>,
+    /// Options.
+    pub options: Vec<DnsOption>,
+}
+
+/// An option of `resolv.conf(5)`.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, Debug)]
+#[serde(default)]
+pub struct DnsOption {
+    /// `ndots`
+    pub name: String,
+    /// `2`
+    pub value: Option<String>,
 }
 
 /// A line for /etc/hosts.
@@ -202,9 +227,10 @@ pub struct ContainerPort {
     pub container_port: u16,
     /// `TCP`, `UDP` or `SCTP`.
     pub protocol: Protocol,
-    /// A port of the node that leads to it: kept and shown only, as by CNIs without the plugin `portmap`.
+    /// A port of the node that leads to it. Only a pod on the host's network can have it here, where it says nothing new: there is no
+    /// plugin `portmap`.
     pub host_port: Option<u16>,
-    /// As above.
+    /// The address of the node that has the port.
     #[serde(rename = "hostIP")]
     pub host_ip: Option<String>,
 }
@@ -262,7 +288,8 @@ impl fmt::Display for PortRef {
     }
 }
 
-/// How a container is found to be ready. Only a TCP probe is honoured; the others say "ready" once the container runs.
+/// How a container is found to be ready. A TCP or HTTP probe asks whether somebody listens at the port; the others say "ready" once
+/// the container runs.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, Debug)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Probe {
@@ -490,39 +517,4 @@ impl Kind for Pod {
     fn describe(&self, show: &Show<'_>) -> String {
         crate::print::describe::pod(self, show)
     }
-}
-
-/// Fills in what a pod's specification leaves to the API server, and refuses what it would. `at` begins the paths in messages.
-pub(super) fn admit_spec(spec: &mut PodSpec, at: &str) -> Result<(), Invalid> {
-    if spec.containers.is_empty() {
-        return Err(format!("{at}.containers: Required value"));
-    }
-    for (index, container) in spec.containers.iter().enumerate() {
-        let at = format!("{at}.containers[{index}]");
-        if container.name.is_empty() {
-            return Err(format!("{at}.name: Required value"));
-        }
-        if container.image.is_empty() {
-            return Err(format!("{at}.image: Required value"));
-        }
-        if let Some(port) = container.ports.iter().position(|port| port.container_port == 0) {
-            return Err(format!("{at}.ports[{port}].containerPort: Required value"));
-        }
-        if spec.containers[..index].iter().any(|other| other.name == container.name) {
-            return Err(format!("{at}.name: Duplicate value: \"{}\"", container.name));
-        }
-    }
-    let fill = |field: &mut String, value: &str| {
-        if field.is_empty() {
-            value.clone_into(field);
-        }
-    };
-    fill(&mut spec.restart_policy, "Always");
-    fill(&mut spec.dns_policy, "ClusterFirst");
-    spec.termination_grace_period_seconds.get_or_insert(30);
-    if !matches!(&*spec.restart_policy, "Always" | "OnFailure" | "Never") {
-        let supported = r#"supported values: "Always", "OnFailure", "Never""#;
-        return Err(format!("{at}.restartPolicy: Unsupported value: \"{}\": {supported}", spec.restart_policy));
-    }
-    Ok(())
 }
