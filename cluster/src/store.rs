@@ -240,7 +240,8 @@ impl Store {
         let meta = object.meta_mut();
         meta.uid = uid;
         meta.creation_timestamp = Some(now);
-        meta.generation = meta.generation.or(Some(1));
+        // Objects of the core group have no generation.
+        meta.generation = meta.generation.or(Some(1)).filter(|_| !info.group().is_empty());
         Ok(self.put(object))
     }
 

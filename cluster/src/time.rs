@@ -21,6 +21,21 @@ impl Timestamp {
         later.0.saturating_sub(self.0)
     }
 
+    /// As `kubectl describe` writes it (RFC 1123): `Wed, 01 Jan 2025 00:00:00 +0000`.
+    pub fn rfc1123(self) -> String {
+        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (text, weekday) = (self.to_string(), DAYS[(self.0 / 86_400 % 7) as usize]);
+        let month = text[5..7].parse::<usize>().ok().and_then(|month| MONTHS.get(month - 1)).copied().unwrap_or_default();
+        format!("{weekday}, {} {month} {} {} +0000", &text[8..10], &text[..4], &text[11..19])
+    }
+
+    /// As Go writes a time: `2025-01-01 00:00:00 +0000 UTC`.
+    pub fn in_go(self) -> String {
+        format!("{} +0000 UTC", self.to_string().replace('T', " ").trim_end_matches('Z'))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
         let numbers = |text: &str, by: char| -> Option<[u64; 3]> {
@@ -108,6 +123,8 @@ mod tests {
             assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Some(text));
         }
         assert_eq!(Timestamp::of(Time::ZERO).to_string(), "2025-01-01T00:00:00Z");
+        assert_eq!(Timestamp::of(Time::ZERO).rfc1123(), "Wed, 01 Jan 2025 00:00:00 +0000");
+        assert_eq!(Timestamp::of(Time::ZERO).in_go(), "2025-01-01 00:00:00 +0000 UTC");
         for bad in ["", "2025-01-01", "2025-13-01T00:00:00Z", "1-1-1T0:0:0Z", "2025-01-01T24:00:00Z"] {
             assert_eq!(Timestamp::parse(bad), None, "{bad}");
         }

@@ -139,6 +139,10 @@ impl Kind for EndpointSlice {
             show.age(&self.metadata),
         ]
     }
+
+    fn describe(&self, show: &Show<'_>) -> String {
+        crate::print::describe::endpoint_slice(self, show)
+    }
 }
 
 /// At most three items (`formatEndpointSlice`, `formatEndpoints`).

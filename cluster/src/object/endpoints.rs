@@ -96,4 +96,8 @@ impl Kind for Endpoints {
     fn cells(&self, show: &Show<'_>) -> Vec<String> {
         vec![self.shown(), show.age(&self.metadata)]
     }
+
+    fn describe(&self, show: &Show<'_>) -> String {
+        crate::print::describe::endpoints(self, show)
+    }
 }

@@ -55,6 +55,9 @@ impl Kind for Namespace {
         // Policies select namespaces by this label.
         let name = self.metadata.name.clone();
         self.metadata.labels.insert("kubernetes.io/metadata.name".into(), name);
+        if self.spec.finalizers.is_empty() {
+            self.spec.finalizers.push("kubernetes".into());
+        }
         self.status.phase = "Active".into();
         Ok(())
     }
@@ -66,5 +69,9 @@ impl Kind for Namespace {
 
     fn cells(&self, show: &Show<'_>) -> Vec<String> {
         vec![self.status.phase.clone(), show.age(&self.metadata)]
+    }
+
+    fn describe(&self, show: &Show<'_>) -> String {
+        crate::print::describe::namespace(self, show)
     }
 }

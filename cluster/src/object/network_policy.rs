@@ -166,4 +166,8 @@ impl Kind for NetworkPolicy {
     fn cells(&self, show: &Show<'_>) -> Vec<String> {
         vec![self.spec.pod_selector.shown("<none>"), show.age(&self.metadata)]
     }
+
+    fn describe(&self, show: &Show<'_>) -> String {
+        crate::print::describe::network_policy(self, show)
+    }
 }

@@ -97,4 +97,8 @@ impl Kind for ReplicaSet {
             self.spec.selector.shown("<none>"),
         ]
     }
+
+    fn describe(&self, show: &Show<'_>) -> String {
+        crate::print::describe::replica_set(self, show)
+    }
 }

@@ -118,7 +118,7 @@ fn plain(value: &Value) -> String {
 }
 
 fn find<'v>(path: &str, value: &'v Value) -> Result<Vec<&'v Value>, String> {
-    let bad = || format!("error parsing jsonpath {{{path}}}: hopwise reads fields, [n], [*] and ['key'] only");
+    let bad = || format!("error parsing jsonpath {{{path}}}: hopwise reads fields, [n], [*], ['key'] and [?(@.field==value)] only");
     let mut found = vec![value];
     let mut rest = path.strip_prefix('$').unwrap_or(path).strip_prefix('@').unwrap_or(path);
     if rest == "." {
@@ -126,8 +126,12 @@ fn find<'v>(path: &str, value: &'v Value) -> Result<Vec<&'v Value>, String> {
     }
     while !rest.is_empty() {
         if let Some(tail) = rest.strip_prefix('[') {
-            let (index, tail) = tail.split_once(']').ok_or_else(bad)?;
-            found = step_index(&found, index).ok_or_else(bad)?;
+            let end = if tail.starts_with("?(") { ")]" } else { "]" };
+            let (index, tail) = tail.split_once(end).ok_or_else(bad)?;
+            found = match index.strip_prefix("?(") {
+                Some(condition) => filter(&found, condition).ok_or_else(bad)??,
+                None => step_index(&found, index).ok_or_else(bad)?,
+            };
             rest = tail;
         } else {
             let tail = rest.strip_prefix('.').ok_or_else(bad)?;
@@ -150,6 +154,46 @@ fn find<'v>(path: &str, value: &'v Value) -> Result<Vec<&'v Value>, String> {
         }
     }
     Ok(found)
+}
+
+/// `[?(@.type=="InternalIP")]`: the items of which something holds. `None`: it is not understood.
+fn filter<'v>(found: &[&'v Value], condition: &str) -> Option<Result<Vec<&'v Value>, String>> {
+    let (path, operator, wanted) = match ["==", "!=", "<=", ">=", "<", ">"].iter().find_map(|op| condition.split_once(op).map(|(a, b)| (a, *op, b))) {
+        Some((path, operator, text)) => {
+            let text = text.trim();
+            let quoted = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).or_else(|| text.strip_prefix('\'')?.strip_suffix('\''));
+            let plain = || text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<bool>().map(Value::from)).ok();
+            (path.trim(), operator, quoted.map(Value::from).or_else(plain)?)
+        }
+        // Whether there is a value at all.
+        None => (condition.trim(), "", Value::Null),
+    };
+    if !path.starts_with('@') || path.contains('?') {
+        return None;
+    }
+    let holds = |item: &&Value| -> Result<bool, String> {
+        let values = find(path, item)?;
+        Ok(values.iter().any(|value| match operator {
+            "" => true,
+            "==" => **value == wanted,
+            "!=" => **value != wanted,
+            _ => value.as_i64().zip(wanted.as_i64()).is_some_and(|(a, b)| match operator {
+                "<" => a < b,
+                "<=" => a <= b,
+                ">" => a > b,
+                _ => a >= b,
+            }),
+        }))
+    };
+    let mut kept = Vec::new();
+    for item in found.iter().filter_map(|value| value.as_array()).flatten() {
+        match holds(&item) {
+            Ok(true) => kept.push(item),
+            Ok(false) => {}
+            Err(why) => return Some(Err(why)),
+        }
+    }
+    Some(Ok(kept))
 }
 
 fn step_index<'v>(found: &[&'v Value], index: &str) -> Option<Vec<&'v Value>> {
@@ -193,6 +237,9 @@ mod tests {
             ("{.items[0].m.l['x.y/z']}", "1"),
             ("plain", "plain"),
             ("{.missing}", ""),
+            ("{.items[?(@.m.name==\"b\")].n}", "2"),
+            ("{.items[?(@.n<2)].m.name}", "a"),
+            ("{.items[?(@.m.l)].n}", "1"),
         ] {
             assert_eq!(fill(template, &value).as_deref(), Ok(text), "{template}");
         }

@@ -3,6 +3,7 @@
 pub mod describe;
 pub mod jsonpath;
 pub mod table;
+pub mod tabwriter;
 pub mod yaml;
 
 use core::fmt::Display;

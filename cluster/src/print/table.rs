@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::{Show, jsonpath};
+use super::{Show, jsonpath, tabwriter};
 use crate::object::registry::Row;
 use crate::object::{Object, TypeInfo};
 
@@ -157,25 +157,10 @@ pub fn name(info: &TypeInfo, name: &str) -> String {
     format!("{}/{name}", info.resource())
 }
 
-/// Columns of one width each, three blanks between them, none behind the last one (Go's `tabwriter` as kubectl sets it up).
+/// Columns of one width each, as kubectl's tables have them.
 pub fn align(lines: &[Vec<String>]) -> String {
-    let count = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width =
-        |at: usize| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..count).map(width).collect();
-    let mut text = String::new();
-    for line in lines {
-        for (at, cell) in line.iter().enumerate() {
-            if at + 1 == line.len() {
-                text.push_str(cell);
-            } else {
-                let width = widths[at] + 3;
-                text.push_str(&format!("{cell:width$}"));
-            }
-        }
-        text.push('\n');
-    }
-    text
+    let text: String = lines.iter().map(|line| line.join("\t") + "\n").collect();
+    tabwriter::set(&text, tabwriter::TABLE)
 }
 
 #[cfg(test)]

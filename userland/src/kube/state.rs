@@ -143,6 +143,8 @@ pub(crate) struct Stream {
     pub(crate) pieces: VecDeque<Piece>,
     /// How it ended.
     pub(crate) status: Option<i32>,
+    /// Whether the command could not be started.
+    pub(crate) refused: bool,
     /// Whether the kubelet has seen it.
     pub(crate) taken: bool,
 }

@@ -13,7 +13,9 @@ use hopwise_userland::kube::{Cluster, Dns, Member, registry};
 
 /// `cp`, `worker1` and `worker2` on one wire, and `outside` beside them, which is no node.
 pub struct Lab {
+    /// Everything.
     pub world: World,
+    /// The control plane.
     pub cp: MachineId,
 }
 
@@ -78,6 +80,7 @@ impl Lab {
         self.settle();
     }
 
+    /// Goes on for so long.
     pub fn seconds(&mut self, count: u64) {
         self.world.run_for(Duration::from_secs(count));
     }

@@ -57,7 +57,7 @@ fn calico_gives_back_what_a_deleted_node_had() {
 
 #[test]
 fn cilium_forgets_a_deleted_node() {
-    let mut lab = Lab::new("cilium", "{}", Dns::None);
+    let mut lab = Lab::new("cilium", r#"{"tunnel": "disabled", "enable-ipv4-masquerade": "false"}"#, Dns::None);
     lab.seconds(2);
     assert_eq!(lab.ok("kubectl get ciliumnodes --no-headers | wc -l").trim(), "3");
     lab.ok("kubectl delete node worker2");

@@ -4,7 +4,7 @@ use super::{Container, PodSpec};
 use crate::object::Invalid;
 
 /// The fields of a pod that an environment variable can have as its value (`validEnvDownwardAPIFieldPathExpressions`).
-pub const ENV_FIELDS: [&str; 7] = [
+const ENV_FIELDS: [&str; 7] = [
     "metadata.name",
     "metadata.namespace",
     "metadata.uid",

@@ -396,7 +396,6 @@ pub struct ContainerStatus {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub state: BTreeMap<String, Value>,
     /// The state before.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub last_state: BTreeMap<String, Value>,
 }
 

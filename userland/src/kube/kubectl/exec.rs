@@ -60,6 +60,7 @@ pub(super) fn ask(sys: &mut Sys<'_, SimKernel>, pod: &Pod, container: usize, ask
         input_closed: !has_input,
         pieces: Default::default(),
         status: None,
+        refused: false,
         taken: false,
     };
     let refused =
@@ -95,14 +96,14 @@ pub(super) fn exec(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result
 
 /// `kubectl logs POD [-c CONTAINER] [--tail=N]`
 pub(super) fn logs(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<Next, Done> {
+    if args.has("follow") || args.get("filename").is_some() {
+        return Err(Done::fail("error: hopwise does not follow logs: ask again"));
+    }
     let Some(word) = args.words.get(1) else {
         return Err(Done::fail(
             "error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command",
         ));
     };
-    if args.has("follow") || args.get("filename").is_some() {
-        return Err(Done::fail("error: hopwise does not follow logs: ask again"));
-    }
     let pod = pod(sys, args, word)?;
     let (at, said) = container(args, &pod, args.words.get(2).map(String::as_str))?;
     let (name, spec) = (&pod.metadata.name, &pod.spec.containers[at]);
@@ -136,10 +137,11 @@ impl Later for Streaming {
         if self.has_input {
             self.hand_on(sys);
         }
+        let refused = sys.kernel.kube.streams.get(&self.id).is_some_and(|stream| stream.refused);
         match pass_on(sys, self.id, self.tail) {
             None => Step::Block(if self.has_input { Wait::readable(0) } else { Wait::event() }),
             Some(status) => {
-                if status != 0 && self.is_exec {
+                if status != 0 && self.is_exec && !refused {
                     sys.err(&format!("command terminated with exit code {status}\n"));
                 }
                 Step::Exit(status)

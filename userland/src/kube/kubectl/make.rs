@@ -8,6 +8,7 @@ use hopwise_cluster::object::{Deployment, Namespace, ObjectMeta, Pod, ReplicaSet
 use hopwise_cluster::print::yaml;
 use hopwise_cluster::selector::LabelSelector;
 use hopwise_machine::Sys;
+use serde_json::{Value, json};
 
 use super::args::Args;
 use super::select::choose;
@@ -22,8 +23,11 @@ fn put(sys: &mut Sys<'_, SimKernel>, args: &Args, object: Box<dyn Object>, word:
                 "error: unable to match a printer suitable for the output format {form:?}, allowed formats are: json,name,yaml"
             )));
         }
-        (Some("client" | "server"), Some("yaml")) => return Ok(Done::ok(yaml::yaml(&object.json()))),
-        (Some("client" | "server"), Some("json")) => return Ok(Done::ok(yaml::json(&object.json()))),
+        (Some("client"), Some("yaml")) => return Ok(Done::ok(yaml::yaml(&as_sent(args, &*object)))),
+        (Some("client"), Some("json")) => return Ok(Done::ok(yaml::json(&as_sent(args, &*object)))),
+        (Some("server"), Some("yaml" | "json")) => {
+            return Err(Done::fail("error: hopwise prints objects with --dry-run=client only"));
+        }
         (Some("client" | "server"), Some("name")) => return Ok(Done::ok(format!("{}\n", named(&*object)))),
         (Some(how), _) if !matches!(how, "client" | "server" | "none") => {
             return Err(Done::fail(format!(
@@ -42,6 +46,44 @@ fn put(sys: &mut Sys<'_, SimKernel>, args: &Args, object: Box<dyn Object>, word:
         })),
         Err(error) => Err(Done::fail(error.to_string())),
     }
+}
+
+/// An object as kubectl would send it: with what Go writes of fields that are empty, and without what the server fills in.
+fn as_sent(args: &Args, object: &dyn Object) -> Value {
+    let mut json = object.json();
+    if args.get("namespace").is_none() {
+        json.pointer_mut("/metadata").and_then(Value::as_object_mut).map(|meta| meta.shift_remove("namespace"));
+    }
+    let mut put = |at: &str, field: &str, value: Value| {
+        if let Some(Value::Object(map)) = json.pointer_mut(at) {
+            map.insert(field.to_owned(), value);
+        }
+    };
+    put("/metadata", "creationTimestamp", Value::Null);
+    let spec = match object.info().kind {
+        "Deployment" => {
+            put("/spec", "strategy", json!({}));
+            put("/spec/template/metadata", "creationTimestamp", Value::Null);
+            "/spec/template/spec"
+        }
+        "Pod" => {
+            put("/spec", "dnsPolicy", "ClusterFirst".into());
+            "/spec"
+        }
+        "Namespace" => {
+            put("", "spec", json!({}));
+            put("", "status", json!({}));
+            ""
+        }
+        _ => "",
+    };
+    let containers = json.pointer_mut(&format!("{spec}/containers")).and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
+        container.insert("resources".into(), json!({}));
+        let ports = container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
+        ports.filter_map(Value::as_object_mut).for_each(|port| drop(port.shift_remove("protocol")));
+    }
+    json
 }
 
 fn labels(text: &str) -> Labels {

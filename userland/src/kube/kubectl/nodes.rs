@@ -56,11 +56,13 @@ fn mark(sys: &mut Sys<'_, SimKernel>, chosen: &Chosen, closed: bool) -> Done {
 /// `kubectl drain NODE`: closes the node, and has its pods go.
 pub(super) fn drain(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Result<Next, Done> {
     let chosen = nodes(sys, args, args.words.get(1..).unwrap_or_default(), "drain NODE [flags]")?;
-    let mut done = mark(sys, &chosen, true);
+    // What is said comes in this order.
+    let marked = mark(sys, &chosen, true);
+    sys.out(&marked.out);
+    let mut done = Done::default();
     let names: Vec<String> = chosen.objects().map(|object| object.meta().name.clone()).collect();
-    let store = store(sys);
     let on = |pod: &&Pod| Kind::node(*pod).is_some_and(|node| names.iter().any(|name| name == node));
-    let pods: Vec<Pod> = store.list::<Pod>(None).filter(on).cloned().collect();
+    let pods: Vec<Pod> = store(sys).list::<Pod>(None).filter(on).cloned().collect();
     // Nobody would make them again somewhere else.
     let lone: Vec<String> = pods
         .iter()
@@ -78,13 +80,13 @@ pub(super) fn drain(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Resul
         return Ok(done.into());
     }
     if !lone.is_empty() {
-        done.err.push_str(&format!("Warning: deleting Pods that declare no controller: {}\n", lone.join(", ")));
+        sys.err(&format!("Warning: deleting Pods that declare no controller: {}\n", lone.join(", ")));
     }
     let mut gone = Vec::new();
     for pod in pods {
         let meta = &pod.metadata;
         done.out.push_str(&format!("evicting pod {}/{}\n", meta.namespace, meta.name));
-        if store.delete(&Pod::TYPE, &meta.namespace, &meta.name).is_ok() {
+        if store(sys).delete(&Pod::TYPE, &meta.namespace, &meta.name).is_ok() {
             gone.push((pod.info(), meta.namespace.clone(), meta.name.clone()));
         }
     }

@@ -65,7 +65,7 @@ pub(super) fn choose(store: &Store, args: &Args, words: &[String]) -> Result<Cho
     let mut chosen = Chosen { groups: Vec::new(), missing: Vec::new() };
     let Some(first) = words.first() else {
         return Err(Done::fail(
-            "error: Required resource not specified.\nUse \"kubectl explain <resource>\" for a detailed description of that resource (e.g. kubectl explain pods).\nSee 'kubectl get -h' for help and examples",
+            "You must specify the type of resource to get. Use \"kubectl api-resources\" for a complete list of supported resources.\n\nerror: Required resource not specified.\nUse \"kubectl explain <resource>\" for a detailed description of that resource (e.g. kubectl explain pods).\nSee 'kubectl get -h' for help and examples",
         ));
     };
     if first.contains('/') {

@@ -55,6 +55,7 @@ pub(super) fn serve(
                 Err((status, why)) => {
                     if let Some(stream) = sys.kernel.kube.streams.get_mut(&id) {
                         stream.pieces.push_back(Piece::Err(why.into_bytes()));
+                        stream.refused = true;
                     }
                     finish(sys, id, Vec::new(), status);
                 }
