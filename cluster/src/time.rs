@@ -24,10 +24,10 @@ impl Timestamp {
     /// As `kubectl describe` writes it (RFC 1123): `Wed, 01 Jan 2025 00:00:00 +0000`.
     pub fn rfc1123(self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let (text, weekday) = (self.to_string(), DAYS[(self.0 / 86_400 % 7) as usize]);
-        let month = text[5..7].parse::<usize>().ok().and_then(|month| MONTHS.get(month - 1)).copied().unwrap_or_default();
+        let month =
+            text[5..7].parse::<usize>().ok().and_then(|month| MONTHS.get(month - 1)).copied().unwrap_or_default();
         format!("{weekday}, {} {month} {} {} +0000", &text[8..10], &text[..4], &text[11..19])
     }
 

@@ -1,4 +1,12 @@
-//! A network plugin that somebody else wrote, tested against hopwise: the five kinds of connectivity.
+//! For authors of network plugins: a plugin that somebody else wrote, run on a cluster and tested with what Kubernetes demands of a
+//! network.
+//!
+//! 1. Write the plugin: a type with [`CniPlugin`]. `add` is CNI ADD, `del` is CNI DEL; `host_ip` and `pod_ip` carry out `ip` commands.
+//! 2. Build the machines, their wires and addresses: [`world`].
+//! 3. Start the cluster with the plugin, wait for its nodes, apply manifests, wait for the pods.
+//! 4. Ask for the five kinds of connections: pod to pod on one node, pod to pod on two, pod to Service, node to pod, outside to node port.
+//!
+//! A world is cloned in an instant: a test can try something, and go back.
 
 use std::sync::Arc;
 
@@ -7,7 +15,7 @@ use hopwise_stack::control::link::WireSpec;
 use hopwise_userland::kube::{Attached, Cluster, CniError, CniPlugin, Member, Sandbox};
 use hopwise_userland::{Duration, World};
 
-/// Pods by a pair of links and a host route each; routes to other nodes' ranges are added with the first pod.
+/// The plugin: each pod has a pair of links and a host route; routes to the ranges of other nodes are added with a node's first pod.
 #[derive(Debug)]
 struct PointToPoint;
 
@@ -65,10 +73,12 @@ spec: {nodeName: b, containers: [{name: c, image: agnhost, args: [netexec]}]}
 apiVersion: v1
 kind: Service
 metadata: {name: web}
-spec: {clusterIP: 10.96.0.80, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+spec: {type: NodePort, clusterIP: 10.96.0.80, selector: {app: web}, ports: [{port: 80, targetPort: 8080, nodePort: 30080}]}
 ";
 
+/// Two nodes `a` and `b` on one wire, and somebody `outside` behind `a`; pods `client` and `near` on `a`, `far` on `b`.
 fn world() -> World {
+    // The machines and their wires.
     let mut world = World::new(1);
     let [a, b, outside] = ["a", "b", "outside"].map(|name| world.add_machine(name));
     world.connect((a, "eth0"), (b, "eth0"), WireSpec::default()).unwrap();
@@ -81,10 +91,12 @@ fn world() -> World {
     ] {
         world.run(machine, line).expect_ok();
     }
+    // The cluster with the plugin.
     let nodes = vec![Member::named("a"), Member::named("b")];
     let cluster = Cluster { cni: Some(Arc::new(PointToPoint)), nodes, ..Cluster::default() };
     world.start_cluster(cluster).unwrap();
     assert!(world.wait_for_nodes(Duration::from_secs(10)), "{}", world.why_not_ready());
+    // Pods and a Service. `kubectl apply` does the same.
     for manifest in decode::manifests(MANIFESTS).unwrap() {
         world.kernel.store().apply(manifest.object).unwrap();
     }
@@ -106,16 +118,21 @@ fn the_five_kinds_of_connectivity() {
         let line = format!("kubectl exec client -- curl -sS -m 5 http://{to}/clientip");
         world.run(a, &line).expect_ok().text.split(':').next().unwrap_or_default().to_owned()
     };
-    // Pod to pod, on the same node and on another one: nobody translates.
+    // 1. Pod to pod on one node: the other side sees the pod's own address, as nobody translates.
     assert_eq!(from_client(&mut world, &format!("{near}:8080")), client);
+    // 2. Pod to pod on two nodes.
     assert_eq!(from_client(&mut world, &format!("{far}:8080")), client);
-    // Node to pod.
+    // 3. Pod to Service: kube-proxy translates the Service's address, not the client's.
+    assert_eq!(from_client(&mut world, "10.96.0.80"), client);
+    // 4. Node to pod, on the node and on another one.
     world.run(a, &format!("ping -c 1 {near}")).expect_ok();
     world.run(a, &format!("ping -c 1 {far}")).expect_ok();
-    // Pod to the outside.
+    // 5. Outside to a node port. What comes this way is hidden behind the node.
+    let outside = world.machine("outside").unwrap();
+    let page = world.run(outside, "curl -sS -m 5 http://203.0.113.1:30080/hostname").expect_ok().text;
+    assert!(page == "near" || page == "far", "{page}");
+    // And back: pod to the outside.
     world.run(a, "kubectl exec client -- ping -c 1 203.0.113.9").expect_ok();
-    // Pod to Service.
-    assert_eq!(from_client(&mut world, "10.96.0.80"), client);
 }
 
 #[test]

@@ -75,11 +75,8 @@ mod tests {
         }
         let mut pod = Pod { metadata: named("default", "web"), ..Pod::default() };
         pod.spec.node_name = "b".into();
-        pod.spec.containers = vec![crate::object::pod::Container {
-            name: "c".into(),
-            image: "busybox".into(),
-            ..Default::default()
-        }];
+        pod.spec.containers =
+            vec![crate::object::pod::Container { name: "c".into(), image: "busybox".into(), ..Default::default() }];
         store.create(Box::new(pod)).unwrap();
         let pools = [Pool { cidr: "10.244.0.0/24".parse().unwrap(), block_size: 28 }];
         from::with_ipam(&mut store, |ipam| {

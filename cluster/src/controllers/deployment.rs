@@ -60,10 +60,11 @@ fn sync_one(store: &mut Store, deployment: &Deployment) {
     let ready_all: u32 = sets.iter().map(ready).sum();
     let updated = sets.iter().find(is_new).map_or(0, |set| set.status.replicas);
     // A replica set that has not been looked at yet says nothing about its pods.
-    let settled = paused || sets.iter().find(is_new).is_some_and(|set| {
-        let set = store.get::<ReplicaSet>(&meta.namespace, &set.metadata.name).unwrap_or(set);
-        set.status.observed_generation == set.metadata.generation
-    });
+    let settled = paused
+        || sets.iter().find(is_new).is_some_and(|set| {
+            let set = store.get::<ReplicaSet>(&meta.namespace, &set.metadata.name).unwrap_or(set);
+            set.status.observed_generation == set.metadata.generation
+        });
     let (namespace, name, now) = (meta.namespace.clone(), meta.name.clone(), store.now());
     store.modify::<Deployment>(&namespace, &name, |deployment| {
         let generation = deployment.metadata.generation;

@@ -44,7 +44,8 @@ impl PodGc {
         match self.seen.and_then(|seen| store.changes_since(seen)) {
             None => store.list::<Pod>(None).filter_map(Kind::node).map(str::to_owned).collect(),
             Some(changes) => {
-                let is_new = |kind: &str, deleted| kind == Node::TYPE.plural && deleted || kind == Pod::TYPE.plural && !deleted;
+                let is_new =
+                    |kind: &str, deleted| kind == Node::TYPE.plural && deleted || kind == Pod::TYPE.plural && !deleted;
                 let new = changes.filter(|change| is_new(change.key.0, change.deleted));
                 new.filter_map(|change| change.node.as_deref()).map(str::to_owned).collect()
             }

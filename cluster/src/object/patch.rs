@@ -102,7 +102,11 @@ fn one(value: &mut Value, operation: &Value) -> Result<(), String> {
     let word = |field: &str| operation.get(field).and_then(Value::as_str).unwrap_or_default();
     let (verb, path) = (word("op"), word("path"));
     let parts: Vec<String> = path.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
-    let missing = || format!("the server rejected our request due to an error in our request: {verb} operation does not apply: doc is missing path: {path}");
+    let missing = || {
+        format!(
+            "the server rejected our request due to an error in our request: {verb} operation does not apply: doc is missing path: {path}"
+        )
+    };
     let Some((last, before)) = parts.split_last() else { return Err(missing()) };
     let mut place = value;
     for part in before {
@@ -154,9 +158,16 @@ mod tests {
 
     #[test]
     fn containers_and_ports_are_merged_by_their_names() {
-        let mut value = j!({"containers": [{"name": "a", "image": "x", "ports": [{"containerPort": 80}]}, {"name": "b"}]});
-        strategic(&mut value, &j!({"containers": [{"name": "a", "image": "y", "ports": [{"containerPort": 80, "name": "web"}]}]}));
-        assert_eq!(value["containers"][0], j!({"name": "a", "image": "y", "ports": [{"containerPort": 80, "name": "web"}]}));
+        let mut value =
+            j!({"containers": [{"name": "a", "image": "x", "ports": [{"containerPort": 80}]}, {"name": "b"}]});
+        strategic(
+            &mut value,
+            &j!({"containers": [{"name": "a", "image": "y", "ports": [{"containerPort": 80, "name": "web"}]}]}),
+        );
+        assert_eq!(
+            value["containers"][0],
+            j!({"name": "a", "image": "y", "ports": [{"containerPort": 80, "name": "web"}]})
+        );
         assert_eq!(value["containers"].as_array().unwrap().len(), 2);
         strategic(&mut value, &j!({"containers": [{"name": "b", "$patch": "delete"}], "args": ["z"]}));
         assert_eq!((value["containers"].as_array().unwrap().len(), &value["args"]), (1, &j!(["z"])));
@@ -176,7 +187,13 @@ mod tests {
         ]);
         json(&mut value, &all).unwrap();
         assert_eq!(value, j!({"spec": {"ports": [{"port": 81}, {"port": 82}]}}));
-        for bad in [j!([{"op": "remove", "path": "/x"}]), j!([{"op": "replace", "path": "/spec/ports/9", "value": 1}]), j!({}), j!([{"op": "test", "path": "/spec/z", "value": 1}]), j!([{"op": "add", "path": ""}])] {
+        for bad in [
+            j!([{"op": "remove", "path": "/x"}]),
+            j!([{"op": "replace", "path": "/spec/ports/9", "value": 1}]),
+            j!({}),
+            j!([{"op": "test", "path": "/spec/z", "value": 1}]),
+            j!([{"op": "add", "path": ""}]),
+        ] {
             assert!(json(&mut value, &bad).is_err(), "{bad}");
         }
     }

@@ -118,7 +118,11 @@ fn plain(value: &Value) -> String {
 }
 
 fn find<'v>(path: &str, value: &'v Value) -> Result<Vec<&'v Value>, String> {
-    let bad = || format!("error parsing jsonpath {{{path}}}: hopwise reads fields, [n], [*], ['key'] and [?(@.field==value)] only");
+    let bad = || {
+        format!(
+            "error parsing jsonpath {{{path}}}: hopwise reads fields, [n], [*], ['key'] and [?(@.field==value)] only"
+        )
+    };
     let mut found = vec![value];
     let mut rest = path.strip_prefix('$').unwrap_or(path).strip_prefix('@').unwrap_or(path);
     if rest == "." {
@@ -158,10 +162,16 @@ fn find<'v>(path: &str, value: &'v Value) -> Result<Vec<&'v Value>, String> {
 
 /// `[?(@.type=="InternalIP")]`: the items of which something holds. `None`: it is not understood.
 fn filter<'v>(found: &[&'v Value], condition: &str) -> Option<Result<Vec<&'v Value>, String>> {
-    let (path, operator, wanted) = match ["==", "!=", "<=", ">=", "<", ">"].iter().find_map(|op| condition.split_once(op).map(|(a, b)| (a, *op, b))) {
+    let (path, operator, wanted) = match ["==", "!=", "<=", ">=", "<", ">"]
+        .iter()
+        .find_map(|op| condition.split_once(op).map(|(a, b)| (a, *op, b)))
+    {
         Some((path, operator, text)) => {
             let text = text.trim();
-            let quoted = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).or_else(|| text.strip_prefix('\'')?.strip_suffix('\''));
+            let quoted = text
+                .strip_prefix('"')
+                .and_then(|t| t.strip_suffix('"'))
+                .or_else(|| text.strip_prefix('\'')?.strip_suffix('\''));
             let plain = || text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<bool>().map(Value::from)).ok();
             (path.trim(), operator, quoted.map(Value::from).or_else(plain)?)
         }

@@ -32,9 +32,10 @@ pub struct Options<'a> {
 pub fn custom(spec: &str, objects: &[Value], no_headers: bool) -> Result<String, String> {
     let mut columns = Vec::new();
     for part in spec.split(',') {
-        let (title, path) = part.split_once(':').filter(|(title, path)| !title.is_empty() && !path.is_empty()).ok_or_else(|| {
-            format!("unexpected custom-columns spec: {part}, expected <header>:<json-path-expr>")
-        })?;
+        let (title, path) = part
+            .split_once(':')
+            .filter(|(title, path)| !title.is_empty() && !path.is_empty())
+            .ok_or_else(|| format!("unexpected custom-columns spec: {part}, expected <header>:<json-path-expr>"))?;
         columns.push((title.to_owned(), path));
     }
     let mut lines: Vec<Vec<String>> = Vec::new();
@@ -171,18 +172,22 @@ mod tests {
 
     #[test]
     fn columns_of_ones_own() {
-        let objects = [json!({"metadata": {"name": "web"}, "ports": [80, 443]}), json!({"metadata": {"name": "longer-name"}})];
+        let objects =
+            [json!({"metadata": {"name": "web"}, "ports": [80, 443]}), json!({"metadata": {"name": "longer-name"}})];
         let text = custom("NAME:.metadata.name,PORTS:.ports[*]", &objects, false).unwrap();
         assert_eq!(text, "NAME          PORTS\nweb           80,443\nlonger-name   <none>\n");
         assert_eq!(custom("N:metadata.name", &objects[..1], true).unwrap(), "web\n");
-        assert!(custom("NAME", &objects, false).unwrap_err().starts_with("unexpected custom-columns spec: NAME, expected"));
+        assert!(
+            custom("NAME", &objects, false).unwrap_err().starts_with("unexpected custom-columns spec: NAME, expected")
+        );
     }
 
     #[test]
     fn sorted_as_kubectl_does() {
         let mut objects: Vec<Value> =
             [("web-10", 2), ("web-9", 10), ("db", 1)].map(|(name, n)| json!({"name": name, "n": n})).into();
-        let names = |objects: &[Value]| objects.iter().map(|o| o["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let names =
+            |objects: &[Value]| objects.iter().map(|o| o["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
         sort_by(".name", &mut objects, Value::clone).unwrap();
         assert_eq!(names(&objects), ["db", "web-9", "web-10"]);
         sort_by("{.n}", &mut objects, Value::clone).unwrap();

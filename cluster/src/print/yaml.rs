@@ -63,7 +63,7 @@ fn put_list(text: &mut String, items: &[Value], depth: usize) {
 
 fn leaf(value: &Value, depth: usize) -> String {
     match value {
-        Value::String(text) if text.contains('\n') => {
+        Value::String(text) if is_block(text) => {
             let end = if text.ends_with('\n') { "|" } else { "|-" };
             let lines: Vec<String> = text.lines().map(|line| format!("{}{line}", "  ".repeat(depth))).collect();
             format!("{end}\n{}", lines.join("\n"))
@@ -75,14 +75,45 @@ fn leaf(value: &Value, depth: usize) -> String {
     }
 }
 
+/// Whether a text of several lines can stand as it is. A blank at its beginning would be taken for indentation.
+fn is_block(text: &str) -> bool {
+    let plain = |c: char| c == '\n' || !is_special(c);
+    text.contains('\n')
+        && text.chars().all(plain)
+        && !text.starts_with([' ', '\n'])
+        && !text.ends_with("\n\n")
+        && text != "\n"
+        && !text.lines().any(|line| line.ends_with(' ') || !line.is_empty() && line.trim().is_empty())
+}
+
+/// Characters that YAML takes for breaks of lines, or does not allow as they are.
+fn is_special(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// A text in double quotes.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if is_special(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
 /// A text as YAML: quoted if it would read as something else.
 fn word(text: &str) -> String {
     let special = |c: char| matches!(c, '\'' | '"') || c.is_control();
     let number = text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o");
     let reserved = ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let taken = reserved.contains(&&*text.to_ascii_lowercase());
-    if number || taken || looks_like_a_time(text) || text.chars().any(char::is_control) {
-        return format!("{text:?}");
+    if number || taken || looks_like_a_time(text) || text.chars().any(is_special) {
+        return quoted(text);
     }
     let begins = text.starts_with(|c: char| "!&*?|>%@`[]{},#'\" ".contains(c) || special(c))
         || text.starts_with("- ")

@@ -12,6 +12,7 @@ pub mod conntrack;
 pub mod encap;
 pub mod filter;
 pub mod ip_args;
+pub mod kube;
 pub mod lab_document;
 pub mod messages;
 pub mod pcap_read;
@@ -40,6 +41,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "bgp", run: bgp::run, text: false },
     Target { name: "bird", run: bird::run, text: true },
     Target { name: "calico", run: calico::run, text: true },
+    Target { name: "kube", run: kube::run, text: true },
     Target { name: "conntrack", run: conntrack::run, text: false },
     Target { name: "pcap_read", run: pcap_read::run, text: false },
     Target { name: "filter", run: filter::run, text: true },

@@ -290,7 +290,9 @@ fn show(
     if o.question {
         text.push_str(";; QUESTION SECTION:\n");
         for q in &message.questions {
-            text.push_str(&columns(&format!(";{}.", q.name), &[(32, "IN"), (40, &type_name(q.kind))]));
+            // The semicolon takes no column.
+            text.push(';');
+            text.push_str(&columns(&format!("{}.", q.name), &[(32, "IN"), (40, &type_name(q.kind))]));
         }
         text.push('\n');
     }
@@ -299,8 +301,7 @@ fn show(
             text.push_str(";; ANSWER SECTION:\n");
         }
         for record in &message.answers {
-            let (ttl, kind, data) =
-                (record.ttl.to_string(), type_name(record.owner.kind), record.data.to_string());
+            let (ttl, kind, data) = (record.ttl.to_string(), type_name(record.owner.kind), record.data.to_string());
             let fields = [(24, &*ttl), (32, "IN"), (40, &*kind), (48, &*data)];
             text.push_str(&columns(&format!("{}.", record.owner.name), &fields));
         }

@@ -6,7 +6,9 @@ use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Errno};
 
 use super::dig::status;
-use super::message::{Data, Message, NXDOMAIN, TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_PTR, reverse_name, type_name, type_of};
+use super::message::{
+    Data, Message, NXDOMAIN, TYPE_A, TYPE_AAAA, TYPE_CNAME, TYPE_PTR, reverse_name, type_name, type_of,
+};
 use super::{Exchange, Failure, config};
 use crate::kernel::SimKernel;
 use crate::resolve;

@@ -3,6 +3,56 @@
 //! The shape is that of the CNI specification: the kubelet calls ADD and DEL with a network namespace and a container's id, one call
 //! after the other on each node. Whatever a plugin keeps, it keeps where a real one does: in files of the node (`host-local`), or in the
 //! store (Calico, Cilium).
+//!
+//! A plugin of one's own, on a cluster of one node (`userland/tests/cni_author.rs` has two nodes and all kinds of connections):
+//!
+//! ```
+//! use std::sync::Arc;
+//! use hopwise_userland::kube::{Attached, Cluster, CniError, CniPlugin, Member, Sandbox, host_local};
+//! use hopwise_userland::{Duration, World};
+//!
+//! /// Each pod has a pair of links and a host route.
+//! #[derive(Debug)]
+//! struct PointToPoint;
+//!
+//! impl CniPlugin for PointToPoint {
+//!     fn name(&self) -> &str {
+//!         "ptp"
+//!     }
+//!
+//!     fn add(&self, sandbox: &mut Sandbox<'_, '_>) -> Result<Attached, CniError> {
+//!         let (id, netns) = (sandbox.container_id.clone(), sandbox.netns.clone());
+//!         let range = "10.244.0.0/24".parse().map_err(|_| "no range")?;
+//!         let (address, range) = host_local::take(sandbox.sys, "ptp", range, &id, "eth0")?;
+//!         let (gateway, veth) = (range.gateway(), format!("ptp{}", &id[..8]));
+//!         sandbox.host_ip(&format!("link add {veth} type veth peer name eth0 netns {netns}"))?;
+//!         sandbox.host_ip(&format!("addr add {gateway}/32 dev {veth}"))?;
+//!         sandbox.host_ip(&format!("link set {veth} up"))?;
+//!         sandbox.host_ip(&format!("route add {address}/32 dev {veth}"))?;
+//!         sandbox.pod_ip(&format!("addr add {address}/32 dev eth0"))?;
+//!         sandbox.pod_ip("link set eth0 up")?;
+//!         sandbox.pod_ip(&format!("route add {gateway} dev eth0"))?;
+//!         sandbox.pod_ip(&format!("route add default via {gateway}"))?;
+//!         Ok(Attached { address: address.into(), gateway: Some(gateway) })
+//!     }
+//!
+//!     fn del(&self, sandbox: &mut Sandbox<'_, '_>) -> Result<(), CniError> {
+//!         let id = sandbox.container_id.clone();
+//!         host_local::give_back(sandbox.sys, "ptp", &id);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let mut world = World::new(1);
+//! let node = world.add_machine("node");
+//! world.run(node, "ip link add eth0 type dummy && ip addr add 192.168.0.1/24 dev eth0 && ip link set eth0 up").expect_ok();
+//! let cluster = Cluster { cni: Some(Arc::new(PointToPoint)), nodes: vec![Member::named("node")], ..Cluster::default() };
+//! world.start_cluster(cluster).unwrap();
+//! assert!(world.wait_for_nodes(Duration::from_secs(10)), "{}", world.why_not_ready());
+//! world.run(node, "kubectl create deployment web --image=nginx --replicas=2").expect_ok();
+//! assert!(world.wait_for_pods(Duration::from_secs(10)));
+//! world.run(node, "kubectl run c --rm -i --image=busybox --restart=Never -- ping -c 1 10.244.0.2").expect_ok();
+//! ```
 
 use core::fmt::Debug;
 use core::net::Ipv4Addr;

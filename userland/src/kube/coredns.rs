@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use std::collections::VecDeque;
 
 use hopwise_cluster::Store;
-use hopwise_cluster::object::{decode, EndpointSlice, Namespace, Pod, Service};
+use hopwise_cluster::object::{EndpointSlice, Namespace, Pod, Service, decode};
 use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Errno, Time};
 use hopwise_stack::socket::SocketKind;

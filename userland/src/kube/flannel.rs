@@ -68,7 +68,8 @@ impl CniPlugin for Flannel {
 
     fn agents(&self, cluster: &Cluster, node: &str) -> Vec<Agent> {
         let known = Vec::new();
-        let daemon = Daemon { node: node.to_owned(), backend: self.backend, cluster: cluster.pod_cidr, own: None, known };
+        let daemon =
+            Daemon { node: node.to_owned(), backend: self.backend, cluster: cluster.pod_cidr, own: None, known };
         vec![Agent::new("/opt/bin/flanneld --ip-masq --kube-subnet-mgr", Box::new(daemon))]
     }
 

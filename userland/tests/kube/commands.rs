@@ -19,7 +19,7 @@ fn a_tutorial_without_a_manifest() {
     assert_eq!(status, "out\npod \"t2\" deleted\n? 3\n");
     let port = lab.ok("kubectl get svc web -o jsonpath='{.spec.ports[0].nodePort}'");
     assert!(lab.on("outside", &format!("curl -s http://192.168.0.11:{port}/")).contains("Welcome to nginx!"));
-    assert!(lab.ok("kubectl exec deploy/web -- hostname").starts_with("web-"));
+    assert!(lab.ok("kubectl exec deploy/web -- cat /etc/hostname").starts_with("web-"));
     assert!(lab.ok("kubectl logs deploy/web --tail=1").len() < 300);
 }
 
@@ -42,17 +42,16 @@ fn labels_and_annotations() {
 fn changes_of_objects() {
     let mut lab = Lab::flannel(Dns::None);
     lab.apply(WEB);
-    assert_eq!(
-        lab.ok(r#"kubectl patch deployment web -p '{"spec":{"replicas":3}}'"#),
-        "deployment.apps/web patched\n"
-    );
+    assert_eq!(lab.ok(r#"kubectl patch deployment web -p '{"spec":{"replicas":3}}'"#), "deployment.apps/web patched\n");
     assert_eq!(
         lab.ok(r#"kubectl patch deployment web -p '{"spec":{"replicas":3}}'"#),
         "deployment.apps/web patched (no change)\n"
     );
     lab.settle();
     assert_eq!(lab.ok("kubectl get pods -l app=web --no-headers | wc -l").trim(), "3");
-    lab.ok(r#"kubectl patch svc web --type=json -p '[{"op":"replace","path":"/spec/ports/0/targetPort","value":8080}]'"#);
+    lab.ok(
+        r#"kubectl patch svc web --type=json -p '[{"op":"replace","path":"/spec/ports/0/targetPort","value":8080}]'"#,
+    );
     assert_eq!(lab.ok("kubectl get ep web -o jsonpath='{.subsets[0].ports[0].port}'"), "8080");
     lab.ok(r#"kubectl patch svc web -p 'spec: {ports: [{port: 80, targetPort: 80}]}'"#);
     let before = lab.ok("kubectl get pods -l app=web -o name");
@@ -101,7 +100,8 @@ fn a_paused_deployment_waits_and_recreate_goes_first() {
 #[test]
 fn a_slow_pipe_is_read_to_its_end() {
     let mut lab = Lab::new("calico", r#"{"bgp": false}"#, Dns::None);
-    let pool = "apiVersion: projectcalico.org/v3\\nkind: IPPool\\nmetadata: {name: second}\\nspec: {cidr: 10.50.0.0/16}\\n";
+    let pool =
+        "apiVersion: projectcalico.org/v3\\nkind: IPPool\\nmetadata: {name: second}\\nspec: {cidr: 10.50.0.0/16}\\n";
     let slow = |text: &str, to: &str| format!("{{ sleep 2; printf '{text}'; sleep 2; echo; }} | {to}");
     assert_eq!(lab.ok(&slow(pool, "calicoctl apply -f -")), "Successfully applied 1 'IPPool' resource(s)\n");
     let namespace = "apiVersion: v1\\nkind: Namespace\\nmetadata: {name: shop}\\n";
@@ -114,7 +114,9 @@ fn a_slow_pipe_is_read_to_its_end() {
 fn the_service_of_the_api_server_has_an_endpoint() {
     let mut lab = Lab::flannel(Dns::None);
     assert_eq!(
-        lab.ok("kubectl get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}'"),
+        lab.ok(
+            "kubectl get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}'"
+        ),
         "192.168.0.10:6443"
     );
     assert!(lab.on("worker1", "iptables-save").contains("default/kubernetes:https -> 192.168.0.10:6443"));
@@ -125,7 +127,10 @@ fn the_service_of_the_api_server_has_an_endpoint() {
 fn files_and_folders() {
     let mut lab = Lab::flannel(Dns::None);
     lab.ok("mkdir -p m; printf 'apiVersion: v1\nkind: Namespace\nmetadata: {name: b}\n' >m/2.yaml; sed s/b}/a}/ m/2.yaml >m/1.yml; echo x >m/README");
-    assert_eq!(lab.ok("kubectl apply -f m --dry-run=client"), "namespace/a created (dry run)\nnamespace/b created (dry run)\n");
+    assert_eq!(
+        lab.ok("kubectl apply -f m --dry-run=client"),
+        "namespace/a created (dry run)\nnamespace/b created (dry run)\n"
+    );
     assert_eq!(lab.ok("kubectl apply -f m/"), "namespace/a created\nnamespace/b created\n");
     assert_eq!(lab.ok("kubectl get -f m -o name"), "namespace/a\nnamespace/b\n");
     assert_eq!(lab.ok("kubectl delete -f m/1.yml"), "namespace \"a\" deleted\n");

@@ -99,7 +99,9 @@ fn a_pod_says_how_names_are_resolved() {
     lab.on("worker1", "printf 'nameserver 192.168.0.13\\nsearch lab\\n' >/etc/resolv.conf");
     let pod = |name: &str, rest: &str| {
         let container = "containers: [{name: c, image: busybox, command: [sleep, infinity]}]";
-        format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{nodeName: worker1, {rest}, {container}}}\n---\n")
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{nodeName: worker1, {rest}, {container}}}\n---\n"
+        )
     };
     let config = "dnsConfig: {nameservers: [192.0.2.1], searches: [ns1.svc.cluster-domain.example, my.dns.search.suffix], \
         options: [{name: ndots, value: '2'}, {name: edns0}]}";
@@ -120,5 +122,8 @@ fn a_pod_says_how_names_are_resolved() {
          nameserver 10.96.0.10\nnameserver 192.0.2.1\noptions ndots:2 edns0\n"
     );
     assert_eq!(file("c"), "nameserver 192.168.0.13\nsearch lab\n");
-    assert!(file("d").starts_with("search lab ns1.svc.cluster-domain.example my.dns.search.suffix\nnameserver 192.168.0.13\n"));
+    assert!(
+        file("d")
+            .starts_with("search lab ns1.svc.cluster-domain.example my.dns.search.suffix\nnameserver 192.168.0.13\n")
+    );
 }

@@ -41,7 +41,8 @@ fn a_deleted_node_takes_its_pods_endpoints_and_routes_along() {
 fn calico_gives_back_what_a_deleted_node_had() {
     let mut lab = Lab::new("calico", r#"{"ipipMode": "Always", "bgp": false}"#, Dns::None);
     lab.apply(FAR);
-    let count = |lab: &mut Lab, kind: &str| lab.ok(&format!("kubectl get {kind} --no-headers | wc -l")).trim().to_owned();
+    let count =
+        |lab: &mut Lab, kind: &str| lab.ok(&format!("kubectl get {kind} --no-headers | wc -l")).trim().to_owned();
     assert_eq!((count(&mut lab, "blockaffinities"), count(&mut lab, "ipamblocks")), ("3".into(), "3".into()));
     let block = lab.ok("kubectl get blockaffinities -o jsonpath='{.items[2].spec.cidr}'");
     assert!(lab.on("worker1", "ip route").contains(&block));
@@ -102,12 +103,21 @@ fn cordon_drain_and_taint() {
     assert!(drained.starts_with(
         "node/worker1 already cordoned\nWarning: deleting Pods that declare no controller: default/client\nevicting pod default/client\n"
     ));
-    assert!(drained.ends_with("pod/client evicted\nnode/worker1 drained\n") || drained.contains("node/worker1 drained\n"), "{drained}");
-    assert_eq!(lab.ok("kubectl get pods --field-selector spec.nodeName=worker1"), "No resources found in default namespace.\n");
+    assert!(
+        drained.ends_with("pod/client evicted\nnode/worker1 drained\n") || drained.contains("node/worker1 drained\n"),
+        "{drained}"
+    );
+    assert_eq!(
+        lab.ok("kubectl get pods --field-selector spec.nodeName=worker1"),
+        "No resources found in default namespace.\n"
+    );
     lab.ok("kubectl uncordon worker1");
     assert_eq!(lab.ok("kubectl taint nodes worker2 dedicated=db:NoSchedule"), "node/worker2 tainted\n");
     let again = lab.run("kubectl taint nodes worker2 dedicated=db:NoSchedule");
-    assert_eq!(again, "error: node worker2 already has dedicated taint(s) with same effect(s) and --overwrite is false\n? 1\n");
+    assert_eq!(
+        again,
+        "error: node worker2 already has dedicated taint(s) with same effect(s) and --overwrite is false\n? 1\n"
+    );
     lab.ok("kubectl scale deployment web --replicas 6");
     lab.settle();
     let on = lab.ok("kubectl get pods --field-selector spec.nodeName=worker2 --no-headers | wc -l");

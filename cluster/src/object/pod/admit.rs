@@ -83,9 +83,12 @@ fn admit_container(container: &Container, on_host: bool, at: &str) -> Result<(),
         let Some(source) = &var.value_from else { continue };
         let (at, path) = (format!("{at}.env[{index}].valueFrom"), &source.field_ref.field_path);
         if path.is_empty() {
-            return Err(format!("{at}: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"));
+            return Err(format!(
+                "{at}: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+            ));
         }
-        let is_named = |map: &str| path.strip_prefix(map).is_some_and(|key| key.starts_with("['") && key.ends_with("']"));
+        let is_named =
+            |map: &str| path.strip_prefix(map).is_some_and(|key| key.starts_with("['") && key.ends_with("']"));
         if !is_named("metadata.labels") && !is_named("metadata.annotations") {
             one_of(path, &format!("{at}.fieldRef.fieldPath"), &ENV_FIELDS)?;
         }
@@ -114,16 +117,30 @@ mod tests {
     #[test]
     fn what_would_have_no_effect_is_refused() {
         let one = |rest: &str| refusal(&format!("containers: [{{name: c, image: nginx, {rest}}}]"));
-        assert!(one("ports: [{containerPort: 80, hostPort: 8080}]").starts_with("spec.containers[0].ports[0].hostPort: Forbidden: "));
-        assert_eq!(refusal("hostNetwork: true, containers: [{name: c, image: nginx, ports: [{containerPort: 80, hostPort: 80}]}]"), "");
+        assert!(
+            one("ports: [{containerPort: 80, hostPort: 8080}]")
+                .starts_with("spec.containers[0].ports[0].hostPort: Forbidden: ")
+        );
+        assert_eq!(
+            refusal(
+                "hostNetwork: true, containers: [{name: c, image: nginx, ports: [{containerPort: 80, hostPort: 80}]}]"
+            ),
+            ""
+        );
         let path = |path: &str| one(&format!("env: [{{name: X, valueFrom: {{fieldRef: {{fieldPath: {path}}}}}}}]"));
         assert!(path("status.phase").starts_with(
             "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: \"status.phase\": supported values: "
         ));
         assert_eq!((path("status.podIP"), path("\"metadata.labels['app']\"")), (String::new(), String::new()));
         let dns = |rest: &str| refusal(&format!("{rest}, containers: [{{name: c, image: nginx}}]"));
-        assert_eq!(dns("dnsPolicy: None"), "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None");
-        assert_eq!(dns("dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], options: [{name: ndots, value: '2'}]}"), "");
+        assert_eq!(
+            dns("dnsPolicy: None"),
+            "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"
+        );
+        assert_eq!(
+            dns("dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], options: [{name: ndots, value: '2'}]}"),
+            ""
+        );
         assert!(dns("dnsPolicy: First").contains("Unsupported value: \"First\""));
     }
 

@@ -30,7 +30,8 @@ pub fn service(service: &Service, show: &Show<'_>) -> String {
     if let Some(name) = &spec.external_name {
         put!(text, "External Name:\t{name}");
     }
-    let ingress: Vec<String> = service.status.load_balancer.ingress.iter().filter_map(|i| i.ip).map(|ip| ip.to_string()).collect();
+    let ingress: Vec<String> =
+        service.status.load_balancer.ingress.iter().filter_map(|i| i.ip).map(|ip| ip.to_string()).collect();
     if !ingress.is_empty() {
         put!(text, "LoadBalancer Ingress:\t{}", ingress.join(", "));
     }

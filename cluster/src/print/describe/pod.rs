@@ -47,7 +47,12 @@ pub fn pod(pod: &Pod, show: &Show<'_>) -> String {
     text.push_str("Containers:\n");
     for container in &spec.containers {
         put!(text, "  {}:", container.name);
-        self::container(&mut text, container, status.container_statuses.iter().find(|s| s.name == container.name), true);
+        self::container(
+            &mut text,
+            container,
+            status.container_statuses.iter().find(|s| s.name == container.name),
+            true,
+        );
     }
     if !status.conditions.is_empty() {
         text.push_str("Conditions:\n  Type\tStatus\n");
@@ -71,7 +76,8 @@ pub(super) fn container(text: &mut String, container: &Container, status: Option
         put!(text, "    Image ID:\t{}", status.image_id);
     }
     let ports: Vec<String> = container.ports.iter().map(|p| format!("{}/{}", p.container_port, p.protocol)).collect();
-    let host: Vec<String> = container.ports.iter().map(|p| format!("{}/{}", p.host_port.unwrap_or(0), p.protocol)).collect();
+    let host: Vec<String> =
+        container.ports.iter().map(|p| format!("{}/{}", p.host_port.unwrap_or(0), p.protocol)).collect();
     let many = if ports.len() > 1 { "s" } else { "" };
     put!(text, "    Port{many}:\t{}", or_none(&ports.join(", ")));
     put!(text, "    Host Port{many}:\t{}", or_none(&host.join(", ")));
@@ -135,7 +141,9 @@ fn state(text: &mut String, name: &str, state: Option<&std::collections::BTreeMa
         _ => ("Waiting", vec![("Reason", said("reason")), ("Message", said("message"))]),
     };
     put!(text, "    {name}:\t{title}");
-    rows.into_iter().filter_map(|(row, value)| Some((row, value?))).for_each(|(row, value)| put!(text, "      {row}:\t{value}"));
+    rows.into_iter()
+        .filter_map(|(row, value)| Some((row, value?)))
+        .for_each(|(row, value)| put!(text, "      {row}:\t{value}"));
 }
 
 fn resources(text: &mut String, resources: Option<&Value>) {

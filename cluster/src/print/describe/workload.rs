@@ -46,7 +46,8 @@ pub fn deployment(deployment: &Deployment, show: &Show<'_>) -> String {
     let is_new = |set: &&&ReplicaSet| {
         let mut labels = set.spec.template.metadata.labels.clone();
         labels.remove(crate::controllers::deployment::TEMPLATE_HASH);
-        labels == spec.template.metadata.labels && set.spec.template.spec == spec.template.spec
+        labels == spec.template.metadata.labels
+            && set.spec.template.spec == spec.template.spec
             && set.spec.template.metadata.annotations == spec.template.metadata.annotations
     };
     let shown = |sets: Vec<&&ReplicaSet>| {

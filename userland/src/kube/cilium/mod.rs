@@ -46,7 +46,8 @@ impl CniPlugin for Cilium {
 
     /// The operator's work: each node gets its part of the addresses of all pods (`ipam: cluster-pool`).
     fn prepare(&self, cluster: &Cluster, store: &mut Store) -> Result<(), String> {
-        let mut pool = ClusterPool::new(cluster.pod_cidr, cluster.node_mask).ok_or("a node's part is larger than the pod CIDR")?;
+        let mut pool =
+            ClusterPool::new(cluster.pod_cidr, cluster.node_mask).ok_or("a node's part is larger than the pod CIDR")?;
         for member in &cluster.nodes {
             let part = pool.allocate(&member.machine).ok_or("the pod CIDR has no part left for a node")?;
             let ipam = NodeIpam { pod_cidrs: vec![part] };

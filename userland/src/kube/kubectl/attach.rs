@@ -19,7 +19,9 @@ const START: Duration = Duration::from_secs(60);
 pub(super) fn check(sys: &mut Sys<'_, SimKernel>, args: &Args, words: &[String]) -> Result<(), Done> {
     let instead = "use `kubectl run NAME ... -- sleep infinity`, then `kubectl exec`";
     if args.get("restart") != Some("Never") {
-        return Err(Done::fail(format!("error: hopwise attaches only to a pod that runs once: add --restart=Never, or {instead}")));
+        return Err(Done::fail(format!(
+            "error: hopwise attaches only to a pod that runs once: add --restart=Never, or {instead}"
+        )));
     }
     if words.is_empty() {
         return Err(Done::fail(format!("error: hopwise attaches only to a pod with a command of its own: {instead}")));
@@ -62,7 +64,11 @@ impl Later for Attached {
         if let Some(status) = self.status {
             // Its object goes when its kubelet has ended it.
             let is_there = store(sys).get::<Pod>(&self.namespace, &self.name).is_some();
-            return if self.remove && is_there { Step::Block(Wait::until(sys.now() + POLL)) } else { Step::Exit(status) };
+            return if self.remove && is_there {
+                Step::Block(Wait::until(sys.now() + POLL))
+            } else {
+                Step::Exit(status)
+            };
         }
         let Some(pod) = store(sys).get::<Pod>(&self.namespace, &self.name).cloned() else {
             let name = &self.name;
@@ -96,7 +102,8 @@ impl Later for Attached {
 
 impl Attached {
     fn end(&mut self, sys: &mut Sys<'_, SimKernel>, pod: &Pod) -> Step {
-        let code = pod.status.container_statuses.first().and_then(|c| c.state.get("terminated")?.get("exitCode")?.as_i64());
+        let code =
+            pod.status.container_statuses.first().and_then(|c| c.state.get("terminated")?.get("exitCode")?.as_i64());
         let status = code.map_or(1, |code| code as i32);
         self.status = Some(status);
         if !self.remove {

@@ -51,7 +51,9 @@ pub(super) fn manifests(
 /// The texts of a file, or of all manifests in a folder.
 fn read(sys: &mut Sys<'_, SimKernel>, path: &str) -> Result<Vec<(String, String)>, Done> {
     if path.starts_with("http://") || path.starts_with("https://") {
-        return Err(Done::fail(format!("error: hopwise downloads nothing: get {path:?} yourself, and put its text into a file")));
+        return Err(Done::fail(format!(
+            "error: hopwise downloads nothing: get {path:?} yourself, and put its text into a file"
+        )));
     }
     let mut names = vec![path.to_owned()];
     if let Ok(entries) = sys.list(path) {

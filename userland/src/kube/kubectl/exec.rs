@@ -48,7 +48,13 @@ fn container(args: &Args, pod: &Pod, named: Option<&str>) -> Result<(usize, Stri
     }
 }
 
-pub(super) fn ask(sys: &mut Sys<'_, SimKernel>, pod: &Pod, container: usize, ask: Ask, has_input: bool) -> Result<u64, Done> {
+pub(super) fn ask(
+    sys: &mut Sys<'_, SimKernel>,
+    pod: &Pod,
+    container: usize,
+    ask: Ask,
+    has_input: bool,
+) -> Result<u64, Done> {
     let node = Kind::node(pod).unwrap_or_default().to_owned();
     let stream = Stream {
         node: node.clone(),

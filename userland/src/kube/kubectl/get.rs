@@ -51,7 +51,8 @@ pub(super) fn get(sys: &mut Sys<'_, SimKernel>, args: &Args, input: &str) -> Res
     let mut chosen = chosen(sys, args, input)?;
     if let Some(path) = args.get("sort-by") {
         for group in &mut chosen.groups {
-            sort_by(path, &mut group.objects, |object| object.json()).map_err(|why| Done::fail(format!("error: {why}")))?;
+            sort_by(path, &mut group.objects, |object| object.json())
+                .map_err(|why| Done::fail(format!("error: {why}")))?;
         }
     }
     let store = store(sys);

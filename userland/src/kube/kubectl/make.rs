@@ -2,7 +2,7 @@
 
 use hopwise_cluster::Object;
 use hopwise_cluster::object::meta::Labels;
-use hopwise_cluster::object::pod::{Container, EnvVar, ContainerPort, PodSpec, PortRef, Protocol};
+use hopwise_cluster::object::pod::{Container, ContainerPort, EnvVar, PodSpec, PortRef, Protocol};
 use hopwise_cluster::object::service::{ServicePort, ServiceSpec};
 use hopwise_cluster::object::{Deployment, Namespace, ObjectMeta, Pod, ReplicaSet, Service};
 use hopwise_cluster::print::yaml;

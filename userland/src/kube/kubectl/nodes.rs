@@ -110,7 +110,8 @@ pub(super) fn taint(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Resul
         return Err(Done::fail("error: at least one taint update is required"));
     }
     let names: Vec<String> = names.into_iter().cloned().collect();
-    let chosen = nodes(sys, args, &names, "taint NODE NAME KEY_1=VAL_1:TAINT_EFFECT_1 ... KEY_N=VAL_N:TAINT_EFFECT_N [flags]")?;
+    let chosen =
+        nodes(sys, args, &names, "taint NODE NAME KEY_1=VAL_1:TAINT_EFFECT_1 ... KEY_N=VAL_N:TAINT_EFFECT_N [flags]")?;
     let mut done = Done::default();
     for object in chosen.objects() {
         let Some(node) = object.get::<Node>() else { continue };
@@ -144,7 +145,9 @@ fn one(taints: &mut Vec<Taint>, change: &str, overwrite: bool, node: &str) -> Re
     let (key, value) = what.split_once('=').unwrap_or((what, ""));
     if !known.contains(&effect) {
         let words = known.join(", ");
-        return Err(Done::fail(format!("error: invalid taint effect: {effect}, unsupported taint effect; known are {words}")));
+        return Err(Done::fail(format!(
+            "error: invalid taint effect: {effect}, unsupported taint effect; known are {words}"
+        )));
     }
     if effect == "NoExecute" {
         return Err(Done::fail("error: hopwise does not evict pods by taints: use NoSchedule, and `kubectl drain`"));

@@ -34,9 +34,7 @@ pub(super) fn patch(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Resul
             "merge" => patch::merge(&mut value, &change),
             "json" => patch::json(&mut value, &change).map_err(failed)?,
             other => {
-                return Err(Done::fail(format!(
-                    "error: --type must be one of [json merge strategic], not {other:?}"
-                )));
+                return Err(Done::fail(format!("error: --type must be one of [json merge strategic], not {other:?}")));
             }
         }
         let new = patch::from_json(value).map_err(failed)?;

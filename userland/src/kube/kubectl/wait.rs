@@ -175,7 +175,11 @@ pub(super) fn rollout(sys: &mut Sys<'_, SimKernel>, args: &Args, _: &str) -> Res
         Some(("restart", rest)) => return super::patch::restart(sys, args, rest),
         Some(("pause", rest)) => return super::patch::pause(sys, args, rest, true),
         Some(("resume", rest)) => return super::patch::pause(sys, args, rest, false),
-        _ => return Err(Done::fail("error: hopwise has `kubectl rollout` status, restart, pause and resume: apply an older manifest")),
+        _ => {
+            return Err(Done::fail(
+                "error: hopwise has `kubectl rollout` status, restart, pause and resume: apply an older manifest",
+            ));
+        }
     };
     let chosen = choose(store(sys), args, rest)?;
     if let Some(error) = chosen.missing.first() {

@@ -6,8 +6,8 @@ use hopwise_cluster::object::Pod;
 use hopwise_machine::Sys;
 use hopwise_sim_core::NsId;
 
-use crate::kernel::SimKernel;
 use super::resolver;
+use crate::kernel::SimKernel;
 use crate::kube::cluster::Member;
 use crate::kube::{cni, tools};
 
