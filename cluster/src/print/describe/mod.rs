@@ -23,7 +23,7 @@ macro_rules! put {
         let _ = writeln!($text, $($words)*);
     }};
 }
-pub(self) use put;
+pub(super) use put;
 
 /// A text, or `<none>`.
 fn or_none(text: &str) -> &str {
