@@ -1,5 +1,5 @@
 //! Manifests of Kubernetes: whatever is in them is read or refused; what is read prints, as YAML and as JSON, and its print reads as the
-//! same object; what the store keeps of it is shown, and controllers and kube-proxy make of it what they can, and nothing more the second time.
+//! same; what the store keeps of it is shown, and controllers and kube-proxy make of it what they can, and nothing more the second time.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,8 @@ fn there_and_back(object: &dyn Object) {
     for text in [yaml::yaml(&object.json()), yaml::json(&object.json())] {
         let again = manifests(&text).map(|mut all| all.pop());
         let again = again.ok().flatten().unwrap_or_else(|| panic!("the print is not read: {text}"));
-        assert!(again.object.same(object), "the print reads as another object: {text}\n{object:?}\n{:?}", again.object);
+        // What is kept as it is (`resources`, `volumes`) loses its empty fields in print, as Go's `omitempty` has it.
+        assert_eq!(again.object.json(), object.json(), "the print reads as another object: {text}");
     }
 }
 
