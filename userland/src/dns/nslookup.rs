@@ -193,8 +193,7 @@ impl Run {
             self.kinds.clear();
             return;
         }
-        let named = self.kinds.is_empty() && kind != TYPE_AAAA || kind == TYPE_A;
-        let nothing = message.answers.is_empty() && named && self.kinds.is_empty();
+        let nothing = message.answers.is_empty() && self.kinds.is_empty() && !self.found;
         if !message.authoritative && !self.found && (nothing || !message.answers.is_empty()) && !self.reverse {
             sys.out("Non-authoritative answer:\n");
         }
