@@ -116,7 +116,7 @@ fn load(
     maps.programs.insert(pod.id, EndpointProgram { ip, identity: 3352, node_mac: pod.node_mac, policy });
     maps.endpoints.insert(ip, Local::Pod(pod));
     for (addr, len, identity) in [(Ipv4Addr::UNSPECIFIED, 0, 2), (FROM, 32, 3352), (TO, 32, 3352)] {
-        maps.ipcache.set(addr, len, Remote { identity, tunnel: Ipv4Addr::UNSPECIFIED });
+        maps.ipcache.set(Ipv4Net::new_assert(addr, len), Remote { identity, tunnel: Ipv4Addr::UNSPECIFIED });
     }
     net.ns_mut(ns).ok_or(hopwise_stack::Errno::ENODEV)?.cilium = Some(Box::new(maps));
     for (link, hook, program) in [

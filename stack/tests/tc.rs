@@ -52,7 +52,8 @@ impl Node {
         let local = maps::Endpoint { id: ENDPOINT, ifindex: lxc, mac: pod_mac, node_mac: lxc_mac };
         maps.endpoints.insert(POD, Local::Pod(local));
         for (addr, len, identity) in [(Ipv4Addr::UNSPECIFIED, 0, 2), (POD, 32, 3352), (FAR, 32, 300), (NODE, 32, 1)] {
-            maps.ipcache.set(addr, len, Remote { identity, tunnel: Ipv4Addr::UNSPECIFIED });
+            let prefix = ipnet::Ipv4Net::new_assert(addr, len);
+            maps.ipcache.set(prefix, Remote { identity, tunnel: Ipv4Addr::UNSPECIFIED });
         }
         maps.events.listen(1);
         net.ns_mut(node).unwrap().cilium = Some(Box::new(maps));

@@ -153,7 +153,8 @@ fn run(
     packet: &mut Packet,
 ) -> Action {
     let Some(mut maps) = ns.cilium.take() else { return Action::Ok };
-    let result = cilium::run(&mut maps, &cilium::Kernel { ns, now: cx.now, link }, program, packet);
+    let random = if maps.services.is_empty() { 0 } else { ns.rng.next_u32() };
+    let result = cilium::run(&mut maps, &cilium::Kernel { ns, now: cx.now, link, random }, program, packet);
     if maps.events.wakes() {
         cx.wakeups.extend(maps.events.listeners());
     }

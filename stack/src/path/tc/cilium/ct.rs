@@ -1,7 +1,8 @@
 //! The connection tracking map of the programs (`bpf/lib/conntrack.h`), which has nothing to do with netfilter's.
 //!
 //! There is one entry per connection and direction of its making: one that a pod opened is `OUT`, one that came to a pod
-//! is `IN`. Two pods on one node that talk have both. An entry lives until the agent collects it, however old it is.
+//! is `IN`. Two pods on one node that talk have both, and a client of a service has a third one, which remembers the pod that
+//! serves it. An entry lives until the agent collects it, however old it is, or until a full map needs its room.
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ pub const REPORT_INTERVAL: u32 = 5;
 pub const MAX_TCP: usize = 524_288;
 /// See [`MAX_TCP`].
 pub const MAX_ANY: usize = 262_144;
+
+/// How many entries a full map gives up at a time (`LOCAL_FREE_TARGET` of the kernel's `bpf_lru_list.c`).
+const SHRINK: usize = 128;
 
 const TCP_FIN: u8 = 0x01;
 const TCP_SYN: u8 = 0x02;
@@ -73,13 +77,16 @@ impl Segment {
     }
 }
 
-/// Who made an entry: the pod that the connection comes from, or the one it goes to (`TUPLE_F_OUT`, `TUPLE_F_IN`).
+/// Who made an entry: the pod that the connection comes from, or the one it goes to (`TUPLE_F_OUT`, `TUPLE_F_IN`,
+/// `TUPLE_F_SERVICE`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Made {
     /// On its way from a pod.
     Out,
     /// On its way to a pod.
     In,
+    /// On its way to a service, before that was translated.
+    Service,
 }
 
 /// A key of the map: the connection in the direction in which it was opened.
@@ -96,7 +103,7 @@ pub struct Key {
 pub struct Entry {
     /// Packets to the pod.
     pub rx_packets: u64,
-    /// Their bytes.
+    /// Their bytes; for a service the number of the pod that serves (`backend_id` of `struct ct_entry`).
     pub rx_bytes: u64,
     /// Packets from the pod.
     pub tx_packets: u64,
@@ -122,6 +129,10 @@ pub struct Entry {
     pub rev_nat: u16,
     /// The identity of the one who opened the connection.
     pub source_identity: u32,
+    /// The pod is its own server: the address it came from was translated, too (`lb_loopback`).
+    pub loopback: bool,
+    /// When the map last had to do with it, for a full map to see which one is the oldest.
+    used: u64,
 }
 
 impl Entry {
@@ -130,6 +141,7 @@ impl Entry {
         let all = [
             (self.rx_closing, 1, "RxClosing "),
             (self.tx_closing, 2, "TxClosing "),
+            (self.loopback, 8, "LBLoopback "),
             (self.seen_non_syn, 16, "SeenNonSyn "),
         ];
         let set = all.iter().filter(|flag| flag.0);
@@ -208,16 +220,55 @@ pub struct Found {
     pub tell: bool,
     /// The service whose address was translated.
     pub rev_nat: u16,
+    /// The pod is its own server.
+    pub loopback: bool,
 }
 
-/// The two maps, TCP and all else, as one.
+/// What a new entry begins with, beside its first packet (`struct ct_state`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct New {
+    /// Bytes of the packet.
+    pub bytes: u64,
+    /// The identity of the one who opens.
+    pub identity: u32,
+    /// The service whose address was translated.
+    pub rev_nat: u16,
+    /// The pod is its own server.
+    pub loopback: bool,
+}
+
+/// How many entries each of the two maps has at most (`bpf-ct-global-tcp-max`, `bpf-ct-global-any-max`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Of TCP.
+    pub tcp: usize,
+    /// Of all else.
+    pub any: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { tcp: MAX_TCP, any: MAX_ANY }
+    }
+}
+
+/// The two maps, TCP and all else, as one. They are of the kind `lru_hash`: there is always room for a new entry, in the place
+/// of those that were not used for the longest time. (The kernel's idea of the longest time is a rough one.)
 #[derive(Clone, Debug, Default)]
 pub struct CtMap {
     entries: BTreeMap<Key, Entry>,
     tcp: usize,
+    limits: Limits,
+    /// Counts what happens, as a clock for [`Entry::used`].
+    ticks: u64,
 }
 
 impl CtMap {
+    /// An empty map with other limits than the usual ones.
+    pub fn limited(limits: Limits) -> Self {
+        CtMap { limits, ..CtMap::default() }
+    }
+
     /// Looks a packet up, first as an answer, then as one of those who opened (`ct_lookup4`).
     pub fn lookup(&mut self, tuple: Tuple, direction: Direction, segment: Segment, bytes: u64, now: u32) -> Found {
         // What answers a packet that goes to the pod was made on the way out of it, and the other way round.
@@ -226,13 +277,15 @@ impl CtMap {
             Direction::Egress => (Made::In, Made::Out),
         };
         let flags = u8::from(reply == Made::In) | u8::from(tuple.related) << 1;
-        let mut found = Found { status: Status::New, flags, lifetime: None, tell: true, rev_nat: 0 };
+        let mut found = Found { status: Status::New, flags, lifetime: None, tell: true, rev_nat: 0, loopback: false };
+        self.ticks += 1;
         for (made, key) in [(reply, tuple.reversed()), (forward, tuple)] {
             let Some(entry) = self.entries.get_mut(&Key { tuple: key, made }) else { continue };
+            entry.used = self.ticks;
             found.lifetime = Some(entry.lifetime);
             let (reopened, tell) = meet(entry, tuple.protocol == IPPROTO_TCP, direction, segment, now);
             entry.count(direction, bytes);
-            (found.tell, found.rev_nat) = (tell, entry.rev_nat);
+            (found.tell, found.rev_nat, found.loopback) = (tell, entry.rev_nat, entry.loopback);
             found.status = match reopened {
                 _ if tuple.related => Status::Related,
                 _ if made == reply => Status::Reply,
@@ -244,39 +297,76 @@ impl CtMap {
         found
     }
 
-    /// Makes the entry of a connection, and the one for ICMP errors about it (`ct_create4`). False: the map is full.
-    #[must_use]
-    pub fn create(
-        &mut self,
-        tuple: Tuple,
-        direction: Direction,
-        segment: Segment,
-        (bytes, identity): (u64, u32),
-        now: u32,
-    ) -> bool {
+    /// Looks up which pod serves a client of a service: the lifetime, the number of the service and that of the pod
+    /// (`ct_lookup4` with `CT_SERVICE`).
+    pub fn lookup_service(&mut self, tuple: Tuple, segment: Segment, now: u32) -> Option<(u32, u16, u32)> {
+        self.ticks += 1;
+        let entry = self.entries.get_mut(&Key { tuple, made: Made::Service })?;
+        entry.used = self.ticks;
+        let lifetime = entry.lifetime;
+        meet(entry, tuple.protocol == IPPROTO_TCP, Direction::Egress, segment, now);
+        Some((lifetime, entry.rev_nat, entry.rx_bytes as u32))
+    }
+
+    /// Remembers which pod serves a client of a service (`ct_create4`, `ct_update4_backend_id`).
+    pub fn serve(&mut self, tuple: Tuple, segment: Segment, (rev_nat, backend): (u16, u32), now: u32) {
+        let key = Key { tuple, made: Made::Service };
+        if let Some(entry) = self.entries.get_mut(&key) {
+            (entry.rev_nat, entry.rx_bytes) = (rev_nat, u64::from(backend));
+            return;
+        }
+        let mut entry = Entry { rev_nat, rx_bytes: u64::from(backend), ..Entry::default() };
+        entry.touch(tuple.protocol == IPPROTO_TCP, Direction::Egress, segment.flags, now);
+        self.put(key, entry);
+    }
+
+    /// Makes the entry of a connection, and the one for ICMP errors about it (`ct_create4`).
+    pub fn create(&mut self, tuple: Tuple, direction: Direction, segment: Segment, new: New, now: u32) {
         let made = match direction {
             Direction::Ingress => Made::In,
             Direction::Egress => Made::Out,
         };
-        let tcp = tuple.protocol == IPPROTO_TCP;
-        let used = if tcp { self.tcp } else { self.entries.len() - self.tcp };
-        if used >= if tcp { MAX_TCP } else { MAX_ANY } {
-            return false;
-        }
-        let mut entry = Entry { source_identity: identity, ..Entry::default() };
-        entry.touch(tcp, direction, segment.flags, now);
+        let New { bytes, identity, rev_nat, loopback } = new;
+        let mut entry = Entry { source_identity: identity, rev_nat, loopback, ..Entry::default() };
+        entry.touch(tuple.protocol == IPPROTO_TCP, direction, segment.flags, now);
         entry.count(direction, bytes);
         self.put(Key { tuple, made }, entry);
         let about = Tuple { protocol: IPPROTO_ICMP, sport: 0, dport: 0, related: true, ..tuple };
         let mut errors = Entry { seen_non_syn: true, ..entry };
         errors.touch(false, direction, 0, now);
         self.put(Key { tuple: about, made }, errors);
-        true
     }
 
-    fn put(&mut self, key: Key, entry: Entry) {
-        if self.entries.insert(key, entry).is_none() {
-            self.tcp += usize::from(key.tuple.protocol == IPPROTO_TCP);
+    fn put(&mut self, key: Key, mut entry: Entry) {
+        self.ticks += 1;
+        entry.used = self.ticks;
+        let tcp = key.tuple.protocol == IPPROTO_TCP;
+        if self.entries.contains_key(&key) {
+            self.entries.insert(key, entry);
+            return;
+        }
+        let (used, limit) =
+            if tcp { (self.tcp, self.limits.tcp) } else { (self.entries.len() - self.tcp, self.limits.any) };
+        if used >= limit {
+            self.shrink(tcp, (limit / 2).clamp(1, SHRINK));
+        }
+        self.tcp += usize::from(tcp);
+        self.entries.insert(key, entry);
+    }
+
+    /// Gives up the entries of one of the maps that were not used for the longest time (`__bpf_lru_list_shrink`).
+    fn shrink(&mut self, tcp: bool, count: usize) {
+        let of_map = self.entries.iter().filter(|(key, _)| (key.tuple.protocol == IPPROTO_TCP) == tcp);
+        let mut oldest: Vec<(u64, Key)> = of_map.map(|(key, entry)| (entry.used, *key)).collect();
+        if oldest.len() > count {
+            oldest.select_nth_unstable(count);
+            oldest.truncate(count);
+        }
+        for (_, key) in &oldest {
+            self.entries.remove(key);
+        }
+        if tcp {
+            self.tcp -= oldest.len();
         }
     }
 
@@ -302,9 +392,15 @@ impl CtMap {
         before - self.entries.len()
     }
 
-    /// All entries, in the order of their keys.
+    /// All entries: those of TCP, then the others, each in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.entries.iter()
+        let of = |tcp: bool| self.entries.iter().filter(move |(key, _)| (key.tuple.protocol == IPPROTO_TCP) == tcp);
+        of(true).chain(of(false))
+    }
+
+    /// The entry of a key.
+    pub fn get(&self, key: &Key) -> Option<&Entry> {
+        self.entries.get(key)
     }
 
     /// Whether there is an entry of that key.
@@ -315,6 +411,11 @@ impl CtMap {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many there are of TCP, and of all else.
+    pub fn lens(&self) -> (usize, usize) {
+        (self.tcp, self.entries.len() - self.tcp)
     }
 
     /// Whether there is none.

@@ -80,8 +80,8 @@ pub enum Reason {
     MissedTailCall,
     /// Nobody knows where it goes.
     Unroutable,
-    /// The connection tracking map is full.
-    CtCreateFailed,
+    /// A service has no pod any more.
+    NoService,
     /// A later fragment: its first one is not known.
     FragmentNotFound,
     /// What came out of a tunnel claims to be this node.
@@ -106,7 +106,7 @@ impl Reason {
             Reason::UnknownL3 => "Unsupported L3 protocol",
             Reason::MissedTailCall => "Missed tail call",
             Reason::Unroutable => "Stale or unroutable IP",
-            Reason::CtCreateFailed => "CT: Map insertion failed",
+            Reason::NoService => "Service backend not found",
             Reason::FragmentNotFound => "First logical datagram fragment not found",
             Reason::InvalidIdentity => "Invalid identity",
             Reason::NatNoMapping => "No mapping for NAT masquerade",
@@ -128,8 +128,9 @@ pub enum Debug {
     CtMatch(u32, u16),
     /// What came of it.
     CtVerdict(Status, u16),
-    /// An entry was made, for someone of this identity.
-    CtCreate(u32),
+    /// An entry was made: the number of the service whose address was translated, the identity of who opens, the address of
+    /// the pod that serves.
+    CtCreate(u16, u32, Ipv4Addr),
     /// An address has an identity; false: there was no entry.
     Mapped(Ipv4Addr, u32, bool),
     /// A pod of this node is the receiver: its number, and the sender's identity.

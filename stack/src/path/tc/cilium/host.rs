@@ -4,11 +4,11 @@ use core::net::Ipv4Addr;
 
 use hopwise_sim_core::IfIndex;
 
-use super::ct::{Key, Made};
+use super::ct::{Key, Made, New, Status};
 use super::event::{Debug, Point, Reason};
 use super::lxc::{MARK_MAGIC_HOST, MARK_MAGIC_IDENTITY, MARK_MAGIC_MASK, identity_of};
-use super::maps::{Local, identity};
-use super::nat::{self, Side};
+use super::maps::{Direction, Local, identity};
+use super::nat::{self, FIRST_PORT, Masquerade, Side};
 use super::{Run, Step, Trace, frame};
 use crate::path::tc::Action;
 
@@ -60,46 +60,74 @@ impl Run<'_, '_> {
         }
     }
 
-    /// What a pod of this node sends to the world gets the node's address (`snat_v4_needed`, `snat_v4_nat`).
+    /// What a pod of this node sends to the world gets the node's address, and what the node itself sends another port if a
+    /// pod has its own (`nodeport_nat_ipv4_fwd`, `snat_v4_process`).
     fn masquerade(&mut self) -> Step<()> {
         let Some(rule) = self.maps.config.masquerade else { return Ok(()) };
         if !self.is_ipv4() {
             return Ok(());
         }
         let (src, dst) = self.addresses()?;
-        let from_pod = matches!(self.maps.endpoints.get(&src), Some(Local::Pod(_)));
-        let to_node = self.maps.ipcache.lookup(dst).is_some_and(|remote| remote.identity == identity::REMOTE_NODE);
-        let from_node = src == rule.address;
-        if !(from_pod || from_node) || to_node || rule.excludes(dst) {
+        let own = src == rule.address;
+        if !own && !self.must_masquerade(&rule, src, dst) {
             return Ok(());
         }
-        let Ok((tuple, _)) = frame::tuple(self.packet.data(), &mut self.maps.fragments) else { return Ok(()) };
-        if from_node {
-            if !tuple.related && nat::can_translate(tuple.protocol) {
-                self.maps.nat.claim(tuple, self.kernel.seconds());
+        let Some(tuple) = nat::tuple(self.packet.data(), Side::Source)? else { return Ok(()) };
+        if own {
+            if tuple.sport < FIRST_PORT {
+                return Ok(());
             }
-            return Ok(());
+            self.track_own(Direction::Egress)?;
         }
-        // What answers somebody who knows the pod by its own address keeps it.
-        let answers = self.maps.ct.contains(&Key { tuple: tuple.reversed(), made: Made::In });
-        if answers || tuple.related || !nat::may_translate(self.packet.data(), tuple.protocol)? {
-            return Ok(());
+        let mapping = self.maps.nat.leave(tuple, rule.address, self.kernel.seconds()).ok_or(Reason::NatNoMapping)?;
+        if (mapping.addr, mapping.port) != (tuple.src, tuple.sport) {
+            let to = (mapping.addr, mapping.port);
+            nat::rewrite(self.packet.data_mut(), Side::Source, to).ok_or(Reason::Invalid)?;
+            self.why = "masqueraded";
         }
-        let port = self.maps.nat.leave(tuple, rule.address).ok_or(Reason::NatNoMapping)?;
-        nat::rewrite(self.packet.data_mut(), Side::Source, (rule.address, port)).ok_or(Reason::Invalid)?;
-        self.why = "masqueraded";
         Ok(())
     }
 
-    /// An answer to such a packet gets the pod's address back (`snat_v4_rev_nat`).
+    /// Whether a packet that is not the node's own leaves with the node's address (`snat_v4_needed`).
+    fn must_masquerade(&mut self, rule: &Masquerade, src: Ipv4Addr, dst: Ipv4Addr) -> bool {
+        if rule.excluded.contains(&dst) || !matches!(self.maps.endpoints.get(&src), Some(Local::Pod(_))) {
+            return false;
+        }
+        let Some(remote) = self.maps.ipcache.lookup(dst) else { return false };
+        // Through a tunnel go packets to pods only: nodes do not know the way to a pod of another node.
+        let to_node = matches!(remote.identity, identity::REMOTE_NODE | identity::KUBE_APISERVER);
+        if to_node && self.maps.config.tunnel.is_none() {
+            return false;
+        }
+        // What answers somebody who knows the pod by its own address keeps it (`ct_is_reply4`).
+        let asked = frame::tuple(self.packet.data(), &mut self.maps.fragments).map(|(tuple, _)| tuple.reversed());
+        !asked.is_ok_and(|tuple| self.maps.ct.contains(&Key { tuple, made: Made::In }))
+    }
+
+    /// The node's own connections are tracked as those of pods are, so that their mappings live as long as they do
+    /// (`snat_v4_track_local`).
+    fn track_own(&mut self, direction: Direction) -> Step<()> {
+        let (tuple, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
+        let found = self.ct_lookup(tuple, direction, segment);
+        if found.status == Status::New {
+            self.ct_create((tuple, segment), direction, New::default(), Ipv4Addr::UNSPECIFIED);
+        }
+        Ok(())
+    }
+
+    /// An answer to such a packet gets the pod's address back. What is no answer, or cannot be read as one, goes on as it is
+    /// (`tail_nodeport_nat_ipv4`).
     fn unmasquerade(&mut self) {
         if self.maps.config.masquerade.is_none() || self.maps.nat.is_empty() {
             return;
         }
-        let Ok((tuple, _)) = frame::tuple(self.packet.data(), &mut self.maps.fragments) else { return };
-        // An echo reply has its identifier on the other side.
-        if let Some(to) = self.maps.nat.back(tuple)
-            && nat::rewrite(self.packet.data_mut(), Side::Destination, to).is_some()
+        let Ok(Some(tuple)) = nat::tuple(self.packet.data(), Side::Destination) else { return };
+        let Some((addr, port, own)) = self.maps.nat.back(tuple) else { return };
+        if own && self.track_own(Direction::Ingress).is_err() {
+            return;
+        }
+        if (addr, port) != (tuple.dst, tuple.dport)
+            && nat::rewrite(self.packet.data_mut(), Side::Destination, (addr, port)).is_some()
         {
             self.why = "masquerading undone";
         }

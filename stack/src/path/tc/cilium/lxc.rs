@@ -1,9 +1,12 @@
 //! The programs of a pod: what it sends, and whether what comes may reach it (`bpf_lxc.c`).
 
+use core::net::Ipv4Addr;
+
 use hopwise_sim_core::IfIndex;
 
-use super::ct::{Found, Segment, Status, Tuple};
+use super::ct::{Found, New, Segment, Status, Tuple};
 use super::event::{Debug, Kind, Point, Reason};
+use super::lb::Served;
 use super::maps::{Direction, Endpoint, Local, Permit};
 use super::{Run, Step, Trace, frame};
 use crate::path::tc::Action;
@@ -50,13 +53,24 @@ impl Run<'_, '_> {
 
     /// `handle_ipv4_from_lxc`.
     fn handle_from_lxc(&mut self, id: u16) -> Step<Action> {
-        let (tuple, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
+        let (asked, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
+        let Served { tuple, rev_nat, loopback } = self.to_backend(asked, segment)?;
         let found = self.ct_lookup(tuple, Direction::Egress, segment);
+        if found.status == Status::Reply
+            && let Some(own) = self.back_to_itself(tuple)
+        {
+            return self.deliver_to_itself(own);
+        }
         let remote = self.identify(tuple.dst);
         self.identity.1 = remote.identity;
-        self.policy(id, Direction::Egress, (tuple, segment), &found, remote.identity)?;
+        // Nobody has to allow a pod to talk with itself.
+        if !loopback {
+            self.policy(id, Direction::Egress, (tuple, segment), &found, remote.identity)?;
+        }
         if found.status == Status::New {
-            self.ct_create((tuple, segment), Direction::Egress, self.identity.0)?;
+            let new = New { identity: self.identity.0, rev_nat, loopback, ..New::default() };
+            let backend = if rev_nat == 0 { Ipv4Addr::UNSPECIFIED } else { tuple.dst };
+            self.ct_create((tuple, segment), Direction::Egress, new, backend);
         }
         let seen =
             Trace { status: found.status, identities: self.identity, tell: found.tell, ..Trace::at(Point::ToStack) };
@@ -108,6 +122,27 @@ impl Run<'_, '_> {
         }
     }
 
+    /// What a pod answered itself through a service comes back with the service's address; nobody is asked.
+    fn deliver_to_itself(&mut self, own: Ipv4Addr) -> Step<Action> {
+        let Some(Local::Pod(to)) = self.maps.endpoints.get(&own).copied() else { return Err(Reason::MissedTailCall) };
+        frame::l3(self.packet.data_mut(), Some(to.node_mac), Some(to.mac))?;
+        self.identity.1 = self.identity.0;
+        self.why = "back through its own service";
+        self.trace(Trace {
+            status: Status::Reply,
+            ifindex: to.ifindex,
+            identities: self.identity,
+            original: own,
+            to: to.id,
+            ..Trace::at(Point::ToEndpoint)
+        });
+        Ok(if self.maps.config.host_routing {
+            Action::RedirectPeer(to.ifindex)
+        } else {
+            Action::Redirect(to.ifindex)
+        })
+    }
+
     /// `ipv4_policy`: whether a packet may reach a pod.
     fn ingress_policy(&mut self, to: Endpoint, from: u32) -> Step<()> {
         self.packet.mark = 0;
@@ -115,9 +150,15 @@ impl Run<'_, '_> {
         self.identity.1 = own;
         let (tuple, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
         let found = self.ct_lookup(tuple, Direction::Ingress, segment);
-        self.policy(to.id, Direction::Ingress, (tuple, segment), &found, from)?;
+        if matches!(found.status, Status::Reply | Status::Related) && found.rev_nat != 0 && !found.loopback {
+            self.from_backend(found.rev_nat);
+        }
+        if tuple.src != super::lb::LOOPBACK {
+            self.policy(to.id, Direction::Ingress, (tuple, segment), &found, from)?;
+        }
         if found.status == Status::New {
-            self.ct_create((tuple, segment), Direction::Ingress, from)?;
+            let new = New { identity: from, ..New::default() };
+            self.ct_create((tuple, segment), Direction::Ingress, new, Ipv4Addr::UNSPECIFIED);
         }
         self.trace(Trace {
             status: found.status,
@@ -167,25 +208,40 @@ impl Run<'_, '_> {
     }
 
     /// Looks a packet up in the connection tracking map, and tells how.
-    fn ct_lookup(&mut self, tuple: Tuple, direction: Direction, segment: Segment) -> Found {
+    pub(super) fn ct_lookup(&mut self, tuple: Tuple, direction: Direction, segment: Segment) -> Found {
         let bytes = self.packet.len() as u64;
         let found = self.maps.ct.lookup(tuple, direction, segment, bytes, self.kernel.seconds());
         // Only the first of two lookups is told, and what either of them found.
-        self.debug(Debug::CtLookup1(tuple.src, tuple.sport, tuple.dst, tuple.dport));
-        self.debug(Debug::CtLookup2(tuple.protocol, found.flags));
-        if let Some(lifetime) = found.lifetime {
-            self.debug(Debug::CtMatch(lifetime, found.rev_nat));
-        }
-        self.debug(Debug::CtVerdict(found.status, found.rev_nat));
+        self.tell_lookup(tuple, found.flags, found.lifetime, (found.status, found.rev_nat));
         found
     }
 
-    fn ct_create(&mut self, (tuple, segment): (Tuple, Segment), direction: Direction, identity: u32) -> Step<()> {
-        let bytes = self.packet.len() as u64;
-        if !self.maps.ct.create(tuple, direction, segment, (bytes, identity), self.kernel.seconds()) {
-            return Err(Reason::CtCreateFailed);
+    /// Tells how a lookup in the connection tracking map went.
+    pub(super) fn tell_lookup(
+        &mut self,
+        tuple: Tuple,
+        flags: u8,
+        lifetime: Option<u32>,
+        (status, rev_nat): (Status, u16),
+    ) {
+        self.debug(Debug::CtLookup1(tuple.src, tuple.sport, tuple.dst, tuple.dport));
+        self.debug(Debug::CtLookup2(tuple.protocol, flags));
+        if let Some(lifetime) = lifetime {
+            self.debug(Debug::CtMatch(lifetime, rev_nat));
         }
-        self.debug(Debug::CtCreate(identity));
-        Ok(())
+        self.debug(Debug::CtVerdict(status, rev_nat));
+    }
+
+    /// Remembers a connection; `backend`: the pod that serves it.
+    pub(super) fn ct_create(
+        &mut self,
+        (tuple, segment): (Tuple, Segment),
+        direction: Direction,
+        new: New,
+        backend: Ipv4Addr,
+    ) {
+        let new = New { bytes: self.packet.len() as u64, ..new };
+        self.maps.ct.create(tuple, direction, segment, new, self.kernel.seconds());
+        self.debug(Debug::CtCreate(new.rev_nat, new.identity, backend));
     }
 }

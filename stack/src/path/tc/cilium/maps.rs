@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use hopwise_protocols::wire::MacAddr;
 use hopwise_sim_core::IfIndex;
+use ipnet::Ipv4Net;
 
 /// Identities that mean the same in every cluster (`pkg/identity/numericidentity.go`); those of pods begin at 256.
 pub mod identity {
@@ -22,7 +23,7 @@ pub mod identity {
     pub const INIT: u32 = 5;
     /// The other nodes.
     pub const REMOTE_NODE: u32 = 6;
-    /// Nodes with an API server.
+    /// API servers, and nodes with one (`KUBE_APISERVER_NODE_ID`).
     pub const KUBE_APISERVER: u32 = 7;
     /// The first one that is given to a set of labels.
     pub const FIRST: u32 = 256;
@@ -102,16 +103,15 @@ pub struct IpCache {
 
 impl IpCache {
     /// Says who is at a prefix.
-    pub fn set(&mut self, prefix: Ipv4Addr, len: u8, remote: Remote) {
-        let len = len.min(32);
-        self.entries.insert((len, masked(prefix, len)), remote);
-        self.lengths |= 1 << len;
+    pub fn set(&mut self, prefix: Ipv4Net, remote: Remote) {
+        self.entries.insert((prefix.prefix_len(), prefix.network()), remote);
+        self.lengths |= 1 << prefix.prefix_len();
     }
 
     /// Forgets a prefix.
-    pub fn remove(&mut self, prefix: Ipv4Addr, len: u8) {
-        let len = len.min(32);
-        self.entries.remove(&(len, masked(prefix, len)));
+    pub fn remove(&mut self, prefix: Ipv4Net) {
+        let len = prefix.prefix_len();
+        self.entries.remove(&(len, prefix.network()));
         let all = (len, Ipv4Addr::UNSPECIFIED)..=(len, Ipv4Addr::BROADCAST);
         if self.entries.range(all).next().is_none() {
             self.lengths &= !(1 << len);
@@ -124,7 +124,8 @@ impl IpCache {
         let mut lengths = self.lengths;
         while lengths != 0 {
             let len = (63 - lengths.leading_zeros()) as u8;
-            if let Some(remote) = self.entries.get(&(len, masked(addr, len))) {
+            let prefix = Ipv4Net::new(addr, len).ok()?.network();
+            if let Some(remote) = self.entries.get(&(len, prefix)) {
                 return Some(*remote);
             }
             lengths &= !(1 << len);
@@ -132,15 +133,10 @@ impl IpCache {
         None
     }
 
-    /// All entries: prefix, length, who.
-    pub fn iter(&self) -> impl Iterator<Item = (Ipv4Addr, u8, Remote)> {
-        self.entries.iter().map(|((len, prefix), remote)| (*prefix, *len, *remote))
+    /// All entries: who is where.
+    pub fn iter(&self) -> impl Iterator<Item = (Ipv4Net, Remote)> {
+        self.entries.iter().filter_map(|((len, prefix), remote)| Some((Ipv4Net::new(*prefix, *len).ok()?, *remote)))
     }
-}
-
-fn masked(addr: Ipv4Addr, len: u8) -> Ipv4Addr {
-    let mask = u32::MAX.checked_shl(32 - u32::from(len.min(32))).unwrap_or(0);
-    Ipv4Addr::from_bits(addr.to_bits() & mask)
 }
 
 /// Seen from the pod.

@@ -1,5 +1,6 @@
 //! Cilium's programs: what stands at the hooks of a node's links and of its pods' links, and the maps they share.
-//! Models `bpf_lxc.c`, `bpf_host.c` and `bpf_overlay.c` of Cilium 1.11, without services (kube-proxy has them) and IPv6.
+//! Models `bpf_lxc.c`, `bpf_host.c` and `bpf_overlay.c` of Cilium 1.11, without IPv6. Of services they know the cluster's
+//! addresses, as asked for by pods ([`lb`]); node ports and what nodes themselves ask for are kube-proxy's.
 //!
 //! ```text
 //! pod -> lxc ingress: from-container -> cilium_vxlan | the neighbour | the stack
@@ -18,6 +19,7 @@ pub mod event;
 pub mod frag;
 pub mod frame;
 mod host;
+pub mod lb;
 mod lxc;
 pub mod maps;
 pub mod nat;
@@ -38,6 +40,7 @@ use crate::path::tc::Action;
 use ct::{CtMap, Status};
 use event::{Aggregation, CAPTURED, Debug, Event, Events, Kind, Point, Reason};
 use frag::FragMap;
+use lb::ServiceMap;
 use maps::{EndpointProgram, IpCache, Local, Remote, identity};
 use nat::{Masquerade, NatMap};
 
@@ -113,6 +116,8 @@ pub struct Maps {
     pub fragments: FragMap,
     /// Connections of pods with the world (`cilium_snat_v4_external`).
     pub nat: NatMap,
+    /// Services (`cilium_lb4_services_v2` and the maps beside it).
+    pub services: ServiceMap,
     /// What was told.
     pub events: Events,
 }
@@ -125,6 +130,8 @@ pub struct Kernel<'a> {
     pub now: Time,
     /// The link whose program it is.
     pub link: IfIndex,
+    /// 32 random bits (`get_prandom_u32`), if there are services.
+    pub random: u32,
 }
 
 impl Kernel<'_> {

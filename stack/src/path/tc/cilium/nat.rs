@@ -1,5 +1,9 @@
 //! Masquerading by the programs (`enable-bpf-masquerade`): what pods send to the world leaves with the node's address, and
-//! what answers finds its way back. Models `bpf/lib/nat.h`. Netfilter is not asked; ICMP errors are not translated.
+//! what answers finds its way back. Models `bpf/lib/nat.h`. Netfilter is not asked.
+//!
+//! The node's own connections are in the same map, so that a port belongs to one of them only: most keep their ports, and
+//! one whose port a pod has gets another. Of ICMP only echo requests and answers can be translated; everything else that
+//! would have to be, errors too, dies. What has no ports of its own, a later fragment, is read as if it had some.
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
@@ -10,44 +14,53 @@ use hopwise_protocols::wire::FromBytes;
 use hopwise_protocols::wire::ethernet::ETH_HLEN;
 use hopwise_protocols::wire::icmp::{ICMP_ECHO, ICMP_ECHOREPLY};
 use hopwise_protocols::wire::ipv4::{self, IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP};
+use ipnet::Ipv4Net;
 
-use super::ct::{CtMap, Key, LIFETIME_OTHER, LIFETIME_TCP, Made, Tuple};
+use super::ct::{CtMap, Key, Made, Tuple};
 use super::event::Reason;
 
 /// The ports that are given out (`NODEPORT_PORT_MIN_NAT` and up).
-const FIRST_PORT: u16 = 32_768;
+pub const FIRST_PORT: u16 = 32_768;
 /// How many ports are tried (`SNAT_COLLISION_RETRIES`).
-const RETRIES: u16 = 32;
-/// Connections that are translated at a time (`bpf-nat-global-max`).
-const MAX_ENTRIES: usize = 524_288;
+const RETRIES: u16 = 128;
+/// Connections that are translated at a time: each takes two of the entries of `bpf-nat-global-max`.
+const MAX_MAPPINGS: usize = 524_288 / 2;
+/// How many of them a full map gives up at a time (`LOCAL_FREE_TARGET` of the kernel's `bpf_lru_list.c`).
+const SHRINK: usize = 128;
 
 /// What is masqueraded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Masquerade {
     /// The address that packets leave with.
     pub address: Ipv4Addr,
-    /// What goes there keeps its source: prefix and its length.
-    pub excluded: (Ipv4Addr, u8),
+    /// What goes there keeps its source (`IPV4_SNAT_EXCLUSION_DST_CIDR`).
+    pub excluded: Ipv4Net,
 }
 
-impl Masquerade {
-    /// Whether packets to an address keep their source.
-    pub fn excludes(&self, addr: Ipv4Addr) -> bool {
-        let (prefix, len) = self.excluded;
-        let mask = u32::MAX.checked_shl(32 - u32::from(len)).unwrap_or(0);
-        (addr.to_bits() ^ prefix.to_bits()) & mask == 0
-    }
+/// How a connection is translated (`struct ipv4_nat_entry`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// The address that its packets leave with.
+    pub addr: Ipv4Addr,
+    /// The port.
+    pub port: u16,
+    /// It is the node's own (`host_local`).
+    pub own: bool,
+    /// The second when it was made.
+    pub created: u32,
+    /// When the map last had to do with it, for a full map to see which one is the oldest.
+    used: u64,
 }
 
-/// The map `cilium_snat_v4_external`, both directions.
+/// The map `cilium_snat_v4_external`, both directions. Its kind is `lru_hash`.
 #[derive(Clone, Debug, Default)]
 pub struct NatMap {
-    /// The port that a connection leaves with.
-    out: BTreeMap<Tuple, u16>,
+    /// How a connection leaves.
+    out: BTreeMap<Tuple, Mapping>,
     /// The connection that answers like these belong to.
     back: BTreeMap<Tuple, Tuple>,
-    /// What answers the node's own connections: the second until which their ports are not given to pods.
-    own: BTreeMap<Tuple, u32>,
+    /// Counts what happens, as a clock for [`Mapping::used`].
+    ticks: u64,
 }
 
 /// What is written into a packet.
@@ -60,13 +73,12 @@ pub enum Side {
 }
 
 impl NatMap {
-    /// The port that a connection leaves with: the one it has, or a new one. `None`: no port is free.
-    pub fn leave(&mut self, tuple: Tuple, address: Ipv4Addr) -> Option<u16> {
-        if let Some(port) = self.out.get(&tuple) {
-            return Some(*port);
-        }
-        if self.out.len() >= MAX_ENTRIES {
-            return None;
+    /// How a connection leaves: as it did before, or with a new mapping (`snat_v4_new_mapping`). `None`: no port is free.
+    pub fn leave(&mut self, tuple: Tuple, address: Ipv4Addr, now: u32) -> Option<Mapping> {
+        self.ticks += 1;
+        if let Some(mapping) = self.out.get_mut(&tuple) {
+            mapping.used = self.ticks;
+            return Some(*mapping);
         }
         let answer = |port: u16| answer_to(tuple, address, port);
         let span = u16::MAX - FIRST_PORT;
@@ -75,46 +87,66 @@ impl NatMap {
         let start = tuple.sport.checked_sub(FIRST_PORT).unwrap_or(tuple.sport % span);
         let others = (0..RETRIES).map(|n| FIRST_PORT + start.wrapping_add(n) % span);
         let mut ports = (tuple.sport >= FIRST_PORT).then_some(tuple.sport).into_iter().chain(others);
-        let port = ports.find(|port| {
-            let key = answer(*port);
-            !self.back.contains_key(&key) && !self.own.contains_key(&key)
-        })?;
-        self.out.insert(tuple, port);
+        let port = ports.find(|port| !self.back.contains_key(&answer(*port)))?;
+        if self.out.len() >= MAX_MAPPINGS {
+            self.shrink();
+        }
+        let mapping = Mapping { addr: address, port, own: tuple.src == address, created: now, used: self.ticks };
+        self.out.insert(tuple, mapping);
         self.back.insert(answer(port), tuple);
-        Some(port)
+        Some(mapping)
     }
 
-    /// The node itself sends this: its port stays its own (`snat_v4_track_local`). A pod that had the same one towards the
-    /// same receiver gets another with its next packet.
-    pub fn claim(&mut self, tuple: Tuple, now: u32) {
-        if tuple.sport < FIRST_PORT {
-            return;
+    /// The pod, or the node itself, and the port that an answer is for; whether it is the node's own.
+    pub fn back(&self, tuple: Tuple) -> Option<(Ipv4Addr, u16, bool)> {
+        let original = self.back.get(&tuple)?;
+        let own = self.out.get(original).is_some_and(|mapping| mapping.own);
+        Some((original.src, original.sport, own))
+    }
+
+    /// Gives up the mappings that were not used for the longest time.
+    fn shrink(&mut self) {
+        let mut oldest: Vec<(u64, Tuple)> = self.out.iter().map(|(tuple, mapping)| (mapping.used, *tuple)).collect();
+        if oldest.len() > SHRINK {
+            oldest.select_nth_unstable(SHRINK);
+            oldest.truncate(SHRINK);
         }
-        let answer = tuple.reversed();
-        if self.own.len() >= MAX_ENTRIES && !self.own.contains_key(&answer) {
-            return;
-        }
-        let life = if tuple.protocol == IPPROTO_TCP { LIFETIME_TCP } else { LIFETIME_OTHER };
-        if self.own.insert(answer, now.saturating_add(life)).is_none()
-            && let Some(pod) = self.back.remove(&answer)
-        {
-            self.out.remove(&pod);
+        for (_, tuple) in oldest {
+            self.remove(&tuple);
         }
     }
 
-    /// The pod and port that an answer is for.
-    pub fn back(&self, tuple: Tuple) -> Option<(Ipv4Addr, u16)> {
-        self.back.get(&tuple).map(|original| (original.src, original.sport))
+    fn remove(&mut self, tuple: &Tuple) {
+        if let Some(mapping) = self.out.remove(tuple) {
+            self.back.remove(&answer_to(*tuple, mapping.addr, mapping.port));
+        }
     }
 
-    /// Forgets the connections that the connection tracking map does not know any more, and old ones of the node.
-    pub fn collect(&mut self, ct: &CtMap, now: u32) {
-        self.own.retain(|_, until| *until >= now);
-        self.back.retain(|_, tuple| ct.contains(&Key { tuple: *tuple, made: Made::Out }));
-        let back = &self.back;
-        let mut kept: Vec<&Tuple> = back.values().collect();
-        kept.sort_unstable();
-        self.out.retain(|tuple, _| kept.binary_search(&tuple).is_ok());
+    /// Forgets the connections that the connection tracking map does not know any more (`purgeCtEntry4`, which takes the
+    /// mapping of each entry away with it, and `PurgeOrphanNATEntries`); says how many that were.
+    pub fn collect(&mut self, ct: &CtMap) -> usize {
+        let gone = |tuple: &&Tuple| !ct.contains(&Key { tuple: **tuple, made: Made::Out });
+        let gone: Vec<Tuple> = self.out.keys().filter(gone).copied().collect();
+        gone.iter().for_each(|tuple| self.remove(tuple));
+        gone.len()
+    }
+
+    /// Forgets what belongs to an address: its entries in the connection tracking map are gone.
+    pub fn forget(&mut self, addr: Ipv4Addr) {
+        let gone: Vec<Tuple> = self.out.keys().filter(|tuple| tuple.src == addr || tuple.dst == addr).copied().collect();
+        gone.iter().for_each(|tuple| self.remove(tuple));
+    }
+
+    /// Forgets all; says how many entries that were.
+    pub fn flush(&mut self) -> usize {
+        let count = 2 * self.out.len();
+        (self.out, self.back) = (BTreeMap::new(), BTreeMap::new());
+        count
+    }
+
+    /// All mappings with what they translate.
+    pub fn iter(&self) -> impl Iterator<Item = (&Tuple, &Mapping)> {
+        self.out.iter()
     }
 
     /// How many connections are translated.
@@ -129,30 +161,38 @@ impl NatMap {
 }
 
 /// What an answer to a masqueraded connection looks like: an echo reply has its identifier where a request has none.
-fn answer_to(tuple: Tuple, address: Ipv4Addr, port: u16) -> Tuple {
+pub fn answer_to(tuple: Tuple, address: Ipv4Addr, port: u16) -> Tuple {
     Tuple { src: tuple.dst, sport: tuple.dport, dst: address, dport: port, ..tuple }
 }
 
 /// Whether packets of a protocol can be translated.
-pub const fn can_translate(protocol: u8) -> bool {
+const fn can_translate(protocol: u8) -> bool {
     matches!(protocol, IPPROTO_ICMP | IPPROTO_TCP | IPPROTO_UDP)
 }
 
-/// Whether a packet can be translated. Of ICMP only echo requests can; their answers go as they are, everything else dies
-/// (`snat_v4_nat`).
+/// Who talks with whom as the map knows it, for packets whose source or whose destination is translated. `None`: packets of
+/// that protocol go as they are (`snat_v4_process`).
 ///
 /// # Errors
-/// It dies.
-pub fn may_translate(frame: &[u8], protocol: u8) -> Result<bool, Reason> {
+/// Truncated headers, and ICMP that is no echo request or answer.
+pub fn tuple(frame: &[u8], side: Side) -> Result<Option<Tuple>, Reason> {
     let header = super::frame::ip_of(frame).ok_or(Reason::Invalid)?;
-    if protocol != IPPROTO_ICMP || header.fragment_offset() != 0 {
-        return Ok(can_translate(protocol));
-    }
-    match frame.get(ETH_HLEN + header.header_len()) {
-        Some(&ICMP_ECHO) => Ok(true),
-        Some(&ICMP_ECHOREPLY) => Ok(false),
-        _ => Err(Reason::NatUnsupported),
-    }
+    let l4 = frame.get(ETH_HLEN + header.header_len()..).unwrap_or_default();
+    let word = |at: usize| l4.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]])).ok_or(Reason::Invalid);
+    let (sport, dport) = match header.protocol {
+        IPPROTO_TCP | IPPROTO_UDP => (word(0)?, word(2)?),
+        IPPROTO_ICMP => {
+            let icmp = l4.first_chunk::<8>().ok_or(Reason::Invalid)?;
+            match (icmp[0], side) {
+                (ICMP_ECHO | ICMP_ECHOREPLY, Side::Source) => (word(4)?, 0),
+                (ICMP_ECHO | ICMP_ECHOREPLY, Side::Destination) => (0, word(4)?),
+                _ => return Err(Reason::NatUnsupported),
+            }
+        }
+        _ => return Ok(None),
+    };
+    let (src, dst, protocol) = (header.src(), header.dst(), header.protocol);
+    Ok(Some(Tuple { protocol, src, sport, dst, dport, related: false }))
 }
 
 /// Writes an address and a port (of ICMP: the identifier) into a frame, and corrects the checksums. `None`: the frame is too

@@ -2,9 +2,11 @@
 
 use core::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use proptest::prelude::*;
 
-use super::ct::{CtMap, Key, Made, Segment, Status, Tuple};
+use super::ct::{CtMap, Key, Limits, Made, New, Segment, Status, Tuple};
+use super::lb::{Service, ServiceMap, Socket};
 use super::maps::{Direction, IpCache, Match, Permit, PolicyKey, PolicyMap, Remote};
 use super::nat;
 
@@ -15,6 +17,10 @@ const fn tcp(sport: u16, dport: u16) -> Tuple {
     Tuple { protocol: 6, src: POD, sport, dst: OTHER, dport, related: false }
 }
 
+fn new(bytes: u64) -> New {
+    New { bytes, identity: 3352, ..New::default() }
+}
+
 fn remote(identity: u32) -> Remote {
     Remote { identity, tunnel: Ipv4Addr::UNSPECIFIED }
 }
@@ -22,17 +28,18 @@ fn remote(identity: u32) -> Remote {
 #[test]
 fn the_longest_prefix_says_who_it_is() {
     let mut cache = IpCache::default();
-    cache.set(Ipv4Addr::UNSPECIFIED, 0, remote(2));
-    cache.set(Ipv4Addr::new(10, 0, 0, 99), 16, remote(300));
-    cache.set(POD, 32, remote(3352));
+    let net = |text: &str| text.parse::<Ipv4Net>().unwrap();
+    cache.set(net("0.0.0.0/0"), remote(2));
+    cache.set(net("10.0.0.99/16"), remote(300));
+    cache.set(net("10.0.0.85/32"), remote(3352));
     let who = |cache: &IpCache, addr| cache.lookup(addr).map(|found| found.identity);
     assert_eq!(who(&cache, POD), Some(3352));
     assert_eq!(who(&cache, OTHER), Some(300));
     assert_eq!(who(&cache, Ipv4Addr::new(8, 8, 8, 8)), Some(2));
-    cache.remove(POD, 32);
+    cache.remove(net("10.0.0.85/32"));
     assert_eq!(who(&cache, POD), Some(300));
-    cache.remove(Ipv4Addr::new(10, 0, 0, 0), 16);
-    cache.remove(Ipv4Addr::UNSPECIFIED, 0);
+    cache.remove(net("10.0.0.0/16"));
+    cache.remove(net("0.0.0.0/0"));
     assert_eq!(who(&cache, POD), None);
 }
 
@@ -76,7 +83,7 @@ fn the_life_of_a_tcp_connection() {
     let (tuple, back) = (tcp(40000, 80), tcp(40000, 80).reversed());
     let syn = Segment::tcp(0x02);
     assert_eq!(map.lookup(tuple, Direction::Egress, syn, 74, 100).status, Status::New);
-    assert!(map.create(tuple, Direction::Egress, syn, (74, 3352), 100));
+    map.create(tuple, Direction::Egress, syn, new(74), 100);
     let entry = |map: &CtMap| *map.iter().find(|(key, _)| **key == Key { tuple, made: Made::Out }).unwrap().1;
     assert_eq!((entry(&map).lifetime, entry(&map).tx_packets, entry(&map).tx_flags_seen), (160, 1, 2));
 
@@ -105,7 +112,7 @@ fn an_entry_lives_until_it_is_collected() {
     let mut map = CtMap::default();
     let echo = Tuple { protocol: 1, dport: 0, ..tcp(3072, 0) };
     let segment = Segment { creates: true, ..Segment::default() };
-    assert!(map.create(echo, Direction::Ingress, segment, (98, 3352), 10));
+    map.create(echo, Direction::Ingress, segment, new(98), 10);
     // The answer of the pod is looked up with flags=1, long after the lifetime is over.
     let found = map.lookup(echo.reversed(), Direction::Egress, Segment::default(), 98, 5000);
     assert_eq!((found.status, found.flags, found.lifetime), (Status::Reply, 1, Some(70)));
@@ -116,7 +123,7 @@ fn an_entry_lives_until_it_is_collected() {
 #[test]
 fn errors_are_related_in_both_directions() {
     let mut map = CtMap::default();
-    assert!(map.create(tcp(40000, 80), Direction::Egress, Segment::tcp(0x02), (74, 3352), 1));
+    map.create(tcp(40000, 80), Direction::Egress, Segment::tcp(0x02), new(74), 1);
     let error = Tuple { protocol: 1, sport: 0, dport: 0, related: true, ..tcp(0, 0) };
     for tuple in [error, error.reversed()] {
         for direction in [Direction::Egress, Direction::Ingress] {
@@ -168,37 +175,83 @@ fn a_frame_that_is_too_short_is_left_as_it_was() {
 #[test]
 fn a_port_of_the_range_is_kept_the_last_one_too() {
     let mut map = nat::NatMap::default();
+    let mut leave = |port| map.leave(tcp(port, 80), NODE, 1).map(|mapping| mapping.port);
     for port in [32_768, 40_000, 65_535] {
-        assert_eq!(map.leave(tcp(port, 80), NODE), Some(port));
+        assert_eq!(leave(port), Some(port));
     }
-    let low = map.leave(tcp(1000, 80), NODE);
-    assert!(low.is_some_and(|port| port >= 32_768));
+    assert!(leave(1000).is_some_and(|port| port >= 32_768));
 }
 
+/// `snat_v4_new_mapping`: who comes first keeps the port, the pod or the node.
 #[test]
-fn the_ports_of_the_node_are_its_own() {
-    let node = Tuple { src: NODE, ..tcp(40_000, 80) };
+fn a_port_belongs_to_one_connection_of_pods_and_node() {
+    let node = |sport| Tuple { src: NODE, ..tcp(sport, 80) };
     let mut map = nat::NatMap::default();
-    map.claim(node, 10);
-    assert_eq!(map.leave(tcp(40_000, 80), NODE), Some(40_001), "the node has it");
-    assert_eq!(map.back(node.reversed()), None);
-    // A pod was there first: what answers the node goes to the node all the same.
-    assert_eq!(map.leave(tcp(50_000, 80), NODE), Some(50_000));
-    let late = Tuple { sport: 50_000, ..node };
-    assert!(map.back(late.reversed()).is_some());
-    map.claim(late, 10);
-    assert_eq!(map.back(late.reversed()), None);
-    assert_eq!(map.leave(tcp(50_000, 80), NODE), Some(50_001));
-    // Nothing is kept for ever.
-    map.collect(&CtMap::default(), 100_000);
-    assert_eq!(map.leave(tcp(40_000, 80), NODE), Some(40_000));
+    let mut leave = |tuple| map.leave(tuple, NODE, 10).map(|mapping| (mapping.port, mapping.own));
+    assert_eq!(leave(node(40_000)), Some((40_000, true)));
+    assert_eq!(leave(tcp(40_000, 80)), Some((40_001, false)), "the node has it");
+    assert_eq!(leave(tcp(50_000, 80)), Some((50_000, false)));
+    assert_eq!(leave(node(50_000)), Some((50_001, true)), "a pod has it, and keeps it");
+    assert_eq!(leave(tcp(50_000, 80)), Some((50_000, false)));
+    let answer = |port| Tuple { src: OTHER, sport: 80, dst: NODE, dport: port, ..tcp(0, 0) };
+    assert_eq!(map.back(answer(50_000)), Some((POD, 50_000, false)));
+    assert_eq!(map.back(answer(50_001)), Some((NODE, 50_000, true)));
 }
 
 #[test]
-fn of_icmp_only_echo_requests_are_translated() {
-    let ask = |kind: u8| nat::may_translate(&frame(1, &[kind, 0, 0, 0, 0, 1, 0, 1]), 1);
-    assert_eq!([ask(8), ask(0)], [Ok(true), Ok(false)]);
-    assert_eq!([ask(13), ask(17)], [Err(super::event::Reason::NatUnsupported); 2]);
+fn a_mapping_lives_as_long_as_its_connection() {
+    let (mut ct, mut map) = (CtMap::default(), nat::NatMap::default());
+    for port in [40_000, 40_001] {
+        ct.create(tcp(port, 80), Direction::Egress, Segment::tcp(2), new(60), u32::from(port - 40_000) * 1000);
+        map.leave(tcp(port, 80), NODE, 0).unwrap();
+    }
+    assert_eq!((map.collect(&ct), map.len()), (0, 2));
+    ct.collect(500);
+    assert_eq!((map.collect(&ct), map.len()), (1, 1));
+    ct.forget(POD);
+    map.forget(POD);
+    assert!(map.is_empty() && ct.is_empty());
+}
+
+/// `snat_v4_process`: anything but echo requests and answers dies, whoever sends it.
+#[test]
+fn of_icmp_only_echoes_are_translated() {
+    let ask = |kind: u8, side| {
+        let found = nat::tuple(&frame(1, &[kind, 0, 0, 0, 0, 9, 0, 1]), side);
+        found.map(|tuple| tuple.map(|tuple| (tuple.sport, tuple.dport)))
+    };
+    assert_eq!([8, 0].map(|kind| ask(kind, nat::Side::Source)), [Ok(Some((9, 0))); 2]);
+    assert_eq!([8, 0].map(|kind| ask(kind, nat::Side::Destination)), [Ok(Some((0, 9))); 2]);
+    for kind in [3, 11, 12, 13, 17] {
+        assert_eq!(ask(kind, nat::Side::Source), Err(super::event::Reason::NatUnsupported));
+    }
+    assert_eq!(nat::tuple(&frame(132, &[0; 12]), nat::Side::Source), Ok(None), "SCTP goes as it is");
+    assert_eq!(nat::tuple(&frame(6, &[0; 3]), nat::Side::Source), Err(super::event::Reason::Invalid));
+}
+
+#[test]
+fn a_full_map_forgets_what_was_not_used_for_the_longest_time() {
+    let mut map = CtMap::limited(Limits { tcp: 4, any: 100 });
+    let syn = Segment::tcp(2);
+    for port in 1..=4 {
+        map.create(tcp(port, 80), Direction::Egress, syn, new(60), 1);
+    }
+    map.lookup(tcp(1, 80), Direction::Egress, syn, 60, 2);
+    map.create(tcp(5, 80), Direction::Egress, syn, new(60), 3);
+    let left: Vec<u16> = map.iter().filter(|(key, _)| key.tuple.protocol == 6).map(|(key, _)| key.tuple.sport).collect();
+    assert_eq!(left, [1, 4, 5], "half of so small a map goes at a time");
+    assert_eq!(map.lens().0, 3);
+}
+
+#[test]
+fn services_come_and_go_with_their_numbers() {
+    let mut map = ServiceMap::default();
+    let frontend = Socket { addr: Ipv4Addr::new(10, 96, 0, 1), port: 80 };
+    let service = Service { id: 7, backends: vec![3], affinity: None };
+    map.replace([(frontend, service)].into(), [(3, Socket { addr: OTHER, port: 8080 })].into());
+    assert_eq!(map.reverse().get(&7), Some(&frontend));
+    map.replace([].into(), [].into());
+    assert!(map.is_empty() && map.reverse().is_empty());
 }
 
 #[test]
@@ -210,16 +263,16 @@ fn reasons_have_the_words_of_the_monitor() {
 proptest! {
     /// The lengths that are looked at are those of the entries, whatever comes and goes.
     #[test]
-    fn a_prefix_is_found_as_long_as_it_is_there(steps in prop::collection::vec((any::<bool>(), 0u32..4, 28u8..=40), 0..40)) {
+    fn a_prefix_is_found_as_long_as_it_is_there(steps in prop::collection::vec((any::<bool>(), 0u32..4, 28u8..=32), 0..40)) {
         let mut cache = IpCache::default();
         for (add, addr, len) in steps {
-            let addr = Ipv4Addr::from_bits(addr);
-            if add { cache.set(addr, len, remote(u32::from(len.min(32)) + 300)) } else { cache.remove(addr, len) }
+            let prefix = Ipv4Net::new(Ipv4Addr::from_bits(addr), len).unwrap();
+            if add { cache.set(prefix, remote(u32::from(len) + 300)) } else { cache.remove(prefix) }
             for bits in 0..4 {
                 let addr = Ipv4Addr::from_bits(bits);
                 let covers = |prefix: Ipv4Addr, len: u8| len == 0 || (prefix.to_bits() ^ bits) >> (32 - u32::from(len)) == 0;
-                let longest = cache.iter().filter(|(prefix, len, _)| covers(*prefix, *len)).max_by_key(|one| one.1);
-                prop_assert_eq!(cache.lookup(addr), longest.map(|one| one.2));
+                let longest = cache.iter().filter(|(p, _)| covers(p.addr(), p.prefix_len())).max_by_key(|one| one.0.prefix_len());
+                prop_assert_eq!(cache.lookup(addr), longest.map(|one| one.1));
             }
         }
     }
@@ -230,7 +283,45 @@ proptest! {
         let mut frame = bytes.clone();
         let _ = super::frame::tuple(&bytes, &mut super::frag::FragMap::default());
         let _ = super::frame::l3(&mut frame, None, None);
+        for side in [nat::Side::Source, nat::Side::Destination] {
+            let _ = nat::tuple(&bytes, side);
+            let _ = nat::rewrite(&mut frame, side, (NODE, 40_000));
+        }
         let _ = super::frame::answer_arp(&mut frame, hopwise_protocols::wire::MacAddr([2; 6]), POD);
+    }
+
+    /// However full, there is room; the numbers of entries are right, and what was used last is still there.
+    #[test]
+    fn a_map_never_grows_beyond_its_limits(ports in prop::collection::vec((1u16..60, any::<bool>()), 0..120), limit in 2usize..12) {
+        let mut map = CtMap::limited(Limits { tcp: limit, any: limit });
+        for (port, udp) in ports {
+            let tuple = Tuple { protocol: if udp { 17 } else { 6 }, ..tcp(port, 80) };
+            let segment = Segment { creates: true, ..Segment::default() };
+            if map.lookup(tuple, Direction::Egress, segment, 60, 1).status == Status::New {
+                map.create(tuple, Direction::Egress, segment, new(60), 1);
+            }
+            let tcp = map.iter().filter(|(key, _)| key.tuple.protocol == 6).count();
+            prop_assert_eq!(map.lens(), (tcp, map.len() - tcp));
+            prop_assert!(tcp <= limit && map.len() - tcp <= limit);
+            let here = map.contains(&Key { tuple, made: Made::Out });
+            prop_assert!(here || limit < 3, "the entry for errors may have taken its place in a map of two");
+        }
+    }
+
+    /// What leaves comes back to where it came from, and no two connections share a port towards the same receiver.
+    #[test]
+    fn every_answer_finds_its_sender(flows in prop::collection::vec((0u32..4, 32_768u16..32_776), 0..40)) {
+        let mut map = nat::NatMap::default();
+        let mut seen = std::collections::BTreeMap::new();
+        for (last, sport) in flows {
+            let src = if last == 0 { NODE } else { Ipv4Addr::from_bits(POD.to_bits() + last) };
+            let tuple = Tuple { src, ..tcp(sport, 80) };
+            let mapping = map.leave(tuple, NODE, 1).unwrap();
+            prop_assert_eq!(*seen.entry(tuple).or_insert(mapping.port), mapping.port);
+            prop_assert_eq!(map.back(nat::answer_to(tuple, NODE, mapping.port)), Some((src, sport, last == 0)));
+        }
+        let ports: std::collections::BTreeSet<u16> = seen.values().copied().collect();
+        prop_assert_eq!(ports.len(), seen.len());
     }
 
     /// The number of entries is what was made and not collected.
@@ -238,7 +329,7 @@ proptest! {
     fn collecting_leaves_what_lives(lives in prop::collection::vec((1u16..2000, 0u32..1000), 0..40), now in 0u32..2000) {
         let mut map = CtMap::default();
         for (port, at) in &lives {
-            prop_assert!(map.create(tcp(*port, 80), Direction::Egress, Segment::tcp(2), (60, 1), *at));
+            map.create(tcp(*port, 80), Direction::Egress, Segment::tcp(2), new(60), *at);
         }
         let before = map.len();
         let gone = map.collect(now);
