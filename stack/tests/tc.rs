@@ -10,10 +10,14 @@ use hopwise_protocols::wire::{ArpPacket, IntoBytes, MacAddr, icmp, ipv4};
 use hopwise_sim_core::{Detail, DropReason, IfIndex, NsId};
 use hopwise_stack::control::qdisc::Verb;
 use hopwise_stack::control::tc::FilterKey;
+use hopwise_stack::path::tc::cilium::ct::Made;
 use hopwise_stack::path::tc::cilium::event::Kind;
+use hopwise_stack::path::tc::cilium::lb::{LOOPBACK, Service, Socket};
 use hopwise_stack::path::tc::cilium::maps::{self, EndpointProgram, Local, PolicyMap, Remote};
+use hopwise_stack::path::tc::cilium::nat::Masquerade;
 use hopwise_stack::path::tc::cilium::{Config, Maps, Program};
-use hopwise_stack::path::tc::{Filter, Hook};
+use hopwise_stack::path::tc::{Filter, Hook, INGRESS};
+use hopwise_stack::socket::SocketKind;
 use hopwise_stack::{Direction, Network};
 
 const POD: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 85);
@@ -264,7 +268,7 @@ fn a_moved_link_loses_its_programs() {
     assert!(node.net.ns(pod).unwrap().devs.get(moved).unwrap().clsact.is_none());
     let missing = node
         .net
-        .filter_del(ns, node.eth, Hook::Ingress, FilterKey { pref: Some(9), ..FilterKey::default() })
+        .filter_del(ns, node.eth, INGRESS, FilterKey { pref: Some(9), ..FilterKey::default() })
         .unwrap_err();
     assert_eq!(missing.to_string(), "Error: Filter with specified priority/protocol not found.");
     // Nothing is taken away that was not meant.
@@ -278,14 +282,147 @@ fn a_moved_link_loses_its_programs() {
         (FilterKey { foreign: Some(false), ..all }, flush),
         (FilterKey { kind: Some(true), ..all }, flush),
         (FilterKey { handle: Some(1), kind: Some(true), ..all }, flush),
-        (FilterKey { foreign: Some(true), ..one }, "Error: Filter with specified priority/protocol not found."),
+        (FilterKey { foreign: Some(true), ..one }, "Error: Protocol mismatch for filter with specified priority."),
+        (FilterKey { chain: 1, ..one }, "Error: Cannot find specified filter chain."),
         (FilterKey { kind: Some(false), ..one }, "Error: Specified filter kind does not match existing one."),
         (FilterKey { handle: Some(77), kind: Some(true), ..one }, "Error: Specified filter handle not found."),
     ] {
-        let error = node.net.filter_del(ns, node.eth, Hook::Ingress, which).unwrap_err();
+        let error = node.net.filter_del(ns, node.eth, INGRESS, which).unwrap_err();
         assert_eq!(error.to_string(), why);
     }
+    for (parent, why) in [
+        (0, "Error: Qdisc not classful."),
+        (0x1_0000, "Error: Parent Qdisc doesn't exists."),
+        (0xffff_0000, "RTNETLINK answers: Invalid argument"),
+        (0xffff_fff1, "Error: Specified class doesn't exist."),
+    ] {
+        assert_eq!(node.net.filter_del(ns, node.eth, parent, one).unwrap_err().to_string(), why);
+    }
+    node.net.filter_del(ns, node.eth, INGRESS, FilterKey { chain: 1, ..all }).unwrap();
     assert_eq!(filters(&node).len(), before.len());
-    node.net.filter_del(ns, node.eth, Hook::Ingress, FilterKey { handle: Some(before[0].handle), ..one }).unwrap();
+    node.net.filter_del(ns, node.eth, INGRESS, FilterKey { handle: Some(before[0].handle), ..one }).unwrap();
     assert_eq!(filters(&node).len(), before.len() - 1);
+}
+
+/// A node that masquerades: `WORLD` is beyond the wire.
+const WORLD: Ipv4Addr = Ipv4Addr::new(8, 8, 8, 8);
+
+impl Node {
+    fn masquerading() -> Node {
+        let mut node = Node::new(true);
+        let excluded = "10.0.0.0/16".parse().unwrap();
+        node.maps().config.masquerade = Some(Masquerade { address: NODE, excluded });
+        via(&mut node.net, node.node, "8.8.8.8/32", "192.168.0.130");
+        node
+    }
+
+    /// What left through the wire: source and destination with the ports of UDP, or the identifier of ICMP.
+    fn left(&self) -> Vec<(Ipv4Addr, u16, Ipv4Addr)> {
+        let frames = self.seen(self.node, self.eth, Direction::Out);
+        let ip = frames.iter().filter(|frame| frame[12..14] == [8, 0]);
+        ip.map(|frame| {
+            let header = ipv4::parse(&frame[14..]).expect("the checksum is right").header;
+            let at = if header.protocol == ipv4::IPPROTO_UDP { 34 } else { 38 };
+            (header.src(), u16::from_be_bytes([frame[at], frame[at + 1]]), header.dst())
+        })
+        .collect()
+    }
+}
+
+/// A frame with an IPv4 packet of a protocol.
+fn packet(macs: (MacAddr, MacAddr), ips: (Ipv4Addr, Ipv4Addr), protocol: u8, l4: &[u8]) -> Vec<u8> {
+    let mut header = ipv4::Header::new(ips.0, ips.1, protocol, l4.len() as u16);
+    header.seal(&[]);
+    let eth = ethernet::Header::new(macs.1, macs.0, ETH_P_IP);
+    [eth.as_bytes(), header.as_bytes(), l4].concat()
+}
+
+/// A UDP datagram without a checksum and without payload.
+fn datagram(ports: (u16, u16)) -> [u8; 8] {
+    let words = [ports.0, ports.1, 8, 0].map(u16::to_be_bytes);
+    words.concat().try_into().unwrap()
+}
+
+/// `snat_v4_process`: an error cannot be translated and dies; one about a connection from outside need not be.
+#[test]
+fn icmp_errors_of_pods_die_unless_the_world_asked_first() {
+    let mut node = Node::masquerading();
+    let macs = (node.mac(node.pod, node.pod_link), node.mac(node.node, node.lxc));
+    let (lxc, eth) = (node.lxc, node.eth);
+    let mut error = [0u8; 36];
+    error[0] = icmp::ICMP_DEST_UNREACH;
+    let check = hopwise_protocols::wire::checksum::checksum(&error);
+    error[2..4].copy_from_slice(&check.to_be_bytes());
+    let error = packet(macs, (POD, WORLD), ipv4::IPPROTO_ICMP, &error);
+    node.frame(lxc, &error);
+    assert_eq!(node.left(), []);
+    assert!(node.told().contains(&"385 Unsupported protocol for NAT masquerade".to_owned()));
+    // The world knows the pod by its own address: what it gets back is as the pod sent it.
+    let wire = (MacAddr([2; 6]), node.mac(node.node, node.eth));
+    node.frame(eth, &packet(wire, (WORLD, POD), ipv4::IPPROTO_UDP, &datagram((53, 9))));
+    node.frame(lxc, &error);
+    assert_eq!(node.left().iter().map(|one| (one.0, one.2)).collect::<Vec<_>>(), [(POD, WORLD)]);
+}
+
+/// The node sends from a port that a pod has: the pod keeps it, and the node's packet gets another one.
+#[test]
+fn the_node_makes_way_for_the_port_of_a_pod() {
+    let mut node = Node::masquerading();
+    let macs = (node.mac(node.pod, node.pod_link), node.mac(node.node, node.lxc));
+    let (lxc, eth, ns) = (node.lxc, node.eth, node.node);
+    let from_pod = packet(macs, (POD, WORLD), ipv4::IPPROTO_UDP, &datagram((40_000, 53)));
+    node.frame(lxc, &from_pod);
+    let socket = node.net.open_socket(ns, 1, SocketKind::Udp).unwrap();
+    node.net.bind_udp(ns, socket, NODE, 40_000).unwrap();
+    node.net.send_udp(ns, socket, Some((WORLD, 53)), b"").unwrap();
+    run(&mut node.net, 100);
+    node.frame(lxc, &from_pod);
+    assert_eq!(node.left(), [(NODE, 40_000, WORLD), (NODE, 40_001, WORLD), (NODE, 40_000, WORLD)]);
+    // Each answer finds its way.
+    let wire = (MacAddr([2; 6]), node.mac(node.node, node.eth));
+    for port in [40_000, 40_001] {
+        node.frame(eth, &packet(wire, (WORLD, NODE), ipv4::IPPROTO_UDP, &datagram((53, port))));
+    }
+    assert_eq!(node.seen(node.pod, node.pod_link, Direction::In).iter().filter(|f| f[12..14] == [8, 0]).count(), 1);
+    assert!(node.net.recv(ns, socket).is_some());
+    let own = node.maps().ct.iter().filter(|(key, _)| key.tuple.src == NODE && !key.tuple.related).count();
+    assert_eq!(own, 1, "the node's connections are tracked");
+}
+
+/// `lb4_local` and `lb4_rev_nat`: a pod asks a service, and what answers is the service.
+#[test]
+fn a_pod_reaches_a_service_and_the_service_answers() {
+    let mut node = Node::new(true);
+    let service = Socket { addr: Ipv4Addr::new(10, 96, 0, 1), port: 53 };
+    let id = |id, backend| Service { id, backends: vec![backend], affinity: None };
+    let own = Socket { port: 80, ..service };
+    let backends = [(1, Socket { addr: FAR, port: 9053 }), (2, Socket { addr: POD, port: 8080 })];
+    node.maps().services.replace([(service, id(7, 1)), (own, id(8, 2))].into(), backends.into());
+    let macs = (node.mac(node.pod, node.pod_link), node.mac(node.node, node.lxc));
+    let (lxc, eth) = (node.lxc, node.eth);
+    node.frame(lxc, &packet(macs, (POD, service.addr), ipv4::IPPROTO_UDP, &datagram((40_000, 53))));
+    assert_eq!(node.left(), [(POD, 40_000, FAR)]);
+    let wire = (MacAddr([2; 6]), node.mac(node.node, node.eth));
+    node.frame(eth, &packet(wire, (FAR, POD), ipv4::IPPROTO_UDP, &datagram((9053, 40_000))));
+    let came = |node: &Node| {
+        let frames = node.seen(node.pod, node.pod_link, Direction::In);
+        let ip = frames.iter().filter(|frame| frame[12..14] == [8, 0]).map(|frame| {
+            let header = ipv4::parse(&frame[14..]).expect("the checksum is right").header;
+            (header.src(), u16::from_be_bytes([frame[34], frame[35]]), header.dst())
+        });
+        ip.collect::<Vec<_>>()
+    };
+    assert_eq!(came(&node), [(service.addr, 53, POD)]);
+    let entry = |node: &mut Node, made| {
+        let found = node.maps().ct.iter().find(|(key, _)| key.made == made && !key.tuple.related).unwrap();
+        (found.0.tuple.dst, found.1.rev_nat, found.1.rx_bytes)
+    };
+    assert_eq!(entry(&mut node, Made::Service), (service.addr, 7, 1));
+    assert_eq!(entry(&mut node, Made::Out), (FAR, 7, 42));
+    // A service that leads to the pod itself: the request has another source, or it would be a Martian one.
+    node.net.captures.clear();
+    node.frame(lxc, &packet(macs, (POD, own.addr), ipv4::IPPROTO_UDP, &datagram((41_000, 80))));
+    assert_eq!(came(&node), [(LOOPBACK, 41_000, POD)]);
+    node.frame(lxc, &packet(macs, (POD, LOOPBACK), ipv4::IPPROTO_UDP, &datagram((8080, 41_000))));
+    assert_eq!(came(&node)[1..], [(own.addr, 80, POD)]);
 }

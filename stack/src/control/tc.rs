@@ -4,6 +4,7 @@
 use hopwise_sim_core::{IfIndex, NsId};
 
 use super::qdisc::Verb;
+use crate::dev::Dev;
 use crate::error::{Errno, NlError};
 use crate::network::Network;
 use crate::path::tc::{Clsact, Filter, Hook};
@@ -49,7 +50,8 @@ impl Network {
         }
     }
 
-    /// Puts a program at a hook of a link, in the place of the one with the same preference and handle.
+    /// Puts a program at a hook of a link, in the place of the one with the same preference and handle, or in front of the
+    /// others of that preference (`cls_bpf_change`).
     ///
     /// # Errors
     /// In the kernel's words.
@@ -62,47 +64,89 @@ impl Network {
         let Some(clsact) = clsact else { return Err(no_parent()) };
         let filters = clsact.filters_mut(hook);
         let place = (filter.pref, filter.handle);
-        filters.retain(|old| (old.pref, old.handle) != place);
-        filters.push(filter);
-        filters.sort_by_key(|filter| (filter.pref, filter.handle));
+        match filters.iter_mut().find(|old| (old.pref, old.handle) == place) {
+            Some(old) => *old = filter,
+            None => {
+                let at = filters.partition_point(|other| other.pref < filter.pref);
+                filters.insert(at, filter);
+            }
+        }
         Ok(())
     }
 
-    /// `tc filter del`: all programs of a hook, or those of one preference.
+    /// `tc filter del`: all programs of a hook, or those of one preference (`tc_del_tfilter`).
     ///
     /// # Errors
     /// In the kernel's words.
-    pub fn filter_del(&mut self, ns: NsId, link: IfIndex, hook: Hook, which: FilterKey) -> Result<(), NlError> {
+    pub fn filter_del(&mut self, ns: NsId, link: IfIndex, parent: u32, which: FilterKey) -> Result<(), NlError> {
         let dev = self.ns_mut(ns).and_then(|space| space.devs.get_mut(link)).ok_or(Errno::ENODEV)?;
-        let clsact = dev.clsact.as_mut().filter(|clsact| hook == Hook::Ingress || !clsact.ingress_only);
-        let Some(clsact) = clsact else { return Err(no_parent()) };
-        let filters = clsact.filters_mut(hook);
-        let FilterKey { pref, foreign, handle, kind } = which;
-        let Some(pref) = pref.filter(|pref| *pref != 0) else {
-            if foreign.is_some() || handle.is_some() || kind.is_some() {
-                let why = "Cannot flush filters with protocol, handle or kind set";
-                return Err(NlError::with(Errno::EINVAL, why));
+        let FilterKey { pref, foreign, handle, kind, chain } = which;
+        let pref = pref.filter(|pref| *pref != 0);
+        if pref.is_none() && (foreign.is_some() || handle.is_some() || kind.is_some()) {
+            return Err(NlError::with(Errno::EINVAL, "Cannot flush filters with protocol, handle or kind set"));
+        }
+        let hook = hook_at(dev, parent)?.1;
+        let filters = dev.clsact.as_deref_mut().ok_or_else(no_parent)?.filters_mut(hook);
+        let Some(pref) = pref else {
+            if chain == 0 {
+                filters.clear();
             }
-            filters.clear();
             return Ok(());
         };
-        if filters.is_empty() {
-            return Err(NlError::with(Errno::ENOENT, "Cannot find specified filter chain"));
-        }
-        // All programs are there for every protocol.
-        if foreign == Some(true) || filters.iter().all(|filter| filter.pref != pref) {
-            return Err(NlError::with(Errno::ENOENT, "Filter with specified priority/protocol not found"));
-        }
-        if kind.is_some_and(|bpf| !bpf) {
-            return Err(NlError::with(Errno::EINVAL, "Specified filter kind does not match existing one"));
-        }
-        let meant = |filter: &Filter| filter.pref == pref && handle.is_none_or(|handle| filter.handle == handle);
-        if !filters.iter().any(meant) {
+        let same = |filter: &&Filter| handle.is_none_or(|one| filter.handle == one);
+        let meant: Vec<u32> = find(filters, pref, &which)?.filter(same).map(|filter| filter.handle).collect();
+        if meant.is_empty() {
             return Err(NlError::with(Errno::ENOENT, "Specified filter handle not found"));
         }
-        filters.retain(|filter| !meant(filter));
+        filters.retain(|filter| filter.pref != pref || !meant.contains(&filter.handle));
         Ok(())
     }
+
+    /// `tc filter get`: one program (`tc_get_tfilter`).
+    ///
+    /// # Errors
+    /// In the kernel's words.
+    pub fn filter_get(&self, ns: NsId, link: IfIndex, parent: u32, which: FilterKey) -> Result<Filter, NlError> {
+        let dev = self.ns(ns).and_then(|space| space.devs.get(link)).ok_or(Errno::ENODEV)?;
+        let (clsact, hook) = hook_at(dev, parent)?;
+        let mut found = find(clsact.filters(hook), which.pref.unwrap_or(0), &which)?;
+        let found = found.find(|filter| Some(filter.handle) == which.handle).cloned();
+        found.ok_or_else(|| NlError::with(Errno::ENOENT, "Specified filter handle not found"))
+    }
+}
+
+/// The hook that a filter's parent means (`__tcf_qdisc_find`, `__tcf_qdisc_cl_find`, `__tcf_block_find`).
+fn hook_at(dev: &Dev, parent: u32) -> Result<(&Clsact, Hook), NlError> {
+    if parent == 0 {
+        return Err(NlError::with(Errno::EINVAL, "Qdisc not classful"));
+    }
+    let Some(clsact) = dev.clsact.as_deref().filter(|_| parent >> 16 == 0xffff) else { return Err(no_parent()) };
+    match clsact.hook_of(parent) {
+        Some(hook) => Ok((clsact, hook)),
+        None if parent & 0xffff == 0 => Err(Errno::EINVAL.into()),
+        None => Err(NlError::with(Errno::ENOENT, "Specified class doesn't exist")),
+    }
+}
+
+/// The filters of a preference, if that is what the rest of the key says, too. All programs are there for every protocol.
+fn find<'a>(
+    filters: &'a [Filter],
+    pref: u16,
+    which: &FilterKey,
+) -> Result<impl Iterator<Item = &'a Filter> + use<'a>, NlError> {
+    if filters.is_empty() || which.chain != 0 {
+        return Err(NlError::with(Errno::ENOENT, "Cannot find specified filter chain"));
+    }
+    if filters.iter().all(|filter| filter.pref != pref) {
+        return Err(NlError::with(Errno::ENOENT, "Filter with specified priority/protocol not found"));
+    }
+    if which.foreign == Some(true) {
+        return Err(NlError::with(Errno::EINVAL, "Protocol mismatch for filter with specified priority"));
+    }
+    if which.kind == Some(false) {
+        return Err(NlError::with(Errno::EINVAL, "Specified filter kind does not match existing one"));
+    }
+    Ok(filters.iter().filter(move |filter| filter.pref == pref))
 }
 
 /// Which filters of a hook are meant; all of them if nothing is said.
@@ -116,6 +160,8 @@ pub struct FilterKey {
     pub handle: Option<u32>,
     /// A kind was named; true: `bpf`.
     pub kind: Option<bool>,
+    /// The chain; all filters are in the first one.
+    pub chain: u32,
 }
 
 fn no_parent() -> NlError {

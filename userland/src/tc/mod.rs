@@ -34,7 +34,7 @@ fn command(ip: &mut Ip<'_, '_>, args: &mut Args, (): &()) -> Done {
         () if is("qdisc") => qdisc::run(ip, args),
         () if is("class") => class::run(ip, args),
         () if is("filter") => filter::run(ip, args),
-        () if is("chain") => filter::run(ip, args),
+        () if is("chain") => filter::chain(ip, args),
         () if is("help") => Err(Fail::as_is(0, USAGE.to_owned())),
         () => Err(Fail::new(255, format!("Object \"{word}\" is unknown, try \"tc help\"."))),
     }

@@ -13,6 +13,11 @@ use crate::cx::{Cx, Verdict};
 use crate::dev::Dev;
 use crate::namespace::Namespace;
 
+/// The parent of filters for what comes in (`TC_H_MIN_INGRESS` of `TC_H_CLSACT`).
+pub const INGRESS: u32 = 0xffff_fff2;
+/// The same for what goes out (`TC_H_MIN_EGRESS`).
+pub const EGRESS: u32 = 0xffff_fff3;
+
 /// Which of the two hooks of a link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Hook {
@@ -91,6 +96,18 @@ impl Clsact {
         match hook {
             Hook::Ingress => &mut self.ingress,
             Hook::Egress => &mut self.egress,
+        }
+    }
+
+    /// The hook that a filter's parent means. In `ingress` all mean the only one (`ingress_find`), in `clsact` each has a
+    /// number of its own (`clsact_find`).
+    pub const fn hook_of(&self, parent: u32) -> Option<Hook> {
+        match parent {
+            _ if parent >> 16 != 0xffff => None,
+            _ if self.ingress_only => Some(Hook::Ingress),
+            INGRESS => Some(Hook::Ingress),
+            EGRESS => Some(Hook::Egress),
+            _ => None,
         }
     }
 
