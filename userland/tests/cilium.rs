@@ -283,6 +283,207 @@ fn through_a_tunnel_the_identity_travels_as_the_number_of_the_network() {
     }
 }
 
+/// What Cilium 1.11 shows: the object file and the section that each program comes from.
+#[test]
+fn programs_are_named_after_their_files_and_sections() {
+    let mut world = world(json!({ "enable-host-legacy-routing": "false" }));
+    for (link, hook, name) in [
+        ("ens33", "ingress", "bpf_netdev_ens33.o:[from-netdev]"),
+        ("ens33", "egress", "bpf_netdev_ens33.o:[to-netdev]"),
+        ("cilium_host", "ingress", "bpf_host.o:[to-host]"),
+        ("cilium_host", "egress", "bpf_host.o:[from-host]"),
+        ("cilium_net", "ingress", "bpf_host_cilium_net.o:[to-host]"),
+        ("lxc_health", "ingress", "bpf_lxc.o:[from-container]"),
+    ] {
+        let shown = run(&mut world, "node-1", &format!("tc filter show dev {link} {hook}"));
+        assert_lines(
+            &shown,
+            &format!(
+                "filter protocol all pref 1 bpf chain 0 \n\
+                 filter protocol all pref 1 bpf chain 0 handle 0x1 {name} direct-action not_in_hw id [..] tag [..] jited "
+            ),
+        );
+    }
+    let json = run(&mut world, "node-1", "tc -j filter show dev ens33 ingress pref 1");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[1]["options"]["bpf_name"], "bpf_netdev_ens33.o:[from-netdev]");
+    assert_eq!((json[1].get("pref"), json[1]["options"]["prog"].get("name")), (None, None));
+}
+
+/// Each command's words and what Linux 6.18 with iproute2 6.1 says to them, about a link with one program.
+#[test]
+fn tc_filter_shows_what_it_is_asked_for() {
+    let mut world = world(json!({}));
+    let one = " bpf chain 0 \nfilter";
+    for (words, expected) in [
+        ("show dev ens33 ingress protocol all", "filter pref 1 bpf chain 0 "),
+        ("show dev ens33 ingress pref 1", "filter protocol all bpf chain 0 "),
+        ("show dev ens33 ingress chain 0", "filter protocol all pref 1 bpf "),
+        ("show dev ens33 parent ffff:fff2", "filter protocol all pref 1 bpf chain 0 "),
+        ("show dev ens33 ingress handle 7", "filter protocol all pref 1 bpf chain 0 "),
+        ("show dev ens33 ingress protocol ip", ""),
+        ("show dev ens33 ingress prio 2", ""),
+        ("show dev ens33 ingress chain 1", ""),
+        ("show dev ens33 parent ffff:", ""),
+        ("show dev ens33", ""),
+        ("show dev ens33 ingress bpf", " What is \"bpf\"? Try \"tc filter help\""),
+        ("show dev ens33 ingress egress", "Error: \"egress\" is duplicate parent ID"),
+        ("show dev ens33 ingress pref x", "Error: argument \"x\" is wrong: invalid preference"),
+        ("show dev ens33 ingress chain x", "Error: argument \"x\" is wrong: invalid chain index value"),
+        ("show dev ens33 parent xx", "Error: argument \"xx\" is wrong: invalid parent ID"),
+        ("show dev ens33 ingress block 1", "Error: \"block\" cannot be used in the same time as \"dev\""),
+        ("del dev ens33 ingress pref x", "Error: argument \"x\" is wrong: invalid priority value"),
+        ("del dev ens33 ingress pref 70000", "Error: argument \"70000\" is wrong: invalid priority value"),
+        ("del dev ens33 parent xx", "Error: argument \"xx\" is wrong: Invalid parent ID"),
+        ("del dev ens33 ingress protocol ip pref 1", "Error: Protocol mismatch for filter with specified priority."),
+        ("del dev ens33 ingress pref 1 u32", "Error: Specified filter kind does not match existing one."),
+        ("del dev ens33 ingress pref 1 handle 7 bpf", "Error: Specified filter handle not found."),
+        ("del dev ens33 ingress pref 1 handle 7", "Must specify filter type when using \"handle\""),
+        ("del dev ens33 ingress pref 9", "Error: Filter with specified priority/protocol not found."),
+        ("del dev ens33 ingress chain 1 pref 1", "Error: Cannot find specified filter chain."),
+        ("del dev ens33 ingress pref 1 bpf foo", "What mode is \"foo\"?"),
+        ("del dev ens33", "Error: Qdisc not classful."),
+        ("del ingress", "RTNETLINK answers: No such device"),
+        ("get dev ens33 ingress", "Must specify filter protocol"),
+        ("get dev ens33 ingress protocol all pref 1", "Must specify filter type"),
+        ("get dev ens33 ingress protocol all pref 1 bpf", "Must specify filter \"handle\""),
+        ("get dev ens33 protocol all pref 1 handle 1 bpf", "Must specify filter parent"),
+        ("get dev ens33 ingress protocol all pref 1 handle 1 u32", "Illegal filter ID"),
+    ] {
+        let said = run(&mut world, "node-1", &format!("tc filter {words} 2>&1"));
+        assert_eq!(said.lines().next().unwrap_or_default(), expected, "tc filter {words}\n{said}{one}");
+    }
+    let got = run(&mut world, "node-1", "tc filter get dev ens33 ingress protocol all pref 1 handle 1 bpf");
+    assert_lines(&got, "filter ingress protocol all pref 1 bpf chain 0 handle 0x1 bpf_netdev_ens33.o:[..] jited ");
+    assert_eq!(run(&mut world, "node-1", "tc chain show dev ens33 ingress"), "chain parent ffff: chain 0 \n");
+    assert_eq!(run(&mut world, "node-1", "tc -j chain show dev ens33 egress"), "[{\"parent\":\"ffff:\",\"chain\":0}]\n");
+    run(&mut world, "node-1", "tc filter del dev ens33 ingress");
+    assert_eq!(run(&mut world, "node-1", "tc chain show dev ens33 ingress"), "");
+}
+
+const SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec:
+  clusterIP: 10.96.0.80
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.1.124]}]
+ports: [{port: 8080}]
+";
+
+fn apply(world: &mut World, text: &str) {
+    for manifest in hopwise_cluster::object::decode::manifests(text).unwrap() {
+        world.kernel.store().apply(manifest.object).unwrap();
+    }
+    for node in ["node-1", "node-2"] {
+        run(world, node, "sleep 0.1");
+    }
+}
+
+#[test]
+fn pods_reach_services_through_the_programs() {
+    for legacy in ["true", "false"] {
+        let mut world = world(json!({ "enable-host-legacy-routing": legacy }));
+        apply(&mut world, SERVICE);
+        run(&mut world, "node-2", "(echo hello | ip netns exec pod2 nc -l -p 8080 -q 0 > in.txt) & sleep 0.1");
+        run(&mut world, "node-1", "(cilium monitor -v > m.txt) & sleep 0.1");
+        let answer = run(&mut world, "node-1", "echo hi | ip netns exec pod1 nc -q 1 -w 2 10.96.0.80 80");
+        assert!(answer.contains("hello"), "legacy {legacy}: {answer}");
+        let list = run(&mut world, "node-1", "cilium service list");
+        assert_lines(&list, "[..] 10.96.0.80:80[..] ClusterIP [..] 1 => 10.0.1.124:8080 [..]");
+        let lb = run(&mut world, "node-1", "cilium bpf lb list");
+        assert_lines(&lb, "10.96.0.80:80 [..] 0.0.0.0:0 ([..]) [ClusterIP, non-routable]   \n[..] 10.0.1.124:8080 ([..]) [..]");
+        let ct = run(&mut world, "node-1", "cilium bpf ct list global");
+        assert_lines(
+            &ct,
+            "TCP OUT 10.0.0.85:[..] -> 10.0.1.124:8080 expires=[..] RevNAT=[..] SourceSecurityID=3352 [..]\n\
+             TCP OUT 10.96.0.80:80 -> 10.0.0.85:[..] service expires=[..] RxPackets=0 RxBytes=[..] SourceSecurityID=0 [..]",
+        );
+        assert!(!ct.contains("10.0.1.124:8080 expires=0") && !ct.contains("RevNAT=0 SourceSecurityID=3352 IfIndex=0 \nTCP"));
+        let told = run(&mut world, "node-1", "cat m.txt");
+        assert_lines(&told, "[..] Conntrack create: proxy-port=0 revnat=[..] src-identity=3352 lb=10.0.1.124");
+        // kube-proxy's rules are there, and nothing of this met them.
+        let rules = run(&mut world, "node-1", "iptables-save -c -t nat | grep 10.96.0.80");
+        assert!(rules.lines().filter(|line| line.contains("-j KUBE-SVC")).all(|line| line.starts_with("[0:0]")), "{rules}");
+    }
+}
+
+#[test]
+fn status_tells_what_is() {
+    let mut world = world(json!({ "enable-host-legacy-routing": "false" }));
+    let text = run(&mut world, "node-1", "cilium status");
+    assert_lines(
+        &text,
+        "KVStore:                Ok   Disabled
+Kubernetes:             Ok   1.28 (v1.28.0) [linux/amd64]
+Kubernetes APIs:        [[..]\"core/v1::Service\"[..]]
+KubeProxyReplacement:   Disabled   
+Host firewall:          Disabled
+Cilium:                 Ok   1.11.1 (v1.11.1-76d34db)
+Cilium health daemon:   Ok   
+IPAM:                   IPv4: 3/254 allocated from 10.0.0.0/24, 
+Host Routing:           BPF
+Masquerading:           BPF   [ens33]   10.0.0.0/16 [IPv4: Enabled, IPv6: Disabled]
+Controller Status:      20/20 healthy
+Proxy Status:           OK, ip 10.0.0.[..], 0 redirects active on ports 10000-20000
+Cluster health:         2/2 reachable",
+    );
+    run(&mut world, "node-2", "ip link set ens33 down");
+    let text = run(&mut world, "node-1", "cilium status");
+    assert_lines(&text, "Cluster health:         1/2 reachable");
+}
+
+#[test]
+fn mappings_and_identities_go_with_what_they_belong_to() {
+    let mut world = world(json!({ "enable-host-legacy-routing": "false" }));
+    run(&mut world, "node-2", "ip addr add 8.8.8.8/32 dev lo");
+    run(&mut world, "node-1", "ip route add 8.8.8.8 via 192.168.0.130");
+    run(&mut world, "node-1", "ip netns exec pod1 ping -c 1 8.8.8.8");
+    let nat = run(&mut world, "node-1", "cilium bpf nat list");
+    assert_lines(
+        &nat,
+        "ICMP OUT 10.0.0.85:[..] -> 8.8.8.8:0 XLATE_SRC 192.168.0.120:[..] Created=[..]sec HostLocal=0
+ICMP IN 8.8.8.8:0 -> 192.168.0.120:[..] XLATE_DST 10.0.0.85:[..] Created=[..]sec HostLocal=0",
+    );
+    run(&mut world, "node-1", "kubectl delete pod cni-test-777bbd57c8-2f986; sleep 1");
+    let nat = run(&mut world, "node-1", "cilium bpf nat list; cilium bpf ct list global");
+    assert!(!nat.contains("10.0.0.85"), "{nat}");
+    apply(&mut world, POLICY);
+    let shown = run(&mut world, "node-2", "cilium bpf ipcache list; cilium policy get");
+    assert_lines(&shown, "172.16.0.0/16       identity=16777217 [..]");
+    assert_lines(&shown, "        \"k8s:app\": \"cni-test\",\n        \"key\": \"io.cilium.k8s.policy.derived-from\",");
+    assert_lines(&shown, "[..]\"value\": \"NetworkPolicy\",");
+    run(&mut world, "node-1", "kubectl delete networkpolicy only-friends; sleep 0.1");
+    let shown = run(&mut world, "node-2", "sleep 0.1; cilium bpf ipcache list; cilium policy get");
+    assert!(!shown.contains("172.16") && shown.contains("[]\nRevision: "), "{shown}");
+    apply(&mut world, POLICY);
+    let again = run(&mut world, "node-2", "cilium bpf ipcache list");
+    assert_lines(&again, "172.16.0.0/16       identity=16777219 [..]");
+}
+
+#[test]
+fn commands_that_are_not_here_are_refused() {
+    let mut world = world(json!({}));
+    for (words, why) in [
+        ("kvstore get", "`cilium kvstore` is a command of Cilium that is not supported here"),
+        ("bpf metrics list", "`cilium bpf metrics list` is a command of Cilium that is not supported here"),
+        ("endpoint delete 1", "`cilium endpoint delete` is a command of Cilium that is not supported here"),
+        ("foo", "unknown command \"foo\" for \"cilium\""),
+        ("status --foo", "unknown flag: --foo"),
+    ] {
+        let said = run(&mut world, "node-1", &format!("cilium {words} 2>&1"));
+        assert!(said.starts_with("Error: ") && said.contains(why), "{words}: {said}");
+    }
+    let maps = run(&mut world, "node-1", "cilium map list");
+    assert_lines(&maps, "Name [..] Num entries   Num errors   Cache enabled\ncilium_lxc [..] 4 [..] 0 [..] true");
+}
+
 /// Who has no kubelet calls the plugin by hand.
 #[test]
 fn the_plugin_as_a_program() {

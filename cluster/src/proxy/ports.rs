@@ -48,7 +48,7 @@ pub struct Backend {
 
 impl Port {
     /// The endpoints of all nodes that are used: those that are ready, or else those that still serve (`CategorizeEndpoints`).
-    pub(super) fn everywhere(&self) -> Vec<&Backend> {
+    pub fn everywhere(&self) -> Vec<&Backend> {
         usable(self.backends.iter())
     }
 

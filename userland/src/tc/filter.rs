@@ -80,7 +80,7 @@ impl Words {
     }
 
     /// The link that was named.
-    fn link(&self, ip: &Ip<'_, '_>) -> Done<Option<IfIndex>> {
+    fn link(&self, ip: &mut Ip<'_, '_>) -> Done<Option<IfIndex>> {
         self.device.as_deref().map(|name| ip.need_link(name)).transpose()
     }
 

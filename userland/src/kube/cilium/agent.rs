@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hopwise_cluster::object::cilium::{CILIUM_INTERNAL_IP, Health, INTERNAL_IP, NodeAddress};
-use hopwise_cluster::object::{CiliumEndpoint, CiliumIdentity, CiliumNode, Namespace, NetworkPolicy, OwnerReference};
+use hopwise_cluster::object::{
+    CiliumEndpoint, CiliumIdentity, CiliumNode, EndpointSlice, Namespace, NetworkPolicy, OwnerReference, Service,
+};
 use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::{Duration, Time};
 use hopwise_stack::path::tc::cilium::maps::{Local, identity};
 use ipnet::Ipv4Net;
 
 use super::endpoint::{self, Wish};
-use super::node::Node;
+use super::node::{Node, Numbers};
 use super::settings::{Settings, Tunnel};
 use super::{links, rules, sync};
 use crate::kernel::SimKernel;
@@ -59,12 +61,15 @@ impl CiliumAgent {
             endpoints: BTreeMap::new(),
             allocated: BTreeMap::new(),
             cidr_identities: BTreeMap::new(),
+            given_identities: 0,
+            numbers: Numbers::default(),
+            policy: (1, 0),
             next_program: 0,
             routes: BTreeSet::new(),
             nodes: BTreeSet::new(),
             cached: BTreeSet::new(),
         };
-        node.host_endpoint = node.number(name);
+        node.host_endpoint = node.number(name)?;
         node.router = node.allocate(&format!("{name}/router"), "router")?;
         links::make(sys, &mut node)?;
         let excluded = self.settings.native_cidr.or(Some(pod_cidr));
@@ -94,6 +99,8 @@ impl CiliumAgent {
         kube.watch::<CiliumIdentity>(pid, None);
         kube.watch::<NetworkPolicy>(pid, None);
         kube.watch::<Namespace>(pid, None);
+        kube.watch::<Service>(pid, None);
+        kube.watch::<EndpointSlice>(pid, None);
     }
 }
 
@@ -122,7 +129,7 @@ impl Program<SimKernel> for CiliumAgent {
             let seconds = (now.as_nanos() / 1_000_000_000) as u32;
             if let Some(maps) = sys.kernel.net.ns_mut(node.ns).and_then(|space| space.cilium.as_deref_mut()) {
                 maps.ct.collect(seconds);
-                maps.nat.collect(&maps.ct, seconds);
+                maps.nat.collect(&maps.ct);
             }
         }
         sys.kernel.cilium.insert(machine, node);

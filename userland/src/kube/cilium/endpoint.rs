@@ -86,6 +86,7 @@ pub(super) fn create(sys: &mut Sys<'_, SimKernel>, node: &mut Node, wish: &Wish<
     let hash: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let link = wish.link.map_or_else(|| format!("lxc{hash}"), str::to_owned);
     let owner = if wish.pod.1.is_empty() { "health".to_owned() } else { format!("{}/{}", wish.pod.0, wish.pod.1) };
+    let id = node.number(wish.name)?;
     let ip = node.allocate(wish.name, &owner)?;
     let made = connect(sys, node, wish, (&link, &hash[..5]), ip);
     let (index, node_mac) = made.inspect_err(|_| {
@@ -93,7 +94,7 @@ pub(super) fn create(sys: &mut Sys<'_, SimKernel>, node: &mut Node, wish: &Wish<
     })?;
     let mac = sys.kernel.net.ns(wish.inside.0).and_then(|ns| ns.devs.find(wish.ifname)).map(|dev| dev.addr);
     let endpoint = Endpoint {
-        id: node.number(wish.name),
+        id,
         pod: (wish.pod.0.to_owned(), wish.pod.1.to_owned()),
         container: wish.container.to_owned(),
         link: (index, link.clone()),
@@ -157,7 +158,7 @@ fn fill(sys: &mut Sys<'_, SimKernel>, node: &Node, endpoint: &Endpoint) {
     let local = maps::Endpoint { id, ifindex: endpoint.link.0, mac, node_mac };
     maps.endpoints.insert(ip, Local::Pod(local));
     // The agent will find it in the store as well; the pod may be talked to at once.
-    maps.ipcache.set(ip, 32, Remote { identity, tunnel: core::net::Ipv4Addr::UNSPECIFIED });
+    maps.ipcache.set(ip.into(), Remote { identity, tunnel: core::net::Ipv4Addr::UNSPECIFIED });
 }
 
 /// CNI DEL: everything of the pod goes, in the maps too.
@@ -182,8 +183,10 @@ fn remove(sys: &mut Sys<'_, SimKernel>, node: &mut Node, endpoint: &Endpoint) {
     if let Some(maps) = sys.kernel.net.ns_mut(node.ns).and_then(|space| space.cilium.as_deref_mut()) {
         maps.programs.remove(&endpoint.id);
         maps.endpoints.remove(&endpoint.ip);
-        maps.ipcache.remove(endpoint.ip, 32);
+        maps.ipcache.remove(endpoint.ip.into());
+        // scrubIPsInConntrackTable, which takes the mappings of the entries away with them.
         maps.ct.forget(endpoint.ip);
+        maps.nat.forget(endpoint.ip);
     }
     // The link may be gone with the sandbox already.
     let _ = tools::ip(sys, node.ns, &format!("link del {}", endpoint.link.1));

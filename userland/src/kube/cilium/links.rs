@@ -6,6 +6,7 @@ use hopwise_machine::Sys;
 use hopwise_protocols::wire::MacAddr;
 use hopwise_sim_core::{IfIndex, NsId};
 use hopwise_stack::control::qdisc::Verb;
+use hopwise_stack::path::tc::cilium::ct::CtMap;
 use hopwise_stack::path::tc::cilium::{self, Program};
 use hopwise_stack::path::tc::{Filter, Hook};
 
@@ -21,7 +22,19 @@ pub(super) fn find(sys: &Sys<'_, SimKernel>, ns: NsId, name: &str) -> Result<(If
     dev.map(|dev| (dev.index, dev.addr)).ok_or_else(|| format!("Link not found: {name}"))
 }
 
-/// Puts a program at a hook of a link (`tc filter replace ... bpf da`).
+/// The object file that a link's programs come from: what the loader makes for each kind of link (`reloadHostDatapath`,
+/// `reloadDatapath`).
+fn object(link: &str, program: Program) -> String {
+    match (program, link) {
+        (Program::FromContainer(_), _) => "bpf_lxc.o".to_owned(),
+        (Program::FromOverlay | Program::ToOverlay, _) => "bpf_overlay.o".to_owned(),
+        (Program::FromNetdev | Program::ToNetdev, link) => format!("bpf_netdev_{link}.o"),
+        (_, "cilium_host") => "bpf_host.o".to_owned(),
+        (_, link) => format!("bpf_host_{link}.o"),
+    }
+}
+
+/// Puts a program at a hook of a link (`tc filter replace ... bpf da obj FILE sec SECTION`, which names it after both).
 pub(super) fn attach(
     sys: &mut Sys<'_, SimKernel>,
     node: &mut Node,
@@ -29,8 +42,8 @@ pub(super) fn attach(
     hook: Hook,
     program: Program,
 ) -> Result<(), String> {
-    let name = format!("cil_{}-{name}", program.name().replace('-', "_"));
-    let filter = Filter { tag: draw(&name), name: name.into(), program, pref: 1, handle: 1, id: node.program_id() };
+    let (tag, name) = (draw(&format!("{name} {}", program.name())), format!("{}:[{}]", object(name, program), program.name()));
+    let filter = Filter { tag, name: name.into(), program, pref: 1, handle: 1, id: node.program_id() };
     let net = &mut sys.kernel.net;
     net.clsact_modify(node.ns, link, Verb::Replace, false).map_err(|why| why.to_string())?;
     net.filter_replace(node.ns, link, hook, filter).map_err(|why| why.to_string())
@@ -82,7 +95,8 @@ pub(super) fn make(sys: &mut Sys<'_, SimKernel>, node: &mut Node) -> Result<(), 
         aggregation: settings.aggregation,
     };
     let space = sys.kernel.net.ns_mut(ns).ok_or("the node's namespace is gone")?;
-    space.cilium = Some(Box::new(cilium::Maps { config, ..cilium::Maps::default() }));
+    let ct = CtMap::limited(settings.ct_limits);
+    space.cilium = Some(Box::new(cilium::Maps { config, ct, ..cilium::Maps::default() }));
     attach(sys, node, (host.0, "cilium_host"), Hook::Ingress, Program::ToHost)?;
     attach(sys, node, (host.0, "cilium_host"), Hook::Egress, Program::FromHost)?;
     attach(sys, node, (net.0, "cilium_net"), Hook::Ingress, Program::ToHost)?;

@@ -38,7 +38,7 @@ pub(super) fn ranges(policy: &NetworkPolicy) -> Vec<Ipv4Net> {
     let to = policy.spec.egress.iter().flat_map(|rule| &rule.to);
     let blocks = from.chain(to).filter_map(|peer| peer.ip_block.as_ref());
     let all = blocks.flat_map(|block| core::iter::once(block.cidr).chain(block.except.iter().copied()));
-    all.filter(|range| range.prefix_len() > 0).collect()
+    all.map(|range| range.trunc()).filter(|range| range.prefix_len() > 0).collect()
 }
 
 /// The policy map of an endpoint.

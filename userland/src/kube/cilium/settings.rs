@@ -4,6 +4,7 @@ use core::net::Ipv4Addr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hopwise_stack::path::tc::cilium::ct::Limits;
 use hopwise_stack::path::tc::cilium::event::Aggregation;
 use ipnet::Ipv4Net;
 use serde_json::Value;
@@ -43,6 +44,10 @@ pub struct Settings {
     pub aggregation: Aggregation,
     /// `enable-policy`: `default` or `always`; there is no `never`.
     pub always_enforce: bool,
+    /// `enable-session-affinity`: services may keep their clients with one pod.
+    pub session_affinity: bool,
+    /// `bpf-ct-global-tcp-max` and `bpf-ct-global-any-max`.
+    pub ct_limits: Limits,
     /// `cluster-name`
     pub cluster_name: String,
     /// What Cilium would draw: `drawn`. Not a key of Cilium: a lab that shows a certain cluster can have its numbers.
@@ -72,6 +77,8 @@ impl Default for Settings {
             debug: false,
             aggregation: Aggregation::None,
             always_enforce: false,
+            session_affinity: false,
+            ct_limits: Limits::default(),
             cluster_name: "default".into(),
             drawn: Drawn::default(),
         }
@@ -139,6 +146,9 @@ impl Settings {
                     _ => return Err("`default` or `always`".into()),
                 };
             }
+            "enable-session-affinity" => self.session_affinity = flag(&text)?,
+            "bpf-ct-global-tcp-max" => self.ct_limits.tcp = limit(&text)?,
+            "bpf-ct-global-any-max" => self.ct_limits.any = limit(&text)?,
             "cluster-name" => self.cluster_name = text,
             "drawn" => self.drawn = drawn(value)?,
             _ => return Err("is not a setting of Cilium that is known here".into()),
@@ -149,6 +159,12 @@ impl Settings {
 
 fn flag(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| "`true` or `false`".into())
+}
+
+/// The size of a connection tracking map (`LimitTableMin`, `LimitTableMax`).
+fn limit(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1 << 10..=1 << 24).contains(number));
+    number.ok_or_else(|| "a number from 1024 to 16777216".into())
 }
 
 fn drawn(value: &Value) -> Result<Drawn, String> {

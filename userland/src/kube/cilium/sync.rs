@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hopwise_cluster::object::cilium::{CILIUM_INTERNAL_IP, INTERNAL_IP};
 use hopwise_cluster::object::{CiliumEndpoint, CiliumIdentity, CiliumNode, Kind, NetworkPolicy};
 use hopwise_machine::Sys;
+use hopwise_stack::path::tc::cilium::lb::{Service, Socket};
 use hopwise_stack::path::tc::cilium::maps::{Remote, identity};
 use ipnet::Ipv4Net;
 
@@ -22,6 +23,32 @@ pub(super) fn all(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     routes(sys, node);
     node_set(sys, node);
     policies(sys, node);
+    services(sys, node);
+}
+
+/// The services that pods reach through the programs: those with an address of the cluster (`SyncWithK8sFinished`).
+fn services(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
+    let ports = hopwise_cluster::proxy::ports(&sys.kernel.kube.store, &node.name);
+    let (mut all, mut backends) = (BTreeMap::new(), BTreeMap::new());
+    for port in &ports {
+        let Some(addr) = port.address else { continue };
+        let frontend = Socket { addr, port: port.port };
+        let Some(id) = node.numbers.service(frontend) else { continue };
+        let mut serving = Vec::new();
+        for backend in port.everywhere() {
+            let at = Socket { addr: backend.at.0, port: backend.at.1 };
+            let number = node.numbers.backend(at);
+            backends.insert(number, at);
+            serving.push(number);
+        }
+        let affinity = port.affinity.filter(|_| node.settings.session_affinity);
+        // Of two protocols at one port the later one counts: the key has no room for it (`L3n4Addr.Hash`).
+        all.insert(frontend, Service { id, backends: serving, affinity });
+    }
+    node.numbers.keep(|at| all.contains_key(at), |number| backends.contains_key(&number));
+    if let Some(maps) = sys.kernel.net.ns_mut(node.ns).and_then(|space| space.cilium.as_deref_mut()) {
+        maps.services.replace(all, backends);
+    }
 }
 
 /// The set of the nodes' addresses: what pods send to a node keeps its source.
@@ -43,25 +70,25 @@ fn node_set(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
 /// Who is where.
 fn addresses(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     let here = Ipv4Addr::UNSPECIFIED;
-    let mut wanted: BTreeMap<(Ipv4Addr, u8), Remote> = BTreeMap::new();
-    let mut put = |ip: Ipv4Addr, len: u8, identity: u32, tunnel: Ipv4Addr| {
-        wanted.insert((ip, len), Remote { identity, tunnel });
+    let mut wanted: BTreeMap<Ipv4Net, Remote> = BTreeMap::new();
+    let mut put = |prefix: Ipv4Net, identity: u32, tunnel: Ipv4Addr| {
+        wanted.insert(prefix, Remote { identity, tunnel });
     };
-    put(here, 0, identity::WORLD, here);
+    put(Ipv4Net::default(), identity::WORLD, here);
     for (range, number) in &node.cidr_identities {
-        put(range.network(), range.prefix_len(), *number, here);
+        put(*range, *number, here);
     }
     let store = &sys.kernel.kube.store;
     for other in store.list::<CiliumNode>(None) {
         let Some(ip) = other.address(INTERNAL_IP) else { continue };
         let own = other.metadata.name == node.name;
         let (who, tunnel) = if own { (identity::HOST, here) } else { (identity::REMOTE_NODE, ip) };
-        put(ip, 32, who, here);
+        put(ip.into(), who, here);
         if let Some(router) = other.address(CILIUM_INTERNAL_IP) {
-            put(router, 32, who, tunnel);
+            put(router.into(), who, tunnel);
         }
         if let Some(health) = other.spec.health.ipv4 {
-            put(health, 32, identity::HEALTH, tunnel);
+            put(health.into(), identity::HEALTH, tunnel);
         }
     }
     for endpoint in store.list::<CiliumEndpoint>(None) {
@@ -69,18 +96,18 @@ fn addresses(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
         let Some(at) = status.networking.node else { continue };
         let tunnel = if at == node.address.0 { here } else { at };
         for ip in status.networking.addressing.iter().filter_map(|pair| pair.ipv4) {
-            put(ip, 32, status.identity.id, tunnel);
+            put(ip.into(), status.identity.id, tunnel);
         }
     }
     for endpoint in node.endpoints.values() {
-        put(endpoint.ip, 32, endpoint.identity, here);
+        put(endpoint.ip.into(), endpoint.identity, here);
     }
     let Some(maps) = sys.kernel.net.ns_mut(node.ns).and_then(|space| space.cilium.as_deref_mut()) else { return };
-    for (ip, len) in node.cached.iter().filter(|key| !wanted.contains_key(key)) {
-        maps.ipcache.remove(*ip, *len);
+    for prefix in node.cached.iter().filter(|key| !wanted.contains_key(key)) {
+        maps.ipcache.remove(*prefix);
     }
-    for ((ip, len), remote) in &wanted {
-        maps.ipcache.set(*ip, *len, *remote);
+    for (prefix, remote) in &wanted {
+        maps.ipcache.set(*prefix, *remote);
     }
     node.cached = wanted.into_keys().collect();
 }
@@ -153,9 +180,11 @@ pub(super) fn policies(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
         .list::<hopwise_cluster::object::Namespace>(None)
         .map(|ns| (ns.metadata.name.clone(), ns.meta().labels.clone()))
         .collect();
-    let before = node.cidr_identities.len();
-    for range in policies.iter().flat_map(policy::ranges) {
-        node.cidr_identity(range);
+    let ranges: BTreeSet<Ipv4Net> = policies.iter().flat_map(policy::ranges).collect();
+    let moved = node.identify_ranges(&ranges);
+    let revision = store.revision_of::<NetworkPolicy>();
+    if node.policy.1 != revision {
+        node.policy = (node.policy.0 + 1, revision);
     }
     let facts = policy::Facts {
         policies: &policies,
@@ -166,7 +195,7 @@ pub(super) fn policies(sys: &mut Sys<'_, SimKernel>, node: &mut Node) {
     };
     let maps: Vec<_> =
         node.endpoints.values().map(|endpoint| (endpoint.id, policy::map_of(&facts, endpoint))).collect();
-    if node.cidr_identities.len() != before {
+    if moved {
         addresses(sys, node);
     }
     let Some(space) = sys.kernel.net.ns_mut(node.ns).and_then(|space| space.cilium.as_deref_mut()) else { return };

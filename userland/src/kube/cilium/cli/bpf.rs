@@ -1,17 +1,19 @@
 //! `cilium bpf`: the maps as they are.
 
 use core::fmt::Write;
+use core::net::Ipv4Addr;
 
 use hopwise_cluster::object::CiliumIdentity;
 use hopwise_machine::Sys;
 use hopwise_protocols::wire::MacAddr;
 use hopwise_protocols::wire::ipv4::{IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP};
 use hopwise_stack::path::tc::cilium::Maps;
-use hopwise_stack::path::tc::cilium::ct::{Entry, Key, Made};
+use hopwise_stack::path::tc::cilium::ct::{Entry, Key, Made, Tuple};
 use hopwise_stack::path::tc::cilium::maps::{Direction, Local, PolicyMap, identity};
+use hopwise_stack::path::tc::cilium::nat::{Mapping, answer_to};
 
 use super::table::{layout, line};
-use super::{Answer, agent, maps};
+use super::{Answer, agent, maps, services};
 use crate::kernel::SimKernel;
 
 pub(super) fn run(sys: &mut Sys<'_, SimKernel>, words: &[&str]) -> Answer {
@@ -29,13 +31,24 @@ pub(super) fn run(sys: &mut Sys<'_, SimKernel>, words: &[&str]) -> Answer {
         }
         ["ct", "list", "global"] => Ok(maps(sys)?.ct.iter().map(|(key, entry)| connection(key, entry)).collect()),
         ["ct", "flush", "global"] => flush(sys),
+        ["lb", "list"] => Ok(services::table(maps(sys)?, false)),
+        ["lb", "list", "--revnat"] => Ok(services::table(maps(sys)?, true)),
+        ["nat", "list"] => Ok(maps(sys)?.nat.iter().map(|(tuple, mapping)| translation(tuple, mapping)).collect()),
+        ["nat", "flush"] => flush_nat(sys),
         ["policy", "get", rest @ ..] => policy(sys, rest),
+        [word, ..] if GROUPS.contains(word) => Err(super::unsupported(&format!("bpf {}", words.join(" ")))),
         _ => Err(format!("Error: unknown command {:?} for \"cilium bpf\"\n", words.join(" "))),
     }
 }
 
+/// The maps that `cilium bpf` of Cilium 1.11 knows.
+const GROUPS: &[&str] = &[
+    "bandwidth", "config", "ct", "egress", "endpoint", "fs", "ipcache", "ipmasq", "lb", "metrics", "nat", "policy",
+    "recorder", "sha", "tunnel",
+];
+
 /// `TablePrinter`.
-fn two_columns(titles: [&str; 2], rows: impl Iterator<Item = (String, String)>) -> String {
+pub(super) fn two_columns(titles: [&str; 2], rows: impl Iterator<Item = (String, String)>) -> String {
     let rows = rows.map(|(key, value)| line([&key, &value]));
     layout(&core::iter::once(line(titles)).chain(rows).collect::<Vec<_>>())
 }
@@ -64,10 +77,10 @@ fn upper(mac: MacAddr) -> String {
 
 fn ipcache(maps: &Maps) -> String {
     let mut rows: Vec<_> = maps.ipcache.iter().collect();
-    rows.sort_by_key(|(ip, len, _)| (*ip, *len));
-    let rows = rows.into_iter().map(|(ip, len, remote)| {
+    rows.sort_by_key(|(prefix, _)| *prefix);
+    let rows = rows.into_iter().map(|(prefix, remote)| {
         let value = format!("identity={} encryptkey=0 tunnelendpoint={}", remote.identity, remote.tunnel);
-        (format!("{ip}/{len}"), value)
+        (prefix.to_string(), value)
     });
     two_columns(["IP PREFIX/ADDRESS", "IDENTITY"], rows)
 }
@@ -85,9 +98,15 @@ pub(super) fn protocol(number: u8) -> String {
 
 /// A line of `cilium bpf ct list`.
 fn connection(key: &Key, entry: &Entry) -> String {
-    let tuple = &key.tuple;
+    // What is looked up for a service stands the other way round.
+    let service = key.made == Made::Service;
+    let tuple = if service { key.tuple.reversed() } else { key.tuple };
     let made = if key.made == Made::In { "IN" } else { "OUT" };
-    let related = if tuple.related { "related " } else { "" };
+    let related = match (tuple.related, service) {
+        (true, _) => "related ",
+        (_, true) => "service ",
+        _ => "",
+    };
     let (flags, words) = entry.flags();
     let mut text = format!(
         "{} {made} {}:{} -> {}:{} {related}",
@@ -118,9 +137,42 @@ fn connection(key: &Key, entry: &Entry) -> String {
 
 fn flush(sys: &mut Sys<'_, SimKernel>) -> Answer {
     let ns = agent(sys)?.ns;
+    let Some(maps) = sys.kernel.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut()) else {
+        return Ok(String::new());
+    };
+    let (tcp, any) = maps.ct.lens();
+    maps.ct.flush();
+    // Each entry takes its mapping away with it.
+    maps.nat.collect(&maps.ct);
+    let path = "/sys/fs/bpf/tc/globals/cilium_ct";
+    Ok(format!("Flushed {tcp} entries from {path}4_global\nFlushed {any} entries from {path}_any4_global\n"))
+}
+
+fn flush_nat(sys: &mut Sys<'_, SimKernel>) -> Answer {
+    let ns = agent(sys)?.ns;
     let maps = sys.kernel.net.ns_mut(ns).and_then(|space| space.cilium.as_deref_mut());
-    let count = maps.map_or(0, |maps| maps.ct.flush());
-    Ok(format!("Flushed {count} entries from /sys/fs/bpf/tc/globals/cilium_ct4_global\n"))
+    let count = maps.map_or(0, |maps| maps.nat.flush());
+    Ok(format!("Flushed {count} entries from /sys/fs/bpf/tc/globals/cilium_snat_v4_external\n"))
+}
+
+/// The two lines of `cilium bpf nat list` for a mapping (`NatEntry4.Dump`): how it leaves, and how it comes back.
+fn translation(tuple: &Tuple, mapping: &Mapping) -> String {
+    let Mapping { addr, port, own, created, .. } = *mapping;
+    let answer = answer_to(*tuple, addr, port);
+    let kind = protocol(tuple.protocol);
+    let line = |way: &str, tuple: &Tuple, what: &str, to: (Ipv4Addr, u16)| {
+        format!(
+            "{kind} {way} {}:{} -> {}:{} {what} {}:{} Created={created}sec HostLocal={}\n",
+            tuple.src,
+            tuple.sport,
+            tuple.dst,
+            tuple.dport,
+            to.0,
+            to.1,
+            u8::from(own)
+        )
+    };
+    line("OUT", tuple, "XLATE_SRC", (addr, port)) + &line("IN", &answer, "XLATE_DST", (tuple.src, tuple.sport))
 }
 
 fn policy(sys: &Sys<'_, SimKernel>, words: &[&str]) -> Answer {

@@ -1,28 +1,26 @@
-//! `cilium endpoint`, `identity`, `node`, `status` and `config`.
+//! `cilium endpoint`, `identity`, `node`, `map` and `config`.
 
-use core::fmt::Write;
-
-use hopwise_cluster::object::cilium::{CILIUM_INTERNAL_IP, INTERNAL_IP};
+use hopwise_cluster::object::cilium::INTERNAL_IP;
 use hopwise_cluster::object::{CiliumIdentity, CiliumNode};
 use hopwise_machine::Sys;
+use hopwise_stack::path::tc::cilium::Maps;
 use hopwise_stack::path::tc::cilium::maps::identity;
 use serde_json::{Value, json};
 
 use super::bpf::labels_of;
-use super::table::{layout, line};
+use super::table::{layout, line, open_line};
 use super::{Answer, agent};
 use crate::kernel::SimKernel;
 use crate::kube::cilium::node::{Endpoint, Node};
 use crate::kube::cilium::settings::Tunnel;
-use crate::kube::cilium::usable;
 
 /// Whether the answer shall be JSON.
-fn is_json(words: &[&str]) -> bool {
+pub(super) fn is_json(words: &[&str]) -> bool {
     words.windows(2).any(|pair| matches!(pair[0], "-o" | "--output") && pair[1] == "json")
         || words.iter().any(|word| matches!(*word, "-ojson" | "-o=json" | "--output=json"))
 }
 
-fn pretty(value: &Value) -> String {
+pub(super) fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
@@ -140,59 +138,29 @@ pub(super) fn nodes(sys: &Sys<'_, SimKernel>) -> Answer {
     Ok(layout(&lines))
 }
 
-pub(super) fn status(sys: &Sys<'_, SimKernel>, words: &[&str]) -> Answer {
-    let node = agent(sys)?;
-    if words.contains(&"--brief") {
-        return Ok("OK\n".to_owned());
-    }
-    let settings = &node.settings;
-    let reachable = sys.kernel.kube.store.list::<CiliumNode>(None).filter(|n| n.address(CILIUM_INTERNAL_IP).is_some());
-    let reachable = reachable.count();
-    let masquerade = match (settings.masquerade, node.masquerade()) {
-        (false, _) => "Disabled".to_owned(),
-        (true, Some(rule)) => {
-            let device = sys.kernel.net.ns(node.ns).map_or(String::new(), |ns| ns.name_of(node.address.1).to_owned());
-            format!("BPF   [{device}]   {}/{} [IPv4: Enabled, IPv6: Disabled]", rule.excluded.0, rule.excluded.1)
-        }
-        (true, None) => "IPTables [IPv4: Enabled, IPv6: Disabled]".to_owned(),
-    };
-    let mut lines = vec![
-        ("Kubernetes:", "Ok         1.23 (v1.23.0) [linux/amd64]".to_owned()),
-        ("KubeProxyReplacement:", "Disabled".to_owned()),
-        ("Host firewall:", "Disabled".to_owned()),
-        ("Cilium:", "Ok   1.11.1 (v1.11.1-76d34db)".to_owned()),
-        ("NodeMonitor:", "Listening for events on 1 CPUs with 64x4096 of shared memory".to_owned()),
-        (
-            "IPAM:",
-            format!("IPv4: {}/{} allocated from {}, ", node.allocated.len(), usable(node.pod_cidr), node.pod_cidr),
-        ),
+/// `cilium map list`: entries are counted of those maps that the agent has a copy of.
+pub(super) fn maps(maps: &Maps) -> String {
+    let services = maps.services.iter().map(|(_, service)| 1 + service.backends.len()).sum();
+    let mut rows: Vec<(String, Option<usize>)> = vec![
+        ("cilium_ct4_global".into(), None),
+        ("cilium_ct_any4_global".into(), None),
+        ("cilium_ipcache".into(), Some(maps.ipcache.iter().count())),
+        ("cilium_ipv4_frag_datagrams".into(), None),
+        ("cilium_lb4_affinity".into(), None),
+        ("cilium_lb4_backends_v2".into(), Some(maps.services.backends().len())),
+        ("cilium_lb4_reverse_nat".into(), Some(maps.services.reverse().len())),
+        ("cilium_lb4_services_v2".into(), Some(services)),
+        ("cilium_lxc".into(), Some(maps.endpoints.len())),
     ];
-    if words.iter().any(|word| *word == "--verbose" || *word == "-v") {
-        lines.push(("Allocated addresses:", String::new()));
+    rows.extend(maps.programs.keys().map(|id| (format!("cilium_policy_{id:05}"), None)));
+    if maps.config.masquerade.is_some() {
+        rows.push(("cilium_snat_v4_external".into(), None));
     }
-    let marker = lines.len();
-    lines.extend([
-        ("BandwidthManager:", "Disabled".to_owned()),
-        ("Host Routing:", if settings.legacy_routing { "Legacy" } else { "BPF" }.to_owned()),
-        ("Masquerading:", masquerade),
-        ("Hubble:", "Disabled".to_owned()),
-        ("Encryption:", "Disabled".to_owned()),
-        ("Cluster health:", format!("{reachable}/{reachable} reachable")),
-    ]);
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 3;
-    let mut text = String::new();
-    for (place, (name, value)) in lines.iter().enumerate() {
-        if *name == "Allocated addresses:" {
-            let _ = writeln!(text, "{name}");
-            for (ip, owner) in &node.allocated {
-                let _ = writeln!(text, "  {ip} ({owner})");
-            }
-            debug_assert_eq!(place + 1, marker);
-        } else {
-            let _ = writeln!(text, "{name:width$}{value}");
-        }
-    }
-    Ok(text)
+    let mut lines = vec![open_line(["Name", "Num entries", "Num errors", "Cache enabled"])];
+    lines.extend(rows.into_iter().map(|(name, entries)| {
+        open_line([&name, &entries.unwrap_or(0).to_string(), "0", if entries.is_some() { "true" } else { "false" }])
+    }));
+    layout(&lines)
 }
 
 pub(super) fn config(node: &Node) -> String {

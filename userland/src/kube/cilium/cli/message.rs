@@ -207,8 +207,8 @@ fn debug(message: &Debug) -> String {
         Debug::CtLookup2(protocol, flags) => format!("Conntrack lookup 2/2: nexthdr={protocol} flags={flags}"),
         Debug::CtMatch(lifetime, rev_nat) => format!("CT entry found lifetime={lifetime}, revnat={rev_nat}"),
         Debug::CtVerdict(status, rev_nat) => format!("CT verdict: {}, revnat={rev_nat}", status.name()),
-        Debug::CtCreate(identity) => {
-            format!("Conntrack create: proxy-port=0 revnat=0 src-identity={identity} lb=0.0.0.0")
+        Debug::CtCreate(rev_nat, identity, backend) => {
+            format!("Conntrack create: proxy-port=0 revnat={rev_nat} src-identity={identity} lb={backend}")
         }
         Debug::Mapped(addr, identity, true) => format!("Successfully mapped addr={addr} to identity={identity}"),
         Debug::Mapped(addr, _, false) => format!("Failed to map addr={addr} to identity"),

@@ -5,6 +5,9 @@ mod dissect;
 mod lists;
 mod message;
 mod monitor;
+mod rules;
+mod services;
+mod status;
 mod table;
 
 use hopwise_machine::{Program, Sys, once};
@@ -44,11 +47,25 @@ Available Commands:
   config       Cilium configuration options
   endpoint     Manage endpoints
   identity     Manage security identities
+  map          Access userspace cached content of BPF maps
   monitor      Display BPF program events
   node         Manage cluster nodes
+  policy       Manage security policies
+  service      Manage services & loadbalancers
   status       Display status of daemon
   version      Print version information
 ";
+
+/// Commands of Cilium 1.11 that are not here.
+const ABSENT: &[&str] = &[
+    "bgp", "build-config", "cleanup", "completion", "debuginfo", "encrypt", "fqdn", "ip", "kvstore", "lrp", "metrics",
+    "migrate-state", "preflight", "prefilter", "recorder",
+];
+
+/// What is said to a command that Cilium has and hopwise has not.
+fn unsupported(command: &str) -> String {
+    format!("Error: `cilium {command}` is a command of Cilium that is not supported here\n")
+}
 
 type Answer = Result<String, String>;
 
@@ -59,13 +76,21 @@ fn run(sys: &mut Sys<'_, SimKernel>, words: &[&str]) -> Answer {
                                Daemon: 1.11.1 2022-01-18T16:06:31-08:00 go version go1.17.6 linux/amd64\n"
             .to_owned()),
         ["bpf", rest @ ..] => bpf::run(sys, rest),
-        ["endpoint", "list", rest @ ..] => lists::endpoints(agent(sys)?, rest),
+        ["endpoint", "list" | "ls", rest @ ..] => lists::endpoints(agent(sys)?, rest),
         ["endpoint", "get", id, ..] => lists::endpoint(agent(sys)?, id),
-        ["identity", "list", rest @ ..] => lists::identities(sys, rest),
+        ["identity", "list" | "ls", rest @ ..] => lists::identities(sys, rest),
         ["identity", "get", id] => lists::identity(sys, id),
-        ["node", "list", ..] => lists::nodes(sys),
-        ["status", rest @ ..] => lists::status(sys, rest),
+        ["map", "list" | "ls", ..] => Ok(lists::maps(maps(sys)?)),
+        ["node", "list" | "ls", ..] => lists::nodes(sys),
+        ["policy", rest @ ..] => rules::run(sys, rest),
+        ["service", rest @ ..] => services::run(sys, rest),
+        ["status", rest @ ..] => status::run(sys, rest),
         ["config", ..] => Ok(lists::config(agent(sys)?)),
+        ["endpoint" | "identity" | "map" | "node", rest @ ..] => {
+            let group = words.first().copied().unwrap_or_default();
+            Err(unsupported(rest.first().map_or(group.to_owned(), |word| format!("{group} {word}")).as_str()))
+        }
+        [word, ..] if ABSENT.contains(word) => Err(unsupported(word)),
         [word, ..] => Err(format!("Error: unknown command {word:?} for \"cilium\"\nRun 'cilium --help' for usage.\n")),
     }
 }
