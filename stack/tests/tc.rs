@@ -266,10 +266,8 @@ fn a_moved_link_loses_its_programs() {
     address(&mut node.net, ns, lxc, "10.9.9.9/32");
     let moved = node.net.move_link(ns, lxc, pod, Some("moved")).unwrap();
     assert!(node.net.ns(pod).unwrap().devs.get(moved).unwrap().clsact.is_none());
-    let missing = node
-        .net
-        .filter_del(ns, node.eth, INGRESS, FilterKey { pref: Some(9), ..FilterKey::default() })
-        .unwrap_err();
+    let missing =
+        node.net.filter_del(ns, node.eth, INGRESS, FilterKey { pref: Some(9), ..FilterKey::default() }).unwrap_err();
     assert_eq!(missing.to_string(), "Error: Filter with specified priority/protocol not found.");
     // Nothing is taken away that was not meant.
     let filters =

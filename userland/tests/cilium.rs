@@ -356,7 +356,10 @@ fn tc_filter_shows_what_it_is_asked_for() {
     let got = run(&mut world, "node-1", "tc filter get dev ens33 ingress protocol all pref 1 handle 1 bpf");
     assert_lines(&got, "filter ingress protocol all pref 1 bpf chain 0 handle 0x1 bpf_netdev_ens33.o:[..] jited ");
     assert_eq!(run(&mut world, "node-1", "tc chain show dev ens33 ingress"), "chain parent ffff: chain 0 \n");
-    assert_eq!(run(&mut world, "node-1", "tc -j chain show dev ens33 egress"), "[{\"parent\":\"ffff:\",\"chain\":0}]\n");
+    assert_eq!(
+        run(&mut world, "node-1", "tc -j chain show dev ens33 egress"),
+        "[{\"parent\":\"ffff:\",\"chain\":0}]\n"
+    );
     run(&mut world, "node-1", "tc filter del dev ens33 ingress");
     assert_eq!(run(&mut world, "node-1", "tc chain show dev ens33 ingress"), "");
 }
@@ -398,19 +401,27 @@ fn pods_reach_services_through_the_programs() {
         let list = run(&mut world, "node-1", "cilium service list");
         assert_lines(&list, "[..] 10.96.0.80:80[..] ClusterIP [..] 1 => 10.0.1.124:8080 [..]");
         let lb = run(&mut world, "node-1", "cilium bpf lb list");
-        assert_lines(&lb, "10.96.0.80:80 [..] 0.0.0.0:0 ([..]) [ClusterIP, non-routable]   \n[..] 10.0.1.124:8080 ([..]) [..]");
+        assert_lines(
+            &lb,
+            "10.96.0.80:80 [..] 0.0.0.0:0 ([..]) [ClusterIP, non-routable]   \n[..] 10.0.1.124:8080 ([..]) [..]",
+        );
         let ct = run(&mut world, "node-1", "cilium bpf ct list global");
         assert_lines(
             &ct,
             "TCP OUT 10.0.0.85:[..] -> 10.0.1.124:8080 expires=[..] RevNAT=[..] SourceSecurityID=3352 [..]\n\
              TCP OUT 10.96.0.80:80 -> 10.0.0.85:[..] service expires=[..] RxPackets=0 RxBytes=[..] SourceSecurityID=0 [..]",
         );
-        assert!(!ct.contains("10.0.1.124:8080 expires=0") && !ct.contains("RevNAT=0 SourceSecurityID=3352 IfIndex=0 \nTCP"));
+        assert!(
+            !ct.contains("10.0.1.124:8080 expires=0") && !ct.contains("RevNAT=0 SourceSecurityID=3352 IfIndex=0 \nTCP")
+        );
         let told = run(&mut world, "node-1", "cat m.txt");
         assert_lines(&told, "[..] Conntrack create: proxy-port=0 revnat=[..] src-identity=3352 lb=10.0.1.124");
         // kube-proxy's rules are there, and nothing of this met them.
         let rules = run(&mut world, "node-1", "iptables-save -c -t nat | grep 10.96.0.80");
-        assert!(rules.lines().filter(|line| line.contains("-j KUBE-SVC")).all(|line| line.starts_with("[0:0]")), "{rules}");
+        assert!(
+            rules.lines().filter(|line| line.contains("-j KUBE-SVC")).all(|line| line.starts_with("[0:0]")),
+            "{rules}"
+        );
     }
 }
 

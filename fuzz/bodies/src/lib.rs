@@ -5,9 +5,11 @@
 //! `cargo fuzz run TARGET` looks for what nobody thought of.
 #![warn(missing_docs)]
 
+pub mod batch;
 pub mod bgp;
 pub mod bird;
 pub mod calico;
+pub mod cilium_args;
 pub mod conntrack;
 pub mod encap;
 pub mod filter;
@@ -50,6 +52,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "shell", run: shell::run, text: true },
     Target { name: "rules", run: rules::run, text: true },
     Target { name: "ip_args", run: ip_args::run, text: true },
+    Target { name: "batch", run: batch::run, text: true },
+    Target { name: "cilium_args", run: cilium_args::run, text: true },
     Target { name: "tcp", run: tcp::run, text: false },
     Target { name: "messages", run: messages::run, text: false },
     Target { name: "router_with_bridge", run: router_with_bridge::run, text: false },

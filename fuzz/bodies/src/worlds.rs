@@ -3,13 +3,15 @@
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use hopwise_cluster::object::decode::manifests;
 use hopwise_devices::ipip::TunnelParams;
 use hopwise_machine::MachineId;
-use hopwise_sim_core::{IfIndex, NsId};
+use hopwise_sim_core::{Duration, IfIndex, NsId};
 use hopwise_stack::control::addr::AddrMode;
-use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec};
+use hopwise_stack::control::link::{KindSpec, LinkSpec, PeerSpec, WireSpec};
 use hopwise_stack::{IfAddr, Network};
 use hopwise_userland::World;
+use hopwise_userland::kube::{Cluster, Member, registry};
 
 /// A machine `host` that is a router (`r`) with a bridge in front of two pods (`a`, `b`) and an uplink to a far host (`f`).
 #[derive(Clone)]
@@ -81,6 +83,69 @@ fn up(net: &mut Network, at: (NsId, &str), addr: Option<Ipv4Addr>) -> Result<IfI
         net.addr_add(at.0, link, IfAddr::new(addr, 24), AddrMode::Add)?;
     }
     Ok(link)
+}
+
+/// A node of a cluster with Cilium that has a pod, a service and a policy: built once, a fork of it for every input.
+pub(crate) fn cluster() -> (World, MachineId) {
+    static CLUSTER: OnceLock<Mutex<(World, MachineId)>> = OnceLock::new();
+    let cluster = CLUSTER.get_or_init(|| match build_cluster() {
+        Ok(cluster) => Mutex::new(cluster),
+        Err(why) => panic!("the cluster of the fuzz targets cannot be built: {why}"),
+    });
+    cluster.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+const MANIFESTS: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: default, labels: {app: web}}
+spec:
+  nodeName: node
+  containers: [{name: web, image: netshoot, command: [sleep, \"36000\"]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec:
+  clusterIP: 10.96.0.80
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: some, namespace: default}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress: [{from: [{ipBlock: {cidr: 172.16.0.0/16}}], ports: [{port: 8080}]}]
+";
+
+const WIRE: WireSpec =
+    WireSpec { mtu: 1500, delay: Duration::ZERO, rate: 0, loss_ppm: 0, jitter: Duration::ZERO, number: 0 };
+
+fn build_cluster() -> Result<(World, MachineId), String> {
+    let mut world = World::new(1);
+    let (machine, other) = (world.add_machine("node"), world.add_machine("other"));
+    world.connect((machine, "ens33"), (other, "ens33"), WIRE).map_err(|why| why.to_string())?;
+    world.run(machine, "ip addr add 192.168.0.120/24 dev ens33");
+    let settings = serde_json::json!({
+        "native-routing-cidr": "10.0.0.0/16",
+        "enable-host-legacy-routing": "false",
+        "drawn": { "identities": [3352], "endpoints": { "web": 1445 }, "addresses": { "web": "10.0.0.85" } },
+    });
+    let make = registry::find("cilium").ok_or("no such plugin")?.make;
+    let cni = make(settings.as_object().ok_or("no settings")?).map_err(|(key, why)| format!("{key}: {why}"))?;
+    let pod_cidr = "10.0.0.0/16".parse().map_err(|_| "no range")?;
+    let nodes = vec![Member::named("node")];
+    let cluster = Cluster { cni: Some(cni), pod_cidr, nodes, ..Cluster::default() };
+    world.start_cluster(cluster).map_err(|why| why.to_string())?;
+    if !world.wait_for_nodes(Duration::from_secs(60)) {
+        return Err(world.why_not_ready());
+    }
+    for manifest in manifests(MANIFESTS).map_err(|_| "a manifest is not understood")? {
+        world.kernel.store().apply(manifest.object).map_err(|why| why.to_string())?;
+    }
+    world.run(machine, "sleep 1");
+    if world.wait_for_pods(Duration::from_secs(60)) { Ok((world, machine)) } else { Err(world.why_not_ready()) }
 }
 
 /// Every packet that was born is somewhere or has ended.

@@ -114,4 +114,4 @@ macro_rules! targets {
     };
 }
 
-targets! { bgp bird calico kube wire encap conntrack pcap_read filter printer lab_document shell ip_args rules tcp messages router_with_bridge }
+targets! { bgp bird calico kube wire encap conntrack pcap_read filter printer lab_document shell ip_args batch cilium_args rules tcp messages router_with_bridge }

@@ -110,8 +110,8 @@ fn class_id(text: &str) -> Option<u32> {
 /// `ll_proto_a2n`, as far as one meets these.
 fn is_protocol(text: &str) -> bool {
     const NAMES: &[&str] = &[
-        "all", "ip", "ipv4", "ipv6", "arp", "rarp", "802.1q", "802.1ad", "mpls_uc", "mpls_mc", "lldp", "loop", "ppp_disc",
-        "ppp_ses", "802_3", "802_2", "snap",
+        "all", "ip", "ipv4", "ipv6", "arp", "rarp", "802.1q", "802.1ad", "mpls_uc", "mpls_mc", "lldp", "loop",
+        "ppp_disc", "ppp_ses", "802_3", "802_2", "snap",
     ];
     let hex = text.strip_prefix("0x").map(|digits| u16::from_str_radix(digits, 16).is_ok());
     hex.unwrap_or_else(|| NAMES.iter().any(|name| name.eq_ignore_ascii_case(text)) || text.parse::<u16>().is_ok())
@@ -168,10 +168,13 @@ fn modify(args: &mut Args) -> Done<Words> {
         // The kind, and behind it what is its own.
         let own = args.rest();
         if let Some(option) = own.first() {
-            return Err(Fail::new(1, match &*word {
-                "bpf" => format!("What mode is \"{option}\"?\nUnable to parse bpf command line"),
-                kind => format!("Unknown filter \"{kind}\", hence option \"{option}\" is unparsable"),
-            }));
+            return Err(Fail::new(
+                1,
+                match &*word {
+                    "bpf" => format!("What mode is \"{option}\"?\nUnable to parse bpf command line"),
+                    kind => format!("Unknown filter \"{kind}\", hence option \"{option}\" is unparsable"),
+                },
+            ));
         }
         words.kind = Some(word);
     }
@@ -230,7 +233,12 @@ fn get(ip: &mut Ip<'_, '_>, args: &mut Args) -> Done {
     let filter = found.map_err(|error| refused(&error.to_string()))?;
     let hook = if parent == EGRESS { Hook::Egress } else { Hook::Ingress };
     ip.out.open();
-    record(&mut ip.out, Some(&filter), filter.pref, &Shown { hook: Some(hook), protocol: true, pref: true, chain: true });
+    record(
+        &mut ip.out,
+        Some(&filter),
+        filter.pref,
+        &Shown { hook: Some(hook), protocol: true, pref: true, chain: true },
+    );
     ip.out.close();
     Ok(())
 }

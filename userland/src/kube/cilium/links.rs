@@ -42,7 +42,8 @@ pub(super) fn attach(
     hook: Hook,
     program: Program,
 ) -> Result<(), String> {
-    let (tag, name) = (draw(&format!("{name} {}", program.name())), format!("{}:[{}]", object(name, program), program.name()));
+    let (tag, name) =
+        (draw(&format!("{name} {}", program.name())), format!("{}:[{}]", object(name, program), program.name()));
     let filter = Filter { tag, name: name.into(), program, pref: 1, handle: 1, id: node.program_id() };
     let net = &mut sys.kernel.net;
     net.clsact_modify(node.ns, link, Verb::Replace, false).map_err(|why| why.to_string())?;

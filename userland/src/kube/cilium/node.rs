@@ -147,7 +147,11 @@ impl Node {
         let drawn = self.settings.drawn.endpoints.get(name).copied();
         let start = draw(name) % 4095;
         let numbers = (0..4095).map(|n| 1 + ((start + n) % 4095) as u16);
-        drawn.into_iter().chain(numbers).find(|id| !taken(id)).ok_or_else(|| "no more endpoint IDs available".to_owned())
+        drawn
+            .into_iter()
+            .chain(numbers)
+            .find(|id| !taken(id))
+            .ok_or_else(|| "no more endpoint IDs available".to_owned())
     }
 
     /// The largest packet to a pod of another node: a tunnel needs 50 bytes.

@@ -136,11 +136,7 @@ impl Run<'_, '_> {
             to: to.id,
             ..Trace::at(Point::ToEndpoint)
         });
-        Ok(if self.maps.config.host_routing {
-            Action::RedirectPeer(to.ifindex)
-        } else {
-            Action::Redirect(to.ifindex)
-        })
+        Ok(if self.maps.config.host_routing { Action::RedirectPeer(to.ifindex) } else { Action::Redirect(to.ifindex) })
     }
 
     /// `ipv4_policy`: whether a packet may reach a pod.

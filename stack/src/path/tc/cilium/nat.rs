@@ -133,7 +133,8 @@ impl NatMap {
 
     /// Forgets what belongs to an address: its entries in the connection tracking map are gone.
     pub fn forget(&mut self, addr: Ipv4Addr) {
-        let gone: Vec<Tuple> = self.out.keys().filter(|tuple| tuple.src == addr || tuple.dst == addr).copied().collect();
+        let gone: Vec<Tuple> =
+            self.out.keys().filter(|tuple| tuple.src == addr || tuple.dst == addr).copied().collect();
         gone.iter().for_each(|tuple| self.remove(tuple));
     }
 

@@ -238,7 +238,8 @@ fn a_full_map_forgets_what_was_not_used_for_the_longest_time() {
     }
     map.lookup(tcp(1, 80), Direction::Egress, syn, 60, 2);
     map.create(tcp(5, 80), Direction::Egress, syn, new(60), 3);
-    let left: Vec<u16> = map.iter().filter(|(key, _)| key.tuple.protocol == 6).map(|(key, _)| key.tuple.sport).collect();
+    let left: Vec<u16> =
+        map.iter().filter(|(key, _)| key.tuple.protocol == 6).map(|(key, _)| key.tuple.sport).collect();
     assert_eq!(left, [1, 4, 5], "half of so small a map goes at a time");
     assert_eq!(map.lens().0, 3);
 }

@@ -43,8 +43,21 @@ pub(super) fn run(sys: &mut Sys<'_, SimKernel>, words: &[&str]) -> Answer {
 
 /// The maps that `cilium bpf` of Cilium 1.11 knows.
 const GROUPS: &[&str] = &[
-    "bandwidth", "config", "ct", "egress", "endpoint", "fs", "ipcache", "ipmasq", "lb", "metrics", "nat", "policy",
-    "recorder", "sha", "tunnel",
+    "bandwidth",
+    "config",
+    "ct",
+    "egress",
+    "endpoint",
+    "fs",
+    "ipcache",
+    "ipmasq",
+    "lb",
+    "metrics",
+    "nat",
+    "policy",
+    "recorder",
+    "sha",
+    "tunnel",
 ];
 
 /// `TablePrinter`.

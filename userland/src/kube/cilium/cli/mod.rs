@@ -58,8 +58,21 @@ Available Commands:
 
 /// Commands of Cilium 1.11 that are not here.
 const ABSENT: &[&str] = &[
-    "bgp", "build-config", "cleanup", "completion", "debuginfo", "encrypt", "fqdn", "ip", "kvstore", "lrp", "metrics",
-    "migrate-state", "preflight", "prefilter", "recorder",
+    "bgp",
+    "build-config",
+    "cleanup",
+    "completion",
+    "debuginfo",
+    "encrypt",
+    "fqdn",
+    "ip",
+    "kvstore",
+    "lrp",
+    "metrics",
+    "migrate-state",
+    "preflight",
+    "prefilter",
+    "recorder",
 ];
 
 /// What is said to a command that Cilium has and hopwise has not.

@@ -32,11 +32,16 @@ fn rule(policy: &NetworkPolicy) -> Value {
     let mut rule = Map::new();
     rule.insert("endpointSelector".into(), selector(&policy.spec.pod_selector, Some(space)));
     if policy.is_for_ingress() {
-        let rules = policy.spec.ingress.iter().map(|rule| part(("fromEndpoints", "fromCIDRSet"), &rule.from, &rule.ports, space));
+        let rules = policy
+            .spec
+            .ingress
+            .iter()
+            .map(|rule| part(("fromEndpoints", "fromCIDRSet"), &rule.from, &rule.ports, space));
         rule.insert("ingress".into(), none_is_one(rules.collect()));
     }
     if policy.is_for_egress() {
-        let rules = policy.spec.egress.iter().map(|rule| part(("toEndpoints", "toCIDRSet"), &rule.to, &rule.ports, space));
+        let rules =
+            policy.spec.egress.iter().map(|rule| part(("toEndpoints", "toCIDRSet"), &rule.to, &rule.ports, space));
         rule.insert("egress".into(), none_is_one(rules.collect()));
     }
     let label = |key: &str, value: &str| json!({ "key": format!("io.cilium.k8s.policy.{key}"), "value": value, "source": "k8s" });
@@ -58,13 +63,17 @@ fn none_is_one(rules: Vec<Value>) -> Value {
 /// One rule: the peers and the ports.
 fn part((endpoints, cidrs): (&str, &str), peers: &[Peer], ports: &[PolicyPort], space: &str) -> Value {
     let mut map = Map::new();
-    let blocks: Vec<Value> = peers.iter().filter_map(|peer| peer.ip_block.as_ref()).map(|block| {
-        let mut one = json!({ "cidr": block.cidr.to_string() });
-        if !block.except.is_empty() {
-            one["except"] = block.except.iter().map(ToString::to_string).collect();
-        }
-        one
-    }).collect();
+    let blocks: Vec<Value> = peers
+        .iter()
+        .filter_map(|peer| peer.ip_block.as_ref())
+        .map(|block| {
+            let mut one = json!({ "cidr": block.cidr.to_string() });
+            if !block.except.is_empty() {
+                one["except"] = block.except.iter().map(ToString::to_string).collect();
+            }
+            one
+        })
+        .collect();
     let pods: Vec<Value> = peers.iter().filter(|peer| peer.ip_block.is_none()).map(|peer| pods(peer, space)).collect();
     // No peer is every peer.
     if peers.is_empty() {
@@ -77,14 +86,17 @@ fn part((endpoints, cidrs): (&str, &str), peers: &[Peer], ports: &[PolicyPort], 
         map.insert(cidrs.into(), Value::Array(blocks));
     }
     if !ports.is_empty() {
-        let ports: Vec<Value> = ports.iter().map(|port| {
-            let number = match &port.port {
-                Some(PortRef::Number(number)) => number.to_string(),
-                Some(PortRef::Name(name)) => name.clone(),
-                None => "0".to_owned(),
-            };
-            json!({ "ports": [{ "port": number, "protocol": port.protocol.to_string() }] })
-        }).collect();
+        let ports: Vec<Value> = ports
+            .iter()
+            .map(|port| {
+                let number = match &port.port {
+                    Some(PortRef::Number(number)) => number.to_string(),
+                    Some(PortRef::Name(name)) => name.clone(),
+                    None => "0".to_owned(),
+                };
+                json!({ "ports": [{ "port": number, "protocol": port.protocol.to_string() }] })
+            })
+            .collect();
         map.insert("toPorts".into(), Value::Array(ports));
     }
     Value::Object(map)

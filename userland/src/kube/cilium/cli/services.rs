@@ -45,8 +45,9 @@ fn list(maps: &Maps, json: bool) -> String {
 fn get(maps: &Maps, id: &str, json: bool) -> Answer {
     let number: u16 = id.parse().map_err(|_| format!("Error: Unable to parse service ID: {id}\n"))?;
     let found = maps.services.iter().find(|(_, service)| service.id == number);
-    let (at, service) =
-        found.ok_or_else(|| format!("Error: Cannot get service '{id}': [GET /service/{{id}}][404] getServiceIdNotFound\n"))?;
+    let (at, service) = found.ok_or_else(|| {
+        format!("Error: Cannot get service '{id}': [GET /service/{{id}}][404] getServiceIdNotFound\n")
+    })?;
     if json {
         return Ok(pretty(&as_json(maps, &at.to_string(), service)));
     }
