@@ -202,7 +202,7 @@ mod tests {
         Node {
             name: "node-1".into(),
             settings: Arc::default(),
-            agent: Pid(1),
+            agent: Pid { machine: hopwise_machine::MachineId(0), number: 1 },
             ns: NsId(0),
             address: (Ipv4Addr::new(192, 168, 0, 120), IfIndex(2)),
             pod_cidr: "10.0.0.0/30".parse().unwrap(),

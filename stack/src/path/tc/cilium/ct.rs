@@ -341,8 +341,8 @@ impl CtMap {
         self.ticks += 1;
         entry.used = self.ticks;
         let tcp = key.tuple.protocol == IPPROTO_TCP;
-        if self.entries.contains_key(&key) {
-            self.entries.insert(key, entry);
+        if let Some(old) = self.entries.get_mut(&key) {
+            *old = entry;
             return;
         }
         let (used, limit) =

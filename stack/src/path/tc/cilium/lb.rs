@@ -122,7 +122,7 @@ pub(super) struct Served {
 
 impl Run<'_, '_> {
     /// What a pod sends to a service goes to one of the service's pods (`lb4_local`).
-    pub(super) fn to_backend(&mut self, asked: Tuple, segment: Segment) -> Step<Served> {
+    pub(super) fn reach_backend(&mut self, asked: Tuple, segment: Segment) -> Step<Served> {
         let none = Served { tuple: asked, rev_nat: 0, loopback: false };
         if self.maps.services.is_empty() || !matches!(asked.protocol, IPPROTO_TCP | IPPROTO_UDP) {
             return Ok(none);
@@ -175,7 +175,7 @@ impl Run<'_, '_> {
     }
 
     /// What a service's pod answers comes from the service (`lb4_rev_nat`).
-    pub(super) fn from_backend(&mut self, rev_nat: u16) {
+    pub(super) fn answer_as_service(&mut self, rev_nat: u16) {
         let Some(service) = self.maps.services.reverse.get(&rev_nat).copied() else { return };
         if nat::rewrite(self.packet.data_mut(), Side::Source, (service.addr, service.port)).is_some() {
             self.why = "reply of a service";
@@ -189,7 +189,7 @@ impl Run<'_, '_> {
         }
         let key = Key { tuple: tuple.reversed(), made: Made::Out };
         let rev_nat = self.maps.ct.get(&key).filter(|entry| entry.loopback)?.rev_nat;
-        self.from_backend(rev_nat);
+        self.answer_as_service(rev_nat);
         nat::rewrite(self.packet.data_mut(), Side::Destination, (tuple.src, tuple.dport))?;
         Some(tuple.src)
     }

@@ -54,7 +54,7 @@ impl Run<'_, '_> {
     /// `handle_ipv4_from_lxc`.
     fn handle_from_lxc(&mut self, id: u16) -> Step<Action> {
         let (asked, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
-        let Served { tuple, rev_nat, loopback } = self.to_backend(asked, segment)?;
+        let Served { tuple, rev_nat, loopback } = self.reach_backend(asked, segment)?;
         let found = self.ct_lookup(tuple, Direction::Egress, segment);
         if found.status == Status::Reply
             && let Some(own) = self.back_to_itself(tuple)
@@ -147,7 +147,7 @@ impl Run<'_, '_> {
         let (tuple, segment) = frame::tuple(self.packet.data(), &mut self.maps.fragments)?;
         let found = self.ct_lookup(tuple, Direction::Ingress, segment);
         if matches!(found.status, Status::Reply | Status::Related) && found.rev_nat != 0 && !found.loopback {
-            self.from_backend(found.rev_nat);
+            self.answer_as_service(found.rev_nat);
         }
         if tuple.src != super::lb::LOOPBACK {
             self.policy(to.id, Direction::Ingress, (tuple, segment), &found, from)?;
