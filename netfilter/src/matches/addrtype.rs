@@ -125,7 +125,7 @@ impl Asks for Addrtype {
         }
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let link = match self.limit {
             Limit::None => None,
             Limit::In => Some(skb.input.index),

@@ -83,7 +83,7 @@ impl Extension for Cluster {
 }
 
 impl Asks for Cluster {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         // All nodes share a multicast hardware address: what comes by it is for this host like any other packet.
         if skb.packet.kind == PacketType::Multicast && !skb.dst().is_multicast() {
             skb.packet.kind = PacketType::Host;

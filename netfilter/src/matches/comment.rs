@@ -45,7 +45,7 @@ impl Extension for Comment {
 
 impl Asks for Comment {
     #[inline]
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         true
     }
 }

@@ -103,7 +103,7 @@ impl Extension for Connbytes {
 }
 
 impl Asks for Connbytes {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let counters = skb.conn.as_ref().and_then(|conn| conn.counters);
         counters.is_some_and(|counters| (self.from..=self.to).contains(&self.amount(&counters)) != self.inv)
     }

@@ -87,7 +87,15 @@ impl Extension for Connlimit {
 impl Asks for Connlimit {
     const PURE: bool = false;
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        self.clone().fits_and_remember(skb, cx)
+    }
+
+    fn fits_and_remember(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let (tuple, zone) = match &skb.conn {
             Some(conn) => (*conn.tuple(Direction::Original), conn.zones[0]),
             None => {

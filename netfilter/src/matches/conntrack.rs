@@ -218,7 +218,7 @@ impl Extension for Conntrack {
 
 impl Asks for Conntrack {
     #[inline]
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         if !self.met(STATE, || States::of(skb).intersects(self.states)) {
             return false;
         }

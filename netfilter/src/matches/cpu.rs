@@ -41,7 +41,7 @@ impl Extension for Cpu {
 }
 
 impl Asks for Cpu {
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         (self.number == 0) != self.inv
     }
 }

@@ -138,7 +138,7 @@ impl Asks for Dccp {
         place.ip.only_protocol() == Some(PROTOCOL)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         if skb.head.fragment != 0 {
             return false;
         }

@@ -93,7 +93,7 @@ impl Asks for Devgroup {
             && (self.0[1].is_none() || place.only(&[Hook::Forward, Hook::LocalOut, Hook::PostRouting]))
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let links = [skb.input.index, skb.output.index];
         let mut sides = self.0.iter().zip(links);
         sides.all(|(group, link)| group.is_none_or(|group| group.fits(cx.env.link_group(link))))

@@ -82,7 +82,7 @@ impl Extension for Dscp {
 }
 
 impl Asks for Dscp {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         skb.packet.data().get(1).is_some_and(|tos| (tos >> 2 == self.class) != self.inv)
     }
 }

@@ -81,7 +81,7 @@ impl Asks for Ecn {
         (self.ece.is_none() && self.cwr.is_none()) || place.ip.only_protocol() == Some(6)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         if let Some((ect, inv)) = self.ect
             && skb.packet.data().get(1).is_none_or(|tos| (tos & 3 == ect) == inv)
         {

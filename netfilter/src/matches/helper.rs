@@ -54,7 +54,7 @@ impl Extension for Helper {
 }
 
 impl Asks for Helper {
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         self.inv
     }
 }

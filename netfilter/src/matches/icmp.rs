@@ -140,7 +140,7 @@ impl Asks for Icmp {
         place.ip.only_protocol() == Some(1)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some(&[kind, code]) = skb.payload().get(..8).and_then(|h| h.first_chunk::<2>()) else { return false };
         let fits = self.kind == ANY || (kind == self.kind && (self.codes.0..=self.codes.1).contains(&code));
         fits != self.inv

@@ -69,7 +69,7 @@ impl Extension for Iprange {
 }
 
 impl Asks for Iprange {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let met = |addr, span: Option<Span>| span.is_none_or(|(from, to, inv)| (from..=to).contains(&addr) != inv);
         met(skb.src(), self.src) && met(skb.dst(), self.dst)
     }

@@ -50,7 +50,7 @@ impl Extension for Length {
 }
 
 impl Asks for Length {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some(&[a, b]) = skb.packet.data().get(2..4) else { return false };
         (self.from..=self.to).contains(&u16::from_be_bytes([a, b])) != self.inv
     }

@@ -60,7 +60,15 @@ impl Extension for Limit {
 impl Asks for Limit {
     const PURE: bool = false;
 
-    fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        self.clone().fits_and_remember(skb, cx)
+    }
+
+    fn fits_and_remember(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let cost = rate::nanos(self.period, SCALE);
         let full = cost.saturating_mul(u64::from(self.burst));
         let now = cx.env.now();

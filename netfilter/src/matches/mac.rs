@@ -64,7 +64,7 @@ impl Asks for Mac {
         place.only(&[Hook::PreRouting, Hook::LocalIn, Hook::Forward])
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let header = skb.packet.mac_header();
         header.len() >= 14 && (header[6..12] == self.source) != self.inv
     }

@@ -79,7 +79,7 @@ impl<B: Bearer> Extension for Marked<B> {
 
 impl<B: Bearer> Asks for Marked<B> {
     #[inline]
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         B::mark(skb).is_some_and(|mark| (mark & self.mask == self.value) != self.inv)
     }
 }

@@ -26,8 +26,18 @@ trait Asks: Extension {
         None
     }
 
-    /// Whether the packet fits.
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool;
+    /// Whether it remembers packets, each in its namespace: [`Asks::fits_and_remember`] has to be asked then.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// Whether the packet fits; what remembers answers as if it were the first one.
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool;
+
+    /// Whether the packet fits, which is remembered.
+    fn fits_and_remember(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        self.fits(skb, cx)
+    }
 
     /// The one destination port it demands, if it demands one of packets of the rule's protocol.
     fn only_dport(&self) -> Option<u16> {
@@ -46,8 +56,14 @@ impl<T: Asks> Asks for Box<T> {
     fn shared(&self) -> Option<SharedName<'_>> {
         (**self).shared()
     }
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn remembers(&self) -> bool {
+        (**self).remembers()
+    }
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         (**self).fits(skb, cx)
+    }
+    fn fits_and_remember(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        (**self).fits_and_remember(skb, cx)
     }
     fn only_dport(&self) -> Option<u16> {
         (**self).only_dport()
@@ -93,8 +109,17 @@ macro_rules! registry {
             }
 
             #[inline]
-            pub(crate) fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+            pub(crate) fn remembers(&self) -> bool {
+                match self { $(Match::$variant(m) => m.remembers(),)* }
+            }
+
+            #[inline]
+            pub(crate) fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
                 match self { $(Match::$variant(m) => m.fits(skb, cx),)* }
+            }
+
+            pub(crate) fn fits_and_remember(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+                match self { $(Match::$variant(m) => m.fits_and_remember(skb, cx),)* }
             }
 
             pub(crate) fn only_dport(&self) -> Option<u16> {

@@ -132,7 +132,7 @@ impl Asks for Multiport {
         place.ip.only_protocol().is_some_and(known)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some((sport, dport)) = skb.head.ports else { return false };
         let any = |port: u16| self.ports.iter().any(|(from, to)| (*from..=*to).contains(&port));
         let fits = match self.which {

@@ -115,7 +115,7 @@ impl Asks for Owner {
         place.only(&[Hook::LocalOut, Hook::PostRouting])
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some((uid, gid)) = skb.owner else { return self.asked & !SUPPL == self.inv };
         let met = |bit, fits| self.asked & bit == 0 || fits != (self.inv & bit != 0);
         met(SOCKET, true)

@@ -91,7 +91,7 @@ impl Asks for Physdev {
         self.asked & (OUT | IS_OUT) == 0 || bridged || !place.some(&[Hook::LocalOut])
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let met = |bit, fits| self.asked & bit == 0 || fits != (self.inv & bit != 0);
         let (input, output) = (skb.phys_in, skb.phys_out);
         let (is_in, is_out) = (input.index.is_some(), output.index.is_some());

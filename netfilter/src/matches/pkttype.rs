@@ -63,7 +63,7 @@ impl Extension for Pkttype {
 }
 
 impl Asks for Pkttype {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         (skb.packet.kind == self.kind) != self.inv
     }
 }

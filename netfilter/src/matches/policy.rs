@@ -210,7 +210,7 @@ impl Asks for Policy {
         }
     }
 
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         self.ipsec == Some(false)
     }
 }

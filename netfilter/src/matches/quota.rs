@@ -47,7 +47,15 @@ impl Extension for Quota {
 impl Asks for Quota {
     const PURE: bool = false;
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        self.clone().fits_and_remember(skb, cx)
+    }
+
+    fn fits_and_remember(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let left = self.left.0.checked_sub(skb.packet.len() as u64);
         // What is too large ends it: smaller packets do not fit from now on either.
         self.left.0 = left.unwrap_or(0);

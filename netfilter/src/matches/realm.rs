@@ -63,7 +63,7 @@ impl Asks for Realm {
         place.only(&[Hook::LocalIn, Hook::Forward, Hook::LocalOut, Hook::PostRouting])
     }
 
-    fn fits(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         (self.value & self.mask == 0) != self.inv
     }
 }

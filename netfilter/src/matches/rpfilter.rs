@@ -62,7 +62,7 @@ impl Asks for Rpfilter {
         matches!(place.table, TableId::Raw | TableId::Mangle) && place.only(&[Hook::PreRouting])
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let inv = self.flags & INVERT != 0;
         if skb.input.padded() == pad(b"lo") {
             return !inv;

@@ -209,7 +209,7 @@ impl Asks for Sctp {
         place.ip.only_protocol() == Some(132)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some((sport, dport)) = skb.head.ports else { return false };
         self.sport.fits(sport)
             && self.dport.fits(dport)

@@ -114,7 +114,7 @@ impl Asks for SetOf {
         Some(&self.set.name)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let now = cx.env.now();
         cx.shared.sets.test(&self.set.name, &self.set.dirs, self.nomatch, skb, now) != self.inv
     }

@@ -80,7 +80,7 @@ impl Asks for Socket {
         place.only(&[Hook::PreRouting, Hook::LocalIn])
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let Some(found) = question(skb).and_then(|question| cx.env.socket(&question)) else { return false };
         // Who listens on all addresses is meant by no address of this host: it counts only if it is said so. No program here
         // makes a transparent socket.

@@ -98,7 +98,7 @@ impl<H: Header> Asks for Spi<H> {
         place.ip.only_protocol() == Some(H::PROTOCOL)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         if skb.head.fragment != 0 {
             return false;
         }

@@ -112,7 +112,7 @@ impl Extension for StateOf {
 
 impl Asks for StateOf {
     #[inline]
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         States::of(skb).intersects(self.states) != self.inv
     }
 }

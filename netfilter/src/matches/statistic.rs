@@ -139,15 +139,21 @@ impl Extension for Statistic {
 impl Asks for Statistic {
     const PURE: bool = false;
 
-    fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
-        let hit = match &mut self.mode {
-            Mode::Random(p) => cx.env.random() & (ONE - 1) < *p,
-            Mode::Nth { every, packet, next } => {
-                let hit = next.0 == *packet;
-                next.0 = (next.0 + 1) % *every;
-                hit
-            }
-        };
+    fn remembers(&self) -> bool {
+        matches!(self.mode, Mode::Nth { .. })
+    }
+
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        match self.mode {
+            Mode::Random(chance) => (cx.env.random() & (ONE - 1) < chance) != self.inv,
+            Mode::Nth { .. } => self.clone().fits_and_remember(skb, cx),
+        }
+    }
+
+    fn fits_and_remember(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+        let Mode::Nth { every, packet, next } = &mut self.mode else { return self.fits(skb, cx) };
+        let hit = next.0 == *packet;
+        next.0 = (next.0 + 1) % *every;
         hit != self.inv
     }
 }

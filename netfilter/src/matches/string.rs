@@ -139,7 +139,7 @@ impl Asks for Text {
         self.from <= self.to && matches!(&*self.algorithm, "bm" | "kmp" | "fsm")
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let bytes = skb.packet.data().get(usize::from(self.from)..).unwrap_or_default();
         let places = bytes.windows(self.pattern.len()).take(usize::from(self.to - self.from) + 1);
         places.into_iter().any(|window| self.is_at(window)) != self.inv

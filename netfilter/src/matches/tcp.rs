@@ -202,7 +202,7 @@ impl Asks for Tcp {
     }
 
     #[inline]
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some((sport, dport)) = skb.head.ports else { return false };
         if !self.sport.fits(sport) || !self.dport.fits(dport) {
             return false;

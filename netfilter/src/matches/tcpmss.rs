@@ -69,7 +69,7 @@ impl Asks for Tcpmss {
         place.ip.only_protocol() == Some(6)
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let Some(header) = skb.tcp() else {
             cx.hotdrop = true;
             return false;

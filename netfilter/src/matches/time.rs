@@ -241,7 +241,7 @@ impl Extension for When {
 }
 
 impl Asks for When {
-    fn fits(&mut self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, _: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let unix = cx.env.now().unix_nanos() / 1_000_000_000;
         if unix < u64::from(self.dates.0) || unix > u64::from(self.dates.1) {
             return false;

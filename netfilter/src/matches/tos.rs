@@ -86,7 +86,7 @@ impl Extension for Tos {
 }
 
 impl Asks for Tos {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         skb.packet.data().get(1).is_some_and(|tos| (tos & self.mask == self.value) != self.inv)
     }
 }

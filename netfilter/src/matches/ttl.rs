@@ -80,7 +80,7 @@ impl Extension for Ttl {
 }
 
 impl Asks for Ttl {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let Some(ttl) = skb.packet.data().get(8) else { return false };
         match self.mode {
             Mode::Equal => *ttl == self.value,

@@ -216,7 +216,7 @@ impl Extension for Numbers {
 }
 
 impl Asks for Numbers {
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         let data = skb.packet.data();
         self.tests.iter().all(|test| test.holds(data) == Some(true)) != self.inv
     }

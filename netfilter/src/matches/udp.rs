@@ -83,7 +83,7 @@ impl Asks for Udp {
     }
 
     #[inline]
-    fn fits(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> bool {
         skb.head.ports.is_some_and(|(sport, dport)| self.sport.fits(sport) && self.dport.fits(dport))
     }
 

@@ -1,5 +1,7 @@
 //! A list of rules.
 
+use std::sync::{Arc, OnceLock};
+
 use hopwise_sim_core::OriginId;
 
 use super::index::Index;
@@ -39,12 +41,12 @@ impl Policy {
 #[derive(Clone, Debug)]
 pub struct Chain {
     /// Its name.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// The hook at which it is asked, if it is built in.
     pub hook: Option<Hook>,
     /// Its policy, if it is built in.
     pub policy: Policy,
-    /// What its policy decided. nf_tables counts only where a command gave the chain counters (`-P`, `iptables-restore`).
+    /// What its policy had decided when it was given counters (`-P`, `iptables-restore`). nf_tables counts only where it was.
     pub counters: Option<Counters>,
     /// How many rules lead to it.
     pub references: u32,
@@ -55,11 +57,12 @@ pub struct Chain {
     /// The longest way here from a built-in chain, in jumps.
     pub(super) depth: u32,
     pub(super) rules: Vec<Rule>,
-    pub(super) index: Index,
+    /// Made when a packet first walks the chain, if it is long.
+    pub(super) index: OnceLock<Index>,
 }
 
 impl Chain {
-    pub(super) fn new(name: &str, hook: Option<Hook>) -> Self {
+    pub(super) fn new(name: impl Into<Arc<str>>, hook: Option<Hook>) -> Self {
         Chain {
             name: name.into(),
             hook,
@@ -70,17 +73,18 @@ impl Chain {
             reach: hook.map_or(0, |h| 1 << h as u8),
             depth: 0,
             rules: Vec::new(),
-            index: Index::default(),
+            index: OnceLock::new(),
         }
+    }
+
+    /// The same chain, empty.
+    pub(super) fn without_rules(&self) -> Self {
+        let Chain { ref name, hook, policy, counters, references, purpose, reach, depth, .. } = *self;
+        Chain { policy, counters, references, purpose, reach, depth, ..Chain::new(name.clone(), hook) }
     }
 
     /// Its rules, in order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
-    }
-
-    /// Its counters; zeros if it has none.
-    pub fn policy_counters(&self) -> Counters {
-        self.counters.unwrap_or_default()
     }
 }

@@ -6,6 +6,8 @@
 //! not have counted, and was not asked anything that remembers: so meaning and counters are those of the plain walk, which stays as
 //! the oracle of a property test.
 
+use std::sync::OnceLock;
+
 use rustc_hash::FxHashMap;
 
 use super::rule::{Inverted, Rule};
@@ -76,7 +78,6 @@ fn only_port(rule: &Rule) -> Option<u16> {
 /// The index of one chain. It is made when a packet first walks a long chain, kept up by appending, and thrown away by other changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    ready: bool,
     kinds: u8,
     places: FxHashMap<Key, u32>,
     /// Numbers of rules in ascending order; the first list is of those without a key.
@@ -84,21 +85,8 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// The rules were changed.
-    pub(super) fn forget(&mut self) {
-        if self.ready {
-            *self = Index::default();
-        }
-    }
-
-    /// A rule was appended.
-    pub(super) fn appended(&mut self, number: usize, rule: &Rule) {
-        if self.ready {
-            self.file(number, rule);
-        }
-    }
-
-    fn file(&mut self, number: usize, rule: &Rule) {
+    /// Files a rule that was appended.
+    pub(super) fn file(&mut self, number: usize, rule: &Rule) {
         let list = match Key::of(rule) {
             None => 0,
             Some(key) => {
@@ -113,23 +101,17 @@ impl Index {
         self.lists[list].push(number as u32);
     }
 
-    /// Makes the index if the chain is long enough for one. Whether there is one then.
-    #[inline]
-    pub(super) fn prepare(&mut self, rules: &[Rule]) -> bool {
-        if rules.len() < WORTH_IT {
-            return false;
-        }
-        if !self.ready {
-            self.build(rules);
-        }
-        true
+    /// The index of these rules, if they are enough for one.
+    pub(super) fn of<'i>(place: &'i OnceLock<Index>, rules: &[Rule]) -> Option<&'i Index> {
+        (rules.len() >= WORTH_IT).then(|| place.get_or_init(|| Index::build(rules)))
     }
 
-    fn build(&mut self, rules: &[Rule]) {
-        *self = Index { ready: true, lists: vec![Vec::new()], ..Index::default() };
+    fn build(rules: &[Rule]) -> Self {
+        let mut index = Index { lists: vec![Vec::new()], ..Index::default() };
         for (number, rule) in rules.iter().enumerate() {
-            self.file(number, rule);
+            index.file(number, rule);
         }
+        index
     }
 
     /// The lists of rules that a packet may match.

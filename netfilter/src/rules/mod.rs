@@ -1,11 +1,13 @@
 //! The tables of one namespace: their chains and rules, how they are changed, and how a packet walks through them.
 
 mod chain;
+mod counts;
 mod error;
 mod files;
 mod index;
 pub(crate) mod reach;
 mod rule;
+mod shape;
 mod shared;
 mod table;
 mod walk;

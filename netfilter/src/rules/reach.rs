@@ -1,10 +1,12 @@
 //! From which hooks a chain can be reached, and how deep: what decides whether a rule may stand there (`nft_chain_validate`).
 
+use std::sync::Arc;
+
 use hopwise_sim_core::Errno;
 
 use super::chain::ChainId;
 use super::rule::{IpMatch, Rule, Target};
-use super::table::Table;
+use super::shape::Shape;
 use crate::hook::{Hook, TableId};
 
 /// Jumps beyond this depth are refused (`NFT_JUMP_STACK_SIZE`); so are loops, which are endlessly deep.
@@ -52,14 +54,14 @@ impl Rule {
     }
 }
 
-impl Table {
+impl Shape {
     /// Whether a rule may be added to a chain. If so, what it leads to is noted.
-    pub(super) fn admit(&mut self, id: ChainId, rule: &Rule) -> Result<(), Errno> {
+    pub(super) fn admit(&mut self, table: TableId, id: ChainId, rule: &Rule) -> Result<(), Errno> {
         if self.stale {
-            self.survey();
+            self.survey(table);
         }
         let (reach, depth) = (self.chain(id).reach, self.chain(id).depth);
-        rule.check(self.id, reach)?;
+        rule.check(table, reach)?;
         let Target::Jump { chain: to, .. } = rule.target else {
             self.tracking += u32::from(rule.tracks());
             return Ok(());
@@ -68,9 +70,9 @@ impl Table {
             return Err(Errno::EOPNOTSUPP);
         }
         if reach != 0
-            && let Err(errno) = self.spread(to, reach, depth + 1)
+            && let Err(errno) = self.spread(table, to, reach, depth + 1)
         {
-            self.survey();
+            self.survey(table);
             return Err(errno);
         }
         self.chain_mut(to).references += 1;
@@ -89,16 +91,16 @@ impl Table {
     }
 
     /// Packets from these hooks can come to a chain, at that depth: so they can to the chains behind it.
-    fn spread(&mut self, id: ChainId, hooks: u8, depth: u32) -> Result<(), Errno> {
+    fn spread(&mut self, table: TableId, id: ChainId, hooks: u8, depth: u32) -> Result<(), Errno> {
         if depth >= MAX_DEPTH {
             return Err(Errno::EMLINK);
         }
-        let table = self.id;
-        let chain = self.chain_mut(id);
+        let chain = self.chain(id);
         let more = hooks & !chain.reach;
         if more == 0 && depth <= chain.depth {
             return Ok(());
         }
+        let chain = self.chain_mut(id);
         chain.reach |= hooks;
         chain.depth = chain.depth.max(depth);
         let (reach, depth) = (chain.reach, chain.depth);
@@ -108,25 +110,28 @@ impl Table {
                 rule.check(table, reach)?;
             }
             if let Target::Jump { chain, .. } = rule.target {
-                self.spread(chain, reach, depth + 1)?;
+                self.spread(table, chain, reach, depth + 1)?;
             }
         }
         Ok(())
     }
 
     /// Finds out anew what can be reached.
-    fn survey(&mut self) {
+    fn survey(&mut self, table: TableId) {
         self.stale = false;
-        let base = self.id.hooks().len();
+        let base = table.hooks().len();
         for chain in &mut self.chains[base..] {
-            (chain.reach, chain.depth) = (0, 0);
+            if (chain.reach, chain.depth) != (0, 0) {
+                let chain = Arc::make_mut(chain);
+                (chain.reach, chain.depth) = (0, 0);
+            }
         }
         for id in 0..base {
             let id = ChainId(id as u32);
             for number in 0..self.chain(id).rules.len() {
                 if let Target::Jump { chain, .. } = self.chain(id).rules[number].target {
                     // What stands was admitted: nothing of it is refused now.
-                    let _ = self.spread(chain, self.chain(id).reach, 1);
+                    let _ = self.spread(table, chain, self.chain(id).reach, 1);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! One rule: what every rule may ask of the IPv4 header and the links, its matches, its target, its counters.
+//! One rule: what every rule may ask of the IPv4 header and the links, its matches, its target.
 
 use core::net::Ipv4Addr;
 
@@ -231,7 +231,7 @@ pub struct Rule {
     pub matches: SmallVec<[Match; 2]>,
     /// What it does.
     pub target: Target,
-    /// What it matched.
+    /// What it had matched when it was made (`-c`); what it has matched since is the namespace's ([`super::Table::counters`]).
     pub counters: Counters,
     /// Who put it there, for those who look.
     pub origin: OriginId,

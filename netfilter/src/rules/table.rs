@@ -1,11 +1,14 @@
 //! One table: its chains, and the changes that commands make.
 
+use std::sync::Arc;
+
 use hopwise_sim_core::{Errno, OriginId};
-use rustc_hash::FxHashMap;
 
 use super::chain::{Chain, ChainId, Policy};
+use super::counts::{Counts, Edit};
 use super::error::{Request, RuleError};
 use super::rule::{Counters, Rule, Target};
+use super::shape::Shape;
 use crate::hook::{Hook, TableId};
 
 /// A rule as it was read: the chain that it jumps to is still a name.
@@ -17,73 +20,58 @@ pub struct Draft {
     pub jump: Option<(Box<str>, bool)>,
 }
 
-/// A table and its chains.
+/// A table of one namespace: its chains, which it may share with others, and what it has counted.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// Which table.
     pub id: TableId,
-    pub(super) chains: Vec<Chain>,
-    by_name: FxHashMap<Box<str>, ChainId>,
-    /// Places in `chains` that are free.
-    free: Vec<ChainId>,
-    /// A jump went away, so that chains may look reachable that are not.
-    pub(super) stale: bool,
-    /// How many rules need connections to be tracked.
-    pub(super) tracking: u32,
+    pub(super) shape: Arc<Shape>,
+    pub(super) counts: Counts,
 }
 
 impl Table {
     /// A table with its built-in chains only.
     pub fn new(id: TableId) -> Self {
-        let mut table = Table {
-            id,
-            chains: Vec::new(),
-            by_name: FxHashMap::default(),
-            free: Vec::new(),
-            stale: false,
-            tracking: 0,
-        };
+        let mut shape = Shape::default();
         for hook in id.hooks() {
-            table.add(Chain::new(hook.chain(), Some(*hook)));
+            shape.add(Chain::new(hook.chain(), Some(*hook)));
         }
-        table
-    }
-
-    fn add(&mut self, chain: Chain) -> ChainId {
-        let name = chain.name.clone();
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.chains[id.0 as usize] = chain;
-                id
-            }
-            None => {
-                self.chains.push(chain);
-                ChainId(self.chains.len() as u32 - 1)
-            }
-        };
-        self.by_name.insert(name, id);
-        id
+        Table { id, shape: Arc::new(shape), counts: Counts::default() }
     }
 
     /// A chain by its place.
     #[inline]
     pub fn chain(&self, id: ChainId) -> &Chain {
-        &self.chains[id.0 as usize]
+        self.shape.chain(id)
     }
 
-    #[inline]
+    pub(super) fn shape_mut(&mut self) -> &mut Shape {
+        Arc::make_mut(&mut self.shape)
+    }
+
     pub(super) fn chain_mut(&mut self, id: ChainId) -> &mut Chain {
-        &mut self.chains[id.0 as usize]
+        self.shape_mut().chain_mut(id)
     }
 
     /// All rules.
     pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.chains.iter().flat_map(|chain| &chain.rules)
+        self.shape.chains.iter().flat_map(|chain| &chain.rules)
+    }
+
+    /// What a rule has counted; rules are counted from 0.
+    pub fn counters(&self, id: ChainId, number: usize) -> Counters {
+        let rule = self.chain(id).rules.get(number);
+        rule.map_or_else(Counters::default, |rule| self.counts.rule(id, number, rule))
+    }
+
+    /// What the policy of a chain has decided; zeros if it does not count.
+    pub fn policy_counters(&self, id: ChainId) -> Counters {
+        self.counts.policy(id, self.chain(id)).unwrap_or_default()
     }
 
     /// Whether a rule of it needs connections to be tracked.
-    pub const fn uses_conntrack(&self) -> bool {
-        self.tracking > 0
+    pub fn uses_conntrack(&self) -> bool {
+        self.shape.tracking > 0
     }
 
     /// The built-in chain of a hook.
@@ -94,7 +82,7 @@ impl Table {
 
     /// The chain of a name.
     pub fn find(&self, name: &str) -> Option<ChainId> {
-        self.by_name.get(name).copied()
+        self.shape.find(name)
     }
 
     fn need(&self, name: &str) -> Result<ChainId, RuleError> {
@@ -104,7 +92,7 @@ impl Table {
     /// The chains as they are listed: the built-in ones by hook, then the others by name.
     pub fn listed(&self) -> Vec<ChainId> {
         let base = self.id.hooks().len() as u32;
-        let mut own: Vec<ChainId> = self.by_name.values().copied().filter(|id| id.0 >= base).collect();
+        let mut own: Vec<ChainId> = self.shape.by_name.values().copied().filter(|id| id.0 >= base).collect();
         own.sort_unstable_by(|a, b| self.chain(*a).name.cmp(&self.chain(*b).name));
         (0..base).map(ChainId).chain(own).collect()
     }
@@ -130,8 +118,11 @@ impl Table {
         let rule = self.resolve(draft)?;
         let id = self.need(chain)?;
         self.admit_for(Request::Append, id, &rule)?;
+        self.counts.edit(id, Edit::Insert(self.chain(id).rules.len(), rule.counters));
         let chain = self.chain_mut(id);
-        chain.index.appended(chain.rules.len(), &rule);
+        if let Some(index) = chain.index.get_mut() {
+            index.file(chain.rules.len(), &rule);
+        }
         chain.rules.push(rule);
         Ok(())
     }
@@ -148,8 +139,9 @@ impl Table {
             return Err(RuleError::InsertTooBig);
         }
         self.admit_for(Request::Insert, id, &rule)?;
+        self.counts.edit(id, Edit::Insert(at, rule.counters));
         let chain = self.chain_mut(id);
-        chain.index.forget();
+        chain.index.take();
         chain.rules.insert(at, rule);
         Ok(())
     }
@@ -165,10 +157,11 @@ impl Table {
             return Err(RuleError::ReplaceTooBig);
         }
         self.admit_for(Request::Replace, id, &rule)?;
+        self.counts.edit(id, Edit::Replace(at, rule.counters));
         let chain = self.chain_mut(id);
-        chain.index.forget();
+        chain.index.take();
         let old = core::mem::replace(&mut chain.rules[at], rule);
-        self.released(&old);
+        self.shape_mut().released(&old);
         Ok(())
     }
 
@@ -178,13 +171,14 @@ impl Table {
     /// No such chain or rule.
     pub fn delete_number(&mut self, chain: &str, at: usize) -> Result<(), RuleError> {
         let id = self.need(chain)?;
-        let chain = self.chain_mut(id);
-        if at >= chain.rules.len() {
+        if at >= self.chain(id).rules.len() {
             return Err(RuleError::DeleteTooBig);
         }
-        chain.index.forget();
+        self.counts.edit(id, Edit::Remove(at));
+        let chain = self.chain_mut(id);
+        chain.index.take();
         let old = chain.rules.remove(at);
-        self.released(&old);
+        self.shape_mut().released(&old);
         Ok(())
     }
 
@@ -195,7 +189,7 @@ impl Table {
     pub fn position(&self, chain: &str, draft: Draft) -> Result<usize, RuleError> {
         let rule = self.resolve(draft)?;
         let id = self.find(chain).ok_or(RuleError::NoRule)?;
-        self.chain(id).rules.iter().position(|r| *r == rule).ok_or(RuleError::NoRule)
+        self.shape.position(id, &rule).ok_or(RuleError::NoRule)
     }
 
     /// `-D CHAIN RULE`.
@@ -209,7 +203,7 @@ impl Table {
 
     /// Says what a chain is for; nothing is done if there is no such chain.
     pub fn set_purpose(&mut self, chain: &str, purpose: OriginId) {
-        if let Some(id) = self.find(chain) {
+        if let Some(id) = self.find(chain).filter(|id| self.chain(*id).purpose != purpose) {
             self.chain_mut(id).purpose = purpose;
         }
     }
@@ -222,7 +216,7 @@ impl Table {
         if self.find(name).is_some() {
             return Err(RuleError::ChainExists);
         }
-        self.add(Chain::new(name, None));
+        self.shape_mut().add(Chain::new(name, None));
         Ok(())
     }
 
@@ -236,14 +230,8 @@ impl Table {
         if chain.hook.is_some() || chain.references > 0 || !chain.rules.is_empty() {
             return Err(busy(name));
         }
-        self.remove(id);
+        self.shape_mut().remove(id);
         Ok(())
-    }
-
-    fn remove(&mut self, id: ChainId) {
-        let name = core::mem::take(&mut self.chain_mut(id).name);
-        self.by_name.remove(&name);
-        self.free.push(id);
     }
 
     /// `-X`: all chains that are not built in, if none of them is in use.
@@ -259,7 +247,7 @@ impl Table {
             }
         }
         for id in own {
-            self.remove(id);
+            self.shape_mut().remove(id);
         }
         Ok(())
     }
@@ -276,9 +264,7 @@ impl Table {
         if self.chain(id).hook.is_some() {
             return Err(RuleError::RenameBuiltin);
         }
-        self.by_name.remove(old);
-        self.chain_mut(id).name = new.into();
-        self.by_name.insert(new.into(), id);
+        self.shape_mut().rename(id, new);
         Ok(())
     }
 
@@ -294,16 +280,15 @@ impl Table {
 
     /// `-F`.
     pub fn flush_all(&mut self) {
-        for id in 0..self.chains.len() as u32 {
+        for id in 0..self.shape.chains.len() as u32 {
             self.flush_id(ChainId(id));
         }
     }
 
     fn flush_id(&mut self, id: ChainId) {
-        let chain = self.chain_mut(id);
-        chain.index.forget();
-        for rule in core::mem::take(&mut chain.rules) {
-            self.released(&rule);
+        if !self.chain(id).rules.is_empty() {
+            self.counts.edit(id, Edit::Clear);
+            self.shape_mut().empty(id);
         }
     }
 
@@ -314,21 +299,38 @@ impl Table {
     pub fn zero(&mut self, chain: &str, number: Option<usize>) -> Result<(), RuleError> {
         let missing = if number.is_some() { RuleError::NoRule } else { RuleError::NoChain };
         let id = self.find(chain).ok_or(missing)?;
-        let chain = self.chain_mut(id);
-        match number {
-            Some(at) => {
-                if let Some(rule) = chain.rules.get_mut(at) {
-                    rule.counters = Counters::default();
-                }
-            }
-            None => zero_chain(chain),
+        if number.is_none_or(|at| at < self.chain(id).rules.len()) {
+            self.zero_id(id, number);
         }
         Ok(())
     }
 
     /// `-Z`.
     pub fn zero_all(&mut self) {
-        self.chains.iter_mut().for_each(zero_chain);
+        for id in 0..self.shape.chains.len() as u32 {
+            self.zero_id(ChainId(id), None);
+        }
+    }
+
+    fn zero_id(&mut self, id: ChainId, number: Option<usize>) {
+        self.counts.edit(id, Edit::Zero(number));
+        let none = Counters::default();
+        let chain = self.chain(id);
+        let concerned = |at: usize| number.is_none_or(|number| number == at);
+        let is_zero = |(at, rule): (usize, &Rule)| !concerned(at) || rule.counters == none;
+        if chain.rules.iter().enumerate().all(is_zero) && chain.counters.is_none_or(|given| given == none) {
+            return;
+        }
+        // Some were given counters when they were made.
+        let chain = self.chain_mut(id);
+        if number.is_none() {
+            chain.counters = chain.counters.map(|_| none);
+        }
+        for (at, rule) in chain.rules.iter_mut().enumerate() {
+            if concerned(at) {
+                rule.counters = none;
+            }
+        }
     }
 
     /// `-P`: also gives the chain counters.
@@ -337,6 +339,7 @@ impl Table {
     /// It is not built in.
     pub fn set_policy(&mut self, chain: &str, policy: Policy, counters: Counters) -> Result<(), RuleError> {
         let id = self.find(chain).filter(|id| self.chain(*id).hook.is_some()).ok_or(RuleError::BadBuiltin)?;
+        self.counts.edit(id, Edit::Policy);
         let chain = self.chain_mut(id);
         chain.policy = policy;
         chain.counters = Some(counters);
@@ -344,17 +347,11 @@ impl Table {
     }
 
     fn admit_for(&mut self, request: Request, id: ChainId, rule: &Rule) -> Result<(), RuleError> {
-        self.admit(id, rule).map_err(|errno| {
+        let table = self.id;
+        self.shape_mut().admit(table, id, rule).map_err(|errno| {
             let chain = self.chain(id).name.to_string();
             RuleError::Kernel { request, errno, chain }
         })
-    }
-}
-
-fn zero_chain(chain: &mut Chain) {
-    chain.counters = chain.counters.map(|_| Counters::default());
-    for rule in &mut chain.rules {
-        rule.counters = Counters::default();
     }
 }
 

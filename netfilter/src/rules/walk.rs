@@ -4,12 +4,13 @@ use hopwise_sim_core::OriginId;
 use smallvec::SmallVec;
 
 use super::chain::{Chain, ChainId, Policy};
-use super::index::Candidates;
+use super::index::{Candidates, Index};
 use super::rule::{Rule, Target};
 use super::table::Table;
 use super::{Shared, Verdict};
 use crate::env::{Env, RuleTrace};
 use crate::hook::Hook;
+use crate::matches::Match;
 use crate::names::NoNames;
 use crate::skb::Skb;
 use crate::targets::Outcome;
@@ -68,14 +69,15 @@ impl Table {
                 continue;
             };
             at.next = number + 1;
-            let rule = &mut self.chain_mut(at.chain).rules[number];
-            if !rule.matches.iter_mut().all(|m| m.fits(skb, cx)) {
+            let rules = &self.shape.chain(at.chain).rules;
+            let rule = &rules[number];
+            if !fits(rule, skb, cx, || self.counts.of(at.chain, rules)[number].matches(rule)) {
                 if cx.hotdrop {
                     return Verdict::Drop;
                 }
                 continue;
             }
-            rule.counters.add(skb.packet.len());
+            self.counts.of(at.chain, rules)[number].counters.add(skb.packet.len());
             let step = act(rule, skb, cx);
             if watched {
                 self.tell(at.chain, number, &step, cx);
@@ -98,10 +100,10 @@ impl Table {
     }
 
     #[inline]
-    fn enter(&mut self, id: ChainId, next: usize, skb: &Skb<'_>, way: Way) -> At {
-        let Chain { rules, index, .. } = self.chain_mut(id);
-        let indexed = way == Way::Indexed && index.prepare(rules);
-        At { chain: id, next, candidates: indexed.then(|| index.candidates(skb)) }
+    fn enter(&self, id: ChainId, next: usize, skb: &Skb<'_>, way: Way) -> At {
+        let Chain { rules, index, .. } = self.chain(id);
+        let index = if way == Way::Indexed { Index::of(index, rules) } else { None };
+        At { chain: id, next, candidates: index.map(|index| index.candidates(skb)) }
     }
 
     /// The number of the next rule whose demands on header and links the packet fits.
@@ -114,9 +116,10 @@ impl Table {
                 ahead.iter().position(|rule| rule.ip.fits(skb)).map(|number| at.next + number)
             }
             Some(candidates) => {
+                let index = chain.index.get()?;
                 let mut next = at.next;
                 loop {
-                    let number = chain.index.next(candidates, next)?;
+                    let number = index.next(candidates, next)?;
                     if chain.rules[number].ip.fits(skb) {
                         return Some(number);
                     }
@@ -128,10 +131,8 @@ impl Table {
 
     fn policy(&mut self, base: ChainId, skb: &Skb<'_>, cx: &mut Cx<'_>, watched: bool) -> Verdict {
         let table = self.id;
-        let chain = self.chain_mut(base);
-        if let Some(counters) = &mut chain.counters {
-            counters.add(skb.packet.len());
-        }
+        let chain = self.shape.chain(base);
+        self.counts.add_policy(base, chain, skb.packet.len());
         let policy = chain.policy;
         if watched {
             cx.env.trace(RuleTrace {
@@ -187,8 +188,17 @@ impl Table {
     }
 }
 
-fn act(rule: &mut Rule, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Step {
-    match &mut rule.target {
+/// Whether all matches of a rule fit. `own` gives those of this namespace, if one of them remembers packets.
+#[inline]
+fn fits<'m>(rule: &Rule, skb: &mut Skb<'_>, cx: &mut Cx<'_>, own: impl FnOnce() -> &'m mut [Match]) -> bool {
+    if rule.matches.iter().any(Match::remembers) {
+        return own().iter_mut().all(|m| m.fits_and_remember(skb, cx));
+    }
+    rule.matches.iter().all(|m| m.fits(skb, cx))
+}
+
+fn act(rule: &Rule, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Step {
+    match &rule.target {
         Target::Nothing => Step::Next,
         Target::Accept => Step::End(Verdict::Accept),
         Target::Drop => Step::End(Verdict::Drop),

@@ -47,7 +47,7 @@ impl Acts for Audit {
         true
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
     }
 }

@@ -43,7 +43,7 @@ impl Acts for Checksum {
         place.table == TableId::Mangle
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
     }
 }

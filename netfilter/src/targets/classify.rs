@@ -49,7 +49,7 @@ impl Acts for Classify {
         place.only(&[Hook::Forward, Hook::LocalOut, Hook::PostRouting])
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         skb.packet.priority = u32::from(self.0) << 16 | u32::from(self.1);
         Outcome::Continue
     }

@@ -117,7 +117,7 @@ impl Acts for Connmark {
         true
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         if let Some(conn) = &mut skb.conn {
             match self.mode {
                 Mode::Set(value) => conn.set_mark((conn.mark & !self.ctmask) ^ value),

@@ -61,7 +61,7 @@ impl Acts for Connsecmark {
         matches!(place.table, TableId::Mangle | TableId::Security)
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
     }
 }

@@ -139,7 +139,7 @@ impl Acts for Ct {
         place.table == TableId::Raw && place.only(&[Hook::PreRouting, Hook::LocalOut])
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         if skb.packet.conn.is_some() {
             return Outcome::Continue;
         }

@@ -48,7 +48,7 @@ impl Acts for Dscp {
         place.table == TableId::Mangle
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         rewrite::tos(skb.packet.data_mut(), |tos| tos & 0b11 | self.0 << 2);
         Outcome::Continue
     }

@@ -95,7 +95,7 @@ impl Acts for Ecn {
         place.table == TableId::Mangle && (!tcp || place.ip.only_protocol() == Some(6))
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         if let Some(ect) = self.ect {
             rewrite::tos(skb.packet.data_mut(), |tos| tos & !0b11 | ect);
         }

@@ -237,7 +237,7 @@ impl Acts for Hmark {
         self.parts & part::SPI == 0 || self.parts & (part::SPORT | part::DPORT) == 0
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         let Some((src, dst, ports, protocol)) = self.ends(skb) else { return Outcome::Continue };
         let (src, dst) = (src & self.masks.0, dst & self.masks.1);
         let hash = jhash2(&[src.min(dst), src.max(dst), ports], self.seed);

@@ -153,7 +153,7 @@ impl Acts for Log {
         true
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         let line = log_line::line(&self.prefix, self.flags, skb);
         cx.env.log(line);
         Outcome::Continue

@@ -95,7 +95,7 @@ impl Acts for Mark {
         true
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         skb.packet.mark = (skb.packet.mark & !self.mask) ^ self.value;
         Outcome::Continue
     }

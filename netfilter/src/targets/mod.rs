@@ -31,7 +31,7 @@ trait Acts: Extension {
     }
 
     /// Does it.
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome;
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome;
 }
 
 impl<T: Acts> Acts for Box<T> {
@@ -42,7 +42,7 @@ impl<T: Acts> Acts for Box<T> {
     fn sets(&self) -> [Option<&str>; 2] {
         (**self).sets()
     }
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         (**self).act(skb, cx)
     }
 }
@@ -72,7 +72,7 @@ macro_rules! registry {
                 match self { $(TargetKind::$variant(t) => t.sets(),)* }
             }
 
-            pub(crate) fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+            pub(crate) fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
                 match self { $(TargetKind::$variant(t) => t.act(skb, cx),)* }
             }
         }

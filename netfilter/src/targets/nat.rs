@@ -97,7 +97,7 @@ impl<K: Maps> Acts for Mapped<K> {
         may_stand(place, K::HOOKS)
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         Outcome::Verdict(K::map(&self.0, skb, cx))
     }
 }

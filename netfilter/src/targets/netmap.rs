@@ -63,7 +63,7 @@ impl Acts for Netmap {
         nat::may_stand(place, &[Hook::PreRouting, Hook::LocalIn, Hook::LocalOut, Hook::PostRouting])
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         let (manip, old) = match cx.hook {
             Hook::PreRouting | Hook::LocalOut => (Manip::Destination, skb.head.dst),
             _ => (Manip::Source, skb.head.src),

@@ -82,7 +82,7 @@ impl Acts for Nflog {
         true
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
     }
 }

@@ -89,7 +89,7 @@ impl Acts for Nfqueue {
         true
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Verdict(if self.bypass { Verdict::Accept } else { Verdict::Drop })
     }
 }

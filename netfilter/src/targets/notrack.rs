@@ -41,7 +41,7 @@ impl Acts for Notrack {
         place.table == TableId::Raw && place.only(&[Hook::PreRouting, Hook::LocalOut])
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         if skb.packet.conn.is_none() {
             ct::untrack(skb);
         }

@@ -75,7 +75,7 @@ impl Acts for Reject {
         place.table == TableId::Filter && (self.0 != RejectWith::TcpReset || place.ip.only_protocol() == Some(6))
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Verdict(Verdict::Reject(self.0))
     }
 }

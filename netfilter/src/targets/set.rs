@@ -98,7 +98,7 @@ impl Acts for SetTo {
         [self.add.as_ref().map(|set| &*set.name), self.del.as_ref().map(|set| &*set.name)]
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         let now = cx.env.now();
         let sets = &mut cx.shared.sets;
         if let Some(set) = &self.add {

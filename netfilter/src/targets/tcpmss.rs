@@ -80,7 +80,7 @@ impl Acts for Tcpmss {
         place.ip.only_protocol() == Some(6) && (self.size.is_some() || routed)
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         if skb.head.fragment != 0 {
             return Outcome::Continue;
         }

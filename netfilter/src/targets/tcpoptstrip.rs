@@ -86,7 +86,7 @@ impl Acts for Tcpoptstrip {
         place.table == TableId::Mangle && place.ip.only_protocol() == Some(6)
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         if skb.head.fragment != 0 {
             return Outcome::Continue;
         }

@@ -63,7 +63,7 @@ impl Acts for Tee {
         !self.gateway.is_unspecified()
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> Outcome {
         // A copy of what has just come in went one hop further, so that two hosts that copy to each other come to an end.
         let ages = matches!(cx.hook, Hook::PreRouting | Hook::LocalIn);
         cx.env.tee(skb.packet, &Request { gateway: self.gateway, link: &self.link, ages });

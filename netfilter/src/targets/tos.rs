@@ -76,7 +76,7 @@ impl Acts for Tos {
         place.table == TableId::Mangle
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         rewrite::tos(skb.packet.data_mut(), |tos| (tos & !self.mask) ^ self.value);
         Outcome::Continue
     }

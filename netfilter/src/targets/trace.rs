@@ -37,7 +37,7 @@ impl Acts for Trace {
         true
     }
 
-    fn act(&mut self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, _: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         Outcome::Continue
     }
 }

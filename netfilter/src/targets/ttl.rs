@@ -77,7 +77,7 @@ impl Acts for Ttl {
         place.table == TableId::Mangle
     }
 
-    fn act(&mut self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
+    fn act(&self, skb: &mut Skb<'_>, _: &mut Cx<'_>) -> Outcome {
         rewrite::ttl(skb.packet.data_mut(), |ttl| match self.mode {
             Mode::Set => self.value,
             Mode::More => ttl.saturating_add(self.value),

@@ -5,7 +5,7 @@ use super::list::Look;
 use super::save::{Counts, chain_line, rule_line};
 use super::{Answer, Given, Parsed, Reading, Tool, VERSION, Verb, Wish, read};
 use crate::hook::TableId;
-use crate::rules::{Chain, Counters, Draft, Policy, RuleError, Ruleset, Table};
+use crate::rules::{Chain, ChainId, Counters, Draft, Policy, RuleError, Ruleset, Table};
 
 /// Runs `iptables` with these words.
 pub fn run(rules: &mut Ruleset, words: &[&str], tool: Tool<'_>) -> Answer {
@@ -153,16 +153,16 @@ fn ask(table: &Table, parsed: &Parsed<'_>, tool: Tool<'_>, out: &mut String) -> 
 
 fn print_draft(table: &Table, draft: &Draft, tool: Tool<'_>, out: &mut String) -> Result<(), RuleError> {
     let rule = table.resolve(draft.clone())?;
-    Look::of_change(tool.names).rule(out, table, 0, &rule);
+    Look::of_change(tool.names).rule(out, table, 0, &rule, rule.counters);
     Ok(())
 }
 
 /// The chains that a command is about.
-fn chains<'t>(table: &'t Table, parsed: &Parsed<'_>) -> Result<Vec<&'t Chain>, RuleError> {
+fn chains(table: &Table, parsed: &Parsed<'_>) -> Result<Vec<ChainId>, RuleError> {
     match parsed.chain {
-        None => Ok(table.listed().into_iter().map(|id| table.chain(id)).collect()),
+        None => Ok(table.listed()),
         Some(name) => match table.find(name) {
-            Some(id) => Ok(vec![table.chain(id)]),
+            Some(id) => Ok(vec![id]),
             None => Err(RuleError::NotListed { chain: name.to_owned(), table: table.id }),
         },
     }
@@ -172,8 +172,9 @@ fn list(table: &Table, parsed: &Parsed<'_>, tool: Tool<'_>, out: &mut String) ->
     let look = Look::of(parsed.given, tool.names);
     for (place, chain) in chains(table, parsed)?.into_iter().enumerate() {
         if let Some(number) = parsed.number {
-            if let Some(rule) = chain.rules().get(number as usize - 1) {
-                look.rule(out, table, number, rule);
+            let at = number as usize - 1;
+            if let Some(rule) = table.chain(chain).rules().get(at) {
+                look.rule(out, table, number, rule, table.counters(chain, at));
             }
             continue;
         }
@@ -191,13 +192,13 @@ fn list_rules(table: &Table, parsed: &Parsed<'_>, tool: Tool<'_>, out: &mut Stri
     let chains = chains(table, parsed)?;
     if parsed.number.is_none() {
         for chain in &chains {
-            chain_line(out, chain, counters);
+            chain_line(out, table, *chain, counters);
         }
     }
     for chain in chains {
-        for (place, rule) in chain.rules().iter().enumerate() {
+        for place in 0..table.chain(chain).rules().len() {
             if parsed.number.is_none_or(|number| number as usize == place + 1) {
-                rule_line(out, table, chain, rule, counts, tool.names);
+                rule_line(out, table, chain, place, counts, tool.names);
             }
         }
     }
@@ -229,7 +230,7 @@ fn each_chain(
     if parsed.chain.is_some_and(|name| table.find(name).is_none()) {
         return Err(RuleError::NoChain);
     }
-    for chain in chains(table, parsed)?.into_iter().filter(|chain| concerned(chain)) {
+    for chain in chains(table, parsed)?.into_iter().map(|id| table.chain(id)).filter(|chain| concerned(chain)) {
         out.push_str(&format!("{what} chain `{}'\n", chain.name));
     }
     Ok(())

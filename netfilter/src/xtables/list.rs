@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use super::{Given, mask_len};
 use crate::matches::How;
 use crate::names::{Names, protocol_name};
-use crate::rules::{Chain, Counters, Inverted, IpMatch, LinkMatch, Rule, Table, Target};
+use crate::rules::{ChainId, Counters, Inverted, IpMatch, LinkMatch, Rule, Table, Target};
 
 /// How a list looks (`FMT_*`).
 #[derive(Clone, Copy)]
@@ -42,19 +42,20 @@ impl<'n> Look<'n> {
     }
 
     /// Writes a chain with its rules.
-    pub(super) fn chain(&self, out: &mut String, table: &Table, chain: &Chain) {
-        self.header(out, chain);
-        for (number, rule) in chain.rules().iter().enumerate() {
-            self.rule(out, table, number as u32 + 1, rule);
+    pub(super) fn chain(&self, out: &mut String, table: &Table, id: ChainId) {
+        self.header(out, table, id);
+        for (number, rule) in table.chain(id).rules().iter().enumerate() {
+            self.rule(out, table, number as u32 + 1, rule, table.counters(id, number));
         }
     }
 
-    fn header(&self, out: &mut String, chain: &Chain) {
+    fn header(&self, out: &mut String, table: &Table, id: ChainId) {
+        let chain = table.chain(id);
         out.push_str(&format!("Chain {}", chain.name));
         if chain.hook.is_some() {
             out.push_str(&format!(" (policy {}", chain.policy.name()));
             if self.counters {
-                let Counters { packets, bytes } = chain.policy_counters();
+                let Counters { packets, bytes } = table.policy_counters(id);
                 let (packets, bytes) = (self.count(packets), self.count(bytes));
                 out.push_str(&format!(" {} packets, {} bytes", packets.trim(), bytes.trim()));
             }
@@ -75,14 +76,14 @@ impl<'n> Look<'n> {
         out.push_str(&format!(" {:<19}  {:<19} \n", "source", "destination"));
     }
 
-    /// Writes a rule.
-    pub(super) fn rule(&self, out: &mut String, table: &Table, number: u32, rule: &Rule) {
+    /// Writes a rule with what it has counted.
+    pub(super) fn rule(&self, out: &mut String, table: &Table, number: u32, rule: &Rule, counted: Counters) {
         if self.line_numbers {
             out.push_str(&format!("{number:<4} "));
         }
         if self.counters {
-            out.push_str(&self.count(rule.counters.packets));
-            out.push_str(&self.count(rule.counters.bytes));
+            out.push_str(&self.count(counted.packets));
+            out.push_str(&self.count(counted.bytes));
         }
         let goto = matches!(rule.target, Target::Jump { goto: true, .. });
         self.head(out, target_name(table, &rule.target), &rule.ip);

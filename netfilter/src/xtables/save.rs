@@ -2,20 +2,21 @@
 
 use crate::hook::TableId;
 use crate::names::Names;
-use crate::rules::{Chain, ChainId, Rule, Ruleset, Table};
+use crate::rules::{ChainId, Ruleset, Table};
 
 /// The order in which tables are saved.
 pub const ORDER: [TableId; 5] = [TableId::Mangle, TableId::Security, TableId::Raw, TableId::Filter, TableId::Nat];
 
 /// `-P INPUT ACCEPT` or `-N CHAIN`.
-pub(super) fn chain_line(out: &mut String, chain: &Chain, counters: bool) {
+pub(super) fn chain_line(out: &mut String, table: &Table, id: ChainId, counters: bool) {
+    let chain = table.chain(id);
     if chain.hook.is_none() {
         out.push_str(&format!("-N {}\n", chain.name));
         return;
     }
     out.push_str(&format!("-P {} {}", chain.name, chain.policy.name()));
     if counters {
-        let counted = chain.policy_counters();
+        let counted = table.policy_counters(id);
         out.push_str(&format!(" -c {} {}", counted.packets, counted.bytes));
     }
     out.push('\n');
@@ -31,16 +32,17 @@ pub(super) enum Counts {
     Within,
 }
 
-/// `-A CHAIN ...`.
+/// `-A CHAIN ...`: the rule of that number, counted from 0.
 pub(super) fn rule_line(
     out: &mut String,
     table: &Table,
-    chain: &Chain,
-    rule: &Rule,
+    id: ChainId,
+    number: usize,
     counts: Counts,
     names: &dyn Names,
 ) {
-    let counted = rule.counters;
+    let (chain, counted) = (table.chain(id), table.counters(id, number));
+    let Some(rule) = chain.rules().get(number) else { return };
     if counts == Counts::Front {
         out.push_str(&format!("[{}:{}] ", counted.packets, counted.bytes));
     }
@@ -60,15 +62,14 @@ pub fn save_table(out: &mut String, table: &Table, counters: bool, names: &dyn N
     let listed = table.listed();
     for id in &listed {
         let chain = table.chain(*id);
-        let counted = chain.policy_counters();
+        let counted = table.policy_counters(*id);
         let policy = if chain.hook.is_some() { chain.policy.name() } else { "-" };
         out.push_str(&format!(":{} {policy} [{}:{}]\n", chain.name, counted.packets, counted.bytes));
     }
     let counts = if counters { Counts::Front } else { Counts::Nowhere };
     for id in &listed {
-        let chain = table.chain(*id);
-        for rule in chain.rules() {
-            rule_line(out, table, chain, rule, counts, names);
+        for number in 0..table.chain(*id).rules().len() {
+            rule_line(out, table, *id, number, counts, names);
         }
     }
     out.push_str("COMMIT\n");

@@ -310,7 +310,7 @@ impl Asks for Hashlimit {
         Some(SharedName::Limits(&self.name))
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let Some(key) = self.key(skb) else {
             cx.hotdrop = true;
             return false;

@@ -176,7 +176,7 @@ impl Asks for Recent {
         Some(SharedName::Recent { name: &self.name, mask: self.mask, hits: self.hits })
     }
 
-    fn fits(&mut self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
+    fn fits(&self, skb: &mut Skb<'_>, cx: &mut Cx<'_>) -> bool {
         let now = cx.env.now();
         let addr = if self.dest { skb.head.dst } else { skb.head.src };
         // As it was before it was forwarded.
