@@ -2,6 +2,7 @@
 
 mod agenda;
 mod bgp;
+mod cluster;
 mod conntrack;
 mod encap;
 mod forwarding;
@@ -26,6 +27,7 @@ criterion_group!(
     lookups::filter,
     rules::all,
     bgp::convergence,
+    cluster::all,
     conntrack::conntrack,
     encap::tunnels,
     encap::way,

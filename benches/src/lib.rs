@@ -7,6 +7,7 @@ mod bridge;
 mod bulk;
 mod chain;
 mod cilium;
+pub mod cluster;
 mod crowd;
 pub mod frames;
 pub mod hop;

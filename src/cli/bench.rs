@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
+use hopwise_benches::cluster::{Kubernetes, Size};
 use hopwise_benches::hop::{Hop, datagram};
 use hopwise_benches::kubernetes::{self, Shape};
 use hopwise_benches::services::{SERVICES, Services};
@@ -34,6 +35,7 @@ const BENCHES: &[(&str, Measure)] = &[
     ("load-rules", load_rules),
     ("tcp", tcp),
     ("setup", setup),
+    ("cluster", cluster),
     ("start", start),
     ("fork", fork),
     ("pcap", pcap),
@@ -254,6 +256,21 @@ fn setup(tell: Tell<'_>) -> Result<(), NlError> {
         Ok(world)
     })?;
     tell(Figure::new(json!({ "namespaces": 1_000, "by": "commands" }), "seconds", value));
+    Ok(())
+}
+
+/// A Kubernetes cluster, from nothing to the answer of a Service's pod.
+fn cluster(tell: Tell<'_>) -> Result<(), NlError> {
+    for size in [Size { nodes: 100, services: 100, replicas: 10 }, Size::LARGE] {
+        let Size { nodes, services, replicas } = size;
+        let value = seconds(1, || {
+            let built = Kubernetes::new(size).and_then(|mut cluster| cluster.ask().map(|_| cluster));
+            debug_assert!(built.is_ok(), "{:?}", built.err());
+            Ok(built)
+        })?;
+        let conditions = json!({ "nodes": nodes, "services": services, "pods": services * replicas });
+        tell(Figure::new(conditions, "seconds", value));
+    }
     Ok(())
 }
 

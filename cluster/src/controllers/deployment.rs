@@ -1,6 +1,8 @@
 //! Deployments: one replica set for each template, of which the newest one has the pods.
 
-use super::{is_owned, owned_by};
+use std::collections::BTreeMap;
+
+use super::owned_by;
 use crate::object::pod::Condition;
 use crate::object::replica_set::ReplicaSetSpec;
 use crate::object::{Deployment, ObjectMeta, Pod, ReplicaSet};
@@ -12,18 +14,21 @@ pub const TEMPLATE_HASH: &str = "pod-template-hash";
 /// Makes the replica sets of all deployments what they should be.
 pub fn sync(store: &mut Store) {
     let all: Vec<Deployment> = store.list(None).cloned().collect();
+    // Of each deployment, by its uid. What is done for one of them changes no other's.
+    let mut owned: BTreeMap<String, Vec<ReplicaSet>> = BTreeMap::new();
+    for set in store.list::<ReplicaSet>(None) {
+        if let Some(owner) = set.metadata.controller() {
+            owned.entry(owner.uid.clone()).or_default().push(set.clone());
+        }
+    }
     for deployment in all {
-        sync_one(store, &deployment);
+        let sets = owned.remove(&deployment.metadata.uid).unwrap_or_default();
+        sync_one(store, &deployment, sets);
     }
 }
 
-fn sync_one(store: &mut Store, deployment: &Deployment) {
+fn sync_one(store: &mut Store, deployment: &Deployment, mut sets: Vec<ReplicaSet>) {
     let (meta, spec) = (&deployment.metadata, &deployment.spec);
-    let mut sets: Vec<ReplicaSet> = store
-        .list::<ReplicaSet>(Some(&meta.namespace))
-        .filter(|set| is_owned(&set.metadata, &meta.uid))
-        .cloned()
-        .collect();
     let hash = template_hash(deployment);
     let name = format!("{}-{hash}", meta.name);
     let wanted = spec.replicas.unwrap_or(1);

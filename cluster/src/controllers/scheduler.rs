@@ -8,9 +8,12 @@ use crate::store::Store;
 
 /// Binds the pods that are bound to no node. `next` is the node that is tried first, and moves on with each pod.
 pub fn sync(store: &mut Store, next: &mut usize) {
-    let nodes: Vec<Node> = store.list(None).cloned().collect();
     let waiting: Vec<Pod> =
         store.list::<Pod>(None).filter(|pod| Kind::node(*pod).is_none() && !pod.metadata.is_going()).cloned().collect();
+    if waiting.is_empty() {
+        return;
+    }
+    let nodes: Vec<Node> = store.list(None).cloned().collect();
     let now = store.now();
     for pod in waiting {
         let fits = |node: &&Node| {

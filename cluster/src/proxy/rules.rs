@@ -3,6 +3,7 @@
 use core::fmt::Write;
 use core::net::Ipv4Addr;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
@@ -45,12 +46,12 @@ pub const JUMPS: &[Jump] = &[
 ];
 
 /// What was written.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Written {
     /// The text.
-    pub text: String,
+    pub text: Arc<str>,
     /// The chains of Services and endpoints in it.
-    pub chains: BTreeSet<String>,
+    pub chains: Arc<BTreeSet<String>>,
 }
 
 /// The rules while they are written: the chains and rules of both tables.
@@ -96,7 +97,7 @@ pub fn write(ports: &[Port], pods: Option<Ipv4Net>, before: &BTreeSet<String>) -
         put!(text, "-X {chain}");
     }
     text.push_str("COMMIT\n");
-    Written { text, chains: rules.chains }
+    Written { text: text.into(), chains: Arc::new(rules.chains) }
 }
 
 const FORWARD: &str = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP\n\

@@ -54,6 +54,8 @@ impl Names for Known<'_> {
         self.names.group_name(gid)
     }
     fn set_dimension(&self, name: &str) -> Option<u8> {
-        self.sets.get(name).copied()
+        // They are asked, too, as they take note of it.
+        let other = self.names.set_dimension(name);
+        self.sets.get(name).copied().or(other)
     }
 }

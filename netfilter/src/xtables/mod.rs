@@ -7,6 +7,7 @@ mod getopt;
 mod given;
 mod help;
 mod hosts;
+pub mod kept;
 mod known;
 mod list;
 mod load;

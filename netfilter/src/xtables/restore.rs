@@ -6,7 +6,7 @@
 use super::known::Known;
 use super::{Answer, Reading, Refusal, Tool, VERSION, Wish, command, read, text};
 use crate::hook::TableId;
-use crate::rules::{Counters, Policy, RuleError, Ruleset, Table};
+use crate::rules::{Counters, Policy, Replaced, RuleError, Ruleset, Table};
 
 /// How a saved form is read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +45,17 @@ enum End {
 
 /// Runs `iptables-restore` on a text.
 pub fn run(rules: &mut Ruleset, input: &str, how: Restore<'_>, tool: Tool<'_>) -> Answer {
+    run_noting(rules, input, how, tool, None)
+}
+
+/// The same; tells of each table what became of it.
+pub(super) fn run_noting(
+    rules: &mut Ruleset,
+    input: &str,
+    how: Restore<'_>,
+    tool: Tool<'_>,
+    mut notes: Option<&mut Vec<Replaced>>,
+) -> Answer {
     let known = Known::new(tool.names, rules);
     let tool = Tool { names: &known, ..tool };
     let mut answer = Answer::default();
@@ -52,7 +63,7 @@ pub fn run(rules: &mut Ruleset, input: &str, how: Restore<'_>, tool: Tool<'_>) -
     let mut number = 0;
     for line in input.lines() {
         number += 1;
-        let result = line_of(rules, &mut open, line, number, how, tool, &mut answer.out);
+        let result = line_of(rules, &mut open, line, number, how, tool, (&mut answer.out, &mut notes));
         let end = match result {
             Ok(()) => continue,
             Err(end) => end,
@@ -81,7 +92,7 @@ fn line_of(
     number: u32,
     how: Restore<'_>,
     tool: Tool<'_>,
-    out: &mut String,
+    (out, notes): (&mut String, &mut Option<&mut Vec<Replaced>>),
 ) -> Result<(), End> {
     if line.is_empty() {
         return Ok(());
@@ -95,12 +106,16 @@ fn line_of(
     }
     let Some(current) = open else {
         let Some(rest) = line.strip_prefix('*') else { return Err(End::Line(None)) };
-        *open = Some(begin(rules, rest, number, how, tool)?);
+        let mut begun = begin(rules, rest, number, how, tool)?;
+        if notes.is_some() {
+            begun.table.record();
+        }
+        *open = Some(begun);
         return Ok(());
     };
     if line == "COMMIT" {
         return match open.take() {
-            Some(done) => commit(rules, done, how, tool),
+            Some(done) => commit(rules, done, how, tool, notes),
             None => Ok(()),
         };
     }
@@ -127,11 +142,19 @@ fn begin(rules: &Ruleset, rest: &str, number: u32, how: Restore<'_>, tool: Tool<
     Ok(Open { id, table, refused: None, skipped: how.only.is_some_and(|only| only != name) })
 }
 
-fn commit(rules: &mut Ruleset, done: Open, how: Restore<'_>, tool: Tool<'_>) -> Result<(), End> {
+fn commit(
+    rules: &mut Ruleset,
+    done: Open,
+    how: Restore<'_>,
+    tool: Tool<'_>,
+    notes: &mut Option<&mut Vec<Replaced>>,
+) -> Result<(), End> {
     match done.refused {
         None => {
-            if !how.test && !done.skipped {
-                rules.replace(done.table);
+            match notes {
+                _ if how.test || done.skipped => {}
+                Some(notes) => notes.push(rules.replace_noting(done.table)),
+                None => rules.replace(done.table),
             }
             Ok(())
         }

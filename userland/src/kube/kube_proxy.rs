@@ -1,9 +1,10 @@
 //! kube-proxy in iptables mode: writes the rules for Services whenever Services or their endpoints have changed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hopwise_cluster::object::{EndpointSlice, Service};
-use hopwise_cluster::proxy::{self, JUMPS, Jump};
+use hopwise_cluster::proxy::{JUMPS, Jump};
 use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_netfilter::hook::TableId;
 
@@ -15,14 +16,14 @@ const NAME: &str = "kube-proxy";
 
 /// The proxy of a node.
 pub(super) fn start(node: &str) -> Box<dyn Program<SimKernel>> {
-    Box::new(KubeProxy { node: node.to_owned(), chains: BTreeSet::new(), seen: None })
+    Box::new(KubeProxy { node: node.to_owned(), chains: Arc::default(), seen: None })
 }
 
 #[derive(Clone)]
 struct KubeProxy {
     node: String,
     /// The chains of Services and endpoints that are there.
-    chains: BTreeSet<String>,
+    chains: Arc<BTreeSet<String>>,
     /// The revisions of Services and slices that were written; `None`: nothing yet.
     seen: Option<(u64, u64)>,
 }
@@ -44,15 +45,17 @@ impl Program<SimKernel> for KubeProxy {
         }
         self.seen = Some(revisions);
         let pods = sys.kernel.kube.cluster.as_ref().map(|cluster| cluster.pod_cidr);
-        let ports = proxy::ports(&sys.kernel.kube.store, &self.node);
-        let written = proxy::write(&ports, pods, &self.chains);
+        let kube = &mut sys.kernel.kube;
+        let rules = kube.proxied.write(&kube.store, &self.node, pods, &self.chains);
         let root = sys.root_ns();
-        match tools::iptables_restore(sys, root, (NAME, ""), &written.text) {
-            Ok(()) => {
-                self.chains = written.chains;
-                let purposes = proxy::purposes(&sys.kernel.kube.store, &ports);
-                tools::purposes(sys, root, TableId::Nat, NAME, purposes);
-            }
+        match tools::iptables_restore_shared(
+            sys,
+            root,
+            (NAME, ""),
+            &rules.written.text,
+            Some((TableId::Nat, &rules.purposes)),
+        ) {
+            Ok(()) => self.chains = rules.written.chains,
             Err(why) => tools::log(sys, "kube-proxy", why.trim_end()),
         }
         Step::Block(Wait::event())

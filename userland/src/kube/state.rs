@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use hopwise_cluster::proxy::Memo;
 use hopwise_cluster::{Kind, Store};
 use hopwise_machine::Pid;
+use hopwise_netfilter::xtables::kept::Kept;
 
 use super::cluster::Cluster;
 
@@ -22,6 +24,10 @@ pub struct Kube {
     pub(crate) kubelets: BTreeMap<String, Pid>,
     /// What is asked of kubelets, by number.
     pub(crate) streams: BTreeMap<u64, Stream>,
+    /// The rules that a kube-proxy wrote last.
+    pub(crate) proxied: Memo,
+    /// What agents gave to `iptables-restore` last.
+    pub(crate) restored: Kept,
     next_stream: u64,
     watchers: BTreeMap<Interest, BTreeSet<Pid>>,
     /// The revision up to which watchers were woken.
@@ -37,6 +43,8 @@ impl Kube {
             cluster: None,
             kubelets: BTreeMap::new(),
             streams: BTreeMap::new(),
+            proxied: Memo::default(),
+            restored: Kept::default(),
             next_stream: 0,
             watchers: BTreeMap::new(),
             told: 0,

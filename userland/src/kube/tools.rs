@@ -1,9 +1,11 @@
 //! What agents do to namespaces: the same control operations as a typed line, without starting a process for it.
 
+use std::sync::Arc;
+
 use hopwise_machine::Sys;
 use hopwise_netfilter::hook::TableId;
 use hopwise_netfilter::sets::command::{self as sets, Place};
-use hopwise_netfilter::xtables::restore::{self, Restore};
+use hopwise_netfilter::xtables::kept::Purposes;
 use hopwise_netfilter::xtables::{Answer, Tool, command};
 use hopwise_sim_core::{NsId, OriginId};
 
@@ -75,16 +77,32 @@ pub fn iptables(
 ///
 /// # Errors
 /// What it would print on standard error.
-pub fn iptables_restore(
+pub fn iptables_restore(sys: &mut Sys<'_, SimKernel>, ns: NsId, reason: Reason<'_>, text: &str) -> Result<(), String> {
+    iptables_restore_shared(sys, ns, reason, &text.into(), None)
+}
+
+/// The same with a text that other nodes get, too: they share what comes of it. The chains of a table that have a purpose are told
+/// it; those that are not there are passed over.
+///
+/// # Errors
+/// What it would print on standard error.
+pub fn iptables_restore_shared(
     sys: &mut Sys<'_, SimKernel>,
     ns: NsId,
     (by, why): Reason<'_>,
-    text: &str,
+    text: &Arc<str>,
+    purposes: Option<(TableId, &Arc<Vec<(String, String)>>)>,
 ) -> Result<(), String> {
     let files = Files::read(sys);
-    let tool = Tool { name: "iptables-restore", names: &files, by: sys.kernel.net.origins.add(by, why) };
-    let how = Restore { counters: false, noflush: true, test: false, verbose: false, only: None };
-    done(with_rules_of(sys, ns, |rules| restore::run(rules, text, how, tool))).map(|_| ())
+    let mut origins = core::mem::take(&mut sys.kernel.net.origins);
+    let tool = Tool { name: "iptables-restore", names: &files, by: origins.add(by, why) };
+    let mut kept = core::mem::take(&mut sys.kernel.kube.restored);
+    let mut say = |purpose: &str| origins.add(by, purpose);
+    let purposes = purposes.map(|(table, chains)| Purposes { table, chains, say: &mut say });
+    let answer = with_rules_of(sys, ns, |rules| kept.restore(rules, text, tool, purposes));
+    sys.kernel.kube.restored = kept;
+    sys.kernel.net.origins = origins;
+    done(answer).map(|_| ())
 }
 
 /// Says what chains of a table are for. Chains that are not there are passed over.

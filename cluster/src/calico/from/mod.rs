@@ -8,6 +8,7 @@ mod policies;
 mod tests;
 
 use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
 use hopwise_sim_core::Time;
 use ipnet::Ipv4Net;
@@ -109,27 +110,39 @@ pub fn blocks(store: &Store, node: &str) -> Vec<Ipv4Net> {
     store.list::<BlockAffinity>(None).filter(|block| block.spec.node == node).map(|block| block.spec.cidr).collect()
 }
 
+/// The blocks of all nodes.
+fn blocks_by_node(store: &Store) -> BTreeMap<&str, Vec<Ipv4Net>> {
+    let mut found: BTreeMap<&str, Vec<Ipv4Net>> = BTreeMap::new();
+    for block in store.list::<BlockAffinity>(None) {
+        found.entry(&block.spec.node).or_default().push(block.spec.cidr);
+    }
+    found
+}
+
 /// What decides the routes that Felix sets on a node. `None` until the node has its address.
 pub fn routes(store: &Store, node: &str, link: &str) -> Option<Routes> {
     let own = CalicoNode::of(store.get::<Node>("", node)?).address?;
-    let local = store.list::<Pod>(None).filter_map(|pod| endpoint(store, pod, node)).filter(|e| e.is_local);
+    let local = store.list::<Pod>(None).filter(|pod| pod.spec.node_name == node);
+    let local = local.filter_map(|pod| endpoint(store, pod, node));
     let workloads = |e: Endpoint| {
         let Endpoint { interface, namespace, pod, addresses, .. } = e;
         let pod = format!("{namespace}/{pod}");
         addresses.into_iter().map(move |address| Workload { address, link: interface.clone(), pod: pod.clone() })
     };
+    let blocks = blocks_by_node(store);
+    let blocks_of = |node: &str| blocks.get(node).cloned().unwrap_or_default();
     let remote = |other: &Node| {
         let name = &other.metadata.name;
         let of = CalicoNode::of(other);
         let address = of.address?.addr();
         let vtep = of.vxlan.zip(of.vxlan_mac).map(|(tunnel, mac)| Vtep { node: address, tunnel, mac });
-        Some(Remote { name: name.clone(), node: address, vtep, blocks: blocks(store, name) })
+        Some(Remote { name: name.clone(), node: address, vtep, blocks: blocks_of(name) })
     };
     let others = store.list::<Node>(None).filter(|other| other.metadata.name != node);
     Some(Routes {
         address: own,
         link: link.to_owned(),
-        blocks: blocks(store, node),
+        blocks: blocks_of(node),
         pods: local.flat_map(workloads).collect(),
         pools: pools(store).map(IpPool::for_bird).collect(),
         remotes: others.filter_map(remote).collect(),
