@@ -51,7 +51,7 @@ impl Kubernetes {
         if !world.wait_for_nodes(PATIENCE) {
             return Err(world.why_not_ready());
         }
-        for manifest in decode::manifests(&manifests(size)).map_err(|why| why.to_string())? {
+        for manifest in decode::manifests(&manifests(size)).map_err(|why| format!("{why:?}"))? {
             world.kernel.store().apply(manifest.object).map_err(|why| why.to_string())?;
         }
         if !world.wait_for_pods(PATIENCE) {

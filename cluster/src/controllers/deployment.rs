@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::owned_by;
+use super::{is_owned, owned_by};
 use crate::object::pod::Condition;
 use crate::object::replica_set::ReplicaSetSpec;
 use crate::object::{Deployment, ObjectMeta, Pod, ReplicaSet};
