@@ -20,14 +20,16 @@ fn fifty_nodes() {
     for n in 0..size.nodes {
         let table = nat(&cluster, &format!("node{n}"));
         let rules = |chain: &str| table.find(chain).map_or(0, |id| table.chain(id).rules().len());
-        // One for each Service, and the one that leads to node ports.
-        assert_eq!(rules("KUBE-SERVICES"), 51, "node{n}");
+        // One for each Service, that of the API server among them, and the one that leads to node ports.
+        assert_eq!(rules("KUBE-SERVICES"), 52, "node{n}");
         let chains = table.listed().into_iter().map(|id| &*table.chain(id).name);
         let (services, endpoints): (Vec<&str>, Vec<&str>) = chains
             .filter(|name| name.starts_with("KUBE-SVC-") || name.starts_with("KUBE-SEP-"))
             .partition(|name| name.starts_with("KUBE-SVC-"));
-        assert_eq!((services.len(), endpoints.len()), (50, 500), "node{n}");
-        assert!(services.iter().all(|name| rules(name) == 11) && endpoints.iter().all(|name| rules(name) == 2));
+        assert_eq!((services.len(), endpoints.len()), (51, 501), "node{n}");
+        // A rule for each endpoint, and one for what comes from outside.
+        assert_eq!(services.iter().filter(|name| rules(name) == 11).count(), 50);
+        assert!(endpoints.iter().all(|name| rules(name) == 2));
     }
     let answer = cluster.ask().unwrap();
     assert!(answer.starts_with("s49-"), "{answer}");
@@ -43,6 +45,7 @@ fn what_was_counted_is_each_nodes_own() {
         let id = table.find("KUBE-SERVICES").unwrap();
         (0..table.chain(id).rules().len()).map(|number| table.counters(id, number).packets).collect::<Vec<_>>()
     };
-    assert_eq!(counted("node0"), [0, 1, 0]);
+    // The API server, the two Services, node ports.
+    assert_eq!(counted("node0"), [0, 0, 1, 0]);
     assert_eq!(counted("node1").iter().sum::<u64>() + counted("node2").iter().sum::<u64>(), 0);
 }
