@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use hopwise_machine::{Program, Step, Sys, Wait};
 use hopwise_sim_core::Errno;
 
+use super::commands;
 use crate::getopt;
 use crate::kernel::SimKernel;
 use crate::unix::{self, UnixStream};
@@ -13,41 +14,6 @@ const USAGE: &str = "Usage: birdc [-s <control-socket>] [-v] [-r] [-l]\n";
 
 /// The prompt is drawn anew before anything is printed, and cleared.
 const CLEARED: &str = "bird> \r\x1b[K";
-
-/// All commands that the daemon knows: `birdc` sends no others, and takes abbreviations.
-const COMMANDS: &[&str] = &[
-    "configure",
-    "debug",
-    "disable",
-    "down",
-    "dump",
-    "echo",
-    "enable",
-    "eval",
-    "exit",
-    "graceful",
-    "help",
-    "quit",
-    "reload",
-    "restart",
-    "restrict",
-    "show",
-];
-const SHOW: &[&str] = &[
-    "babel",
-    "bfd",
-    "interfaces",
-    "memory",
-    "mpls",
-    "ospf",
-    "protocols",
-    "rip",
-    "roa",
-    "route",
-    "static",
-    "status",
-    "symbols",
-];
 
 /// `birdc`
 pub fn start(args: &[String]) -> Box<dyn Program<SimKernel>> {
@@ -173,10 +139,13 @@ impl Session {
 
     /// Sends a command, or ends with a status.
     fn run(&mut self, sys: &mut Sys<'_, SimKernel>, command: &str) -> Option<i32> {
-        let text = match expand(command) {
+        if command.is_empty() {
+            return None;
+        }
+        let text = match commands::expand(command) {
             Ok(text) => text,
             Err(text) => {
-                sys.out(&format!("{text}\n"));
+                sys.out(&text);
                 self.failed = true;
                 return (!self.interactive).then_some(1);
             }
@@ -184,7 +153,8 @@ impl Session {
         if text == "exit" || text == "quit" {
             return Some(0);
         }
-        if text.is_empty() {
+        if text == "help" {
+            sys.out("Press `?' for context sensitive help.\n");
             return None;
         }
         self.waiting = true;
@@ -199,9 +169,11 @@ impl Session {
     fn read(&mut self, sys: &mut Sys<'_, SimKernel>) -> Option<Step> {
         if let Some(end) = self.typed.iter().position(|b| *b == b'\n') {
             let line: Vec<u8> = self.typed.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let line = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+            let line = ask(sys, &line);
             sys.out(&format!("bird> {line}\n"));
-            if !matches!(&*line, "exit" | "quit") {
+            // The prompt goes away only for what is sent.
+            if commands::expand(&line).is_ok_and(|text| !matches!(&*text, "exit" | "quit" | "help")) {
                 sys.out(CLEARED);
             }
             self.commands.push_back(line);
@@ -227,6 +199,11 @@ impl Session {
                 sys.out(&if self.verbose { format!("     {rest}") } else { rest.to_owned() });
                 continue;
             }
+            // A message of the log, as it came (echo).
+            if let Some(message) = line.strip_prefix('+') {
+                sys.out(&format!(">>> {message}"));
+                continue;
+            }
             let (Some(code), Some(text)) = (line.get(..4), line.get(5..)) else { continue };
             self.code = code.parse().unwrap_or(0);
             if line.as_bytes()[4] == b' ' {
@@ -242,33 +219,17 @@ impl Session {
     }
 }
 
-/// A command with its words written out.
-fn expand(command: &str) -> Result<String, &'static str> {
-    let command = command.trim();
-    let (first, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
-    if first.is_empty() {
-        return Ok(String::new());
+/// Question marks are not typed: each one tells what may stand there. What is left of a line is given back.
+fn ask(sys: &mut Sys<'_, SimKernel>, line: &str) -> String {
+    let mut typed = String::new();
+    for part in line.split_inclusive('?') {
+        match part.strip_suffix('?') {
+            Some(before) => {
+                typed.push_str(before);
+                sys.out(&format!("bird> {typed}?\n{}", commands::help(&typed)));
+            }
+            None => typed.push_str(part),
+        }
     }
-    let first = find(first, COMMANDS)?;
-    let rest = rest.trim();
-    if first != "show" {
-        return Ok(format!("{first} {rest}").trim_end().to_owned());
-    }
-    let (second, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    if second.is_empty() {
-        return Err("No such command. Press `?' for help.");
-    }
-    Ok(format!("show {} {}", find(second, SHOW)?, rest.trim()).trim_end().to_owned())
-}
-
-fn find(word: &str, table: &[&'static str]) -> Result<&'static str, &'static str> {
-    if let Some(exact) = table.iter().find(|name| **name == word) {
-        return Ok(exact);
-    }
-    let mut fits = table.iter().filter(|name| name.starts_with(word));
-    match (fits.next(), fits.next()) {
-        (Some(only), None) => Ok(only),
-        (Some(_), Some(_)) => Err("Ambiguous command, possible expansions are:"),
-        (None, _) => Err("No such command. Press `?' for help."),
-    }
+    typed
 }

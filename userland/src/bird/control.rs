@@ -3,6 +3,7 @@
 use hopwise_machine::Sys;
 use hopwise_routing::bird::cli::{self, Host, Reply};
 use hopwise_routing::bird::daemon::Daemon;
+use hopwise_routing::bird::log::Class;
 use hopwise_sim_core::Errno;
 
 use crate::kernel::SimKernel;
@@ -17,6 +18,8 @@ struct Client {
     input: Vec<u8>,
     out: Vec<u8>,
     restricted: bool,
+    /// Which classes of messages it wants to see.
+    echo: u32,
 }
 
 /// Those who are connected.
@@ -31,7 +34,7 @@ impl Control {
         let mut happened = false;
         while let Some(stream) = unix::accept(sys) {
             let out = Reply::of(1, format!("BIRD {} ready.", cli::VERSION)).wire().into_bytes();
-            self.clients.push(Client { stream, input: Vec::new(), out, restricted: false });
+            self.clients.push(Client { stream, input: Vec::new(), out, restricted: false, echo: 0 });
             happened = true;
         }
         self.clients.retain_mut(|client| {
@@ -43,6 +46,15 @@ impl Control {
             alive
         });
         happened
+    }
+}
+
+impl Control {
+    /// Tells a message to those who want to see it (`cli_echo`).
+    pub(super) fn echo(&mut self, class: Class, text: &str) {
+        for client in self.clients.iter_mut().filter(|client| client.echo & class.bit() != 0) {
+            client.out.extend(format!("+{text}\n").into_bytes());
+        }
     }
 }
 
@@ -61,9 +73,9 @@ impl Client {
             busy = true;
             let text = String::from_utf8_lossy(&line).into_owned();
             let mut read = |name: &str| sys.read_file(name).map_err(|errno| errno.to_string());
-            let mut host = Host { config, read: &mut read, restricted: self.restricted };
+            let mut host = Host { config, read: &mut read, restricted: self.restricted, echo: self.echo };
             let reply = cli::command(daemon, &text, &mut host);
-            self.restricted = host.restricted;
+            (self.restricted, self.echo) = (host.restricted, host.echo);
             self.out.extend(reply.wire().into_bytes());
         }
         if self.input.len() > MAX_COMMAND {

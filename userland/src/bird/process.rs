@@ -153,7 +153,10 @@ impl Bird {
                     log::write(sys, &self.options, daemon.config(), Class::Warning, &text);
                 }
             }
-            Output::Log(class, text) => log::write(sys, &self.options, daemon.config(), class, &text),
+            Output::Log(class, text) => {
+                log::write(sys, &self.options, daemon.config(), class, &text);
+                self.control.echo(class, &text);
+            }
             Output::Exit => return true,
         }
         false

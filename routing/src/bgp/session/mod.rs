@@ -382,12 +382,17 @@ impl Session {
 
     /// Asks the neighbour for all its routes again. False if it does not understand that.
     pub fn request_refresh(&mut self) -> bool {
-        let understood = self.opens().is_some_and(|(own, other, _)| {
-            let refresh = super::wire::Capability::RouteRefresh;
-            own.can(&refresh) && other.can(&refresh)
-        });
+        let understood = self.can_refresh();
         self.ask_refresh |= understood;
         understood
+    }
+
+    /// Whether the neighbour can tell all its routes again.
+    pub fn can_refresh(&self) -> bool {
+        self.opens().is_some_and(|(own, other, _)| {
+            let refresh = super::wire::Capability::RouteRefresh;
+            own.can(&refresh) && other.can(&refresh)
+        })
     }
 
     fn enhanced_refresh(&self) -> bool {

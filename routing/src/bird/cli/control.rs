@@ -1,7 +1,8 @@
 //! `show status`, `show symbols`, `configure`, `enable`, `disable`, `restart`, `reload`, `debug`.
 
-use super::{Host, Reply, format, named, syntax};
-use crate::bird::config;
+use super::{Host, Reply, format};
+use crate::bird::config::command::{Configure, Switch, Symbols};
+use crate::bird::config::{self, Config, Symbol};
 use crate::bird::daemon::{Daemon, State};
 
 pub(super) fn status(daemon: &Daemon) -> Reply {
@@ -15,158 +16,133 @@ pub(super) fn status(daemon: &Daemon) -> Reply {
     reply
 }
 
-pub(super) fn symbols(daemon: &Daemon, rest: &str) -> Reply {
+pub(super) fn symbols(daemon: &Daemon, which: &Symbols) -> Reply {
+    let symbols = &daemon.config().symbols;
+    if let Symbols::Name(name) = which {
+        let class = symbols.get(name).map_or("undefined", Symbol::class);
+        return Reply::of(1010, format!("{name:<8}\t{class}"));
+    }
     let mut reply = Reply::default();
-    let class = match rest {
-        "table" => "routing table",
-        "protocol" => "protocol",
-        "template" => "protocol template",
-        "filter" | "function" | "" => rest,
-        name => {
-            let Some(symbol) = daemon.config().symbols.get(name) else {
-                return syntax(super::unexpected(daemon, name));
-            };
-            return Reply { lines: vec![(1010, format!("{name:<8}\t{}", symbol.class()))] }.done();
-        }
-    };
-    for (name, symbol) in &daemon.config().symbols {
-        if class.is_empty() || symbol.class() == class {
-            reply.line(1010, format!("{name:<8}\t{}", symbol.class()));
-        }
+    let wanted = |symbol: &Symbol| !matches!(which, Symbols::Class(class) if *class != symbol.class());
+    for (name, symbol) in symbols.iter().filter(|(_, symbol)| wanted(symbol)) {
+        reply.line(1010, format!("{name:<8}\t{}", symbol.class()));
     }
     reply.done()
 }
 
-/// `configure [soft] [check | confirm | undo | timeout [N]] ["file"]`
-pub(super) fn configure(daemon: &mut Daemon, rest: &str, host: &mut Host<'_>) -> Reply {
-    let mut words = rest.split_whitespace().peekable();
-    let soft = words.next_if_eq(&"soft").is_some();
-    let check = words.next_if_eq(&"check").is_some();
-    match words.peek() {
-        Some(&"undo") => {
+/// `configure`
+pub(super) fn configure(daemon: &mut Daemon, what: Configure, host: &mut Host<'_>) -> Reply {
+    match what {
+        Configure::Undo => {
             let mut reply = Reply::of(21, "Undo requested");
-            if daemon.undo() {
-                reply.line(3, "Reconfigured")
-            } else {
-                reply.line(19, "Nothing to do")
+            match daemon.undo() {
+                true => reply.line(3, "Reconfigured"),
+                false => reply.line(19, "Nothing to do"),
             }
-            return reply;
+            reply
         }
-        Some(&"confirm") => {
-            return match daemon.undo_at.take() {
-                Some(_) => Reply::of(18, "Reconfiguration confirmed"),
-                None => Reply::of(19, "Nothing to do"),
-            };
+        Configure::Confirm => match daemon.undo_at.take() {
+            Some(_) => Reply::of(18, "Reconfiguration confirmed"),
+            None => Reply::of(19, "Nothing to do"),
+        },
+        Configure::Status => status_of_configuration(daemon),
+        Configure::Check(file) => {
+            let (mut reply, parsed) = read_config(file, host);
+            match parsed {
+                Ok(_) => reply.line(20, "Configuration OK"),
+                Err(error) => reply.line(8002, error),
+            }
+            reply
         }
-        _ => {}
+        Configure::Load { soft, file, undo_after } => {
+            let (mut reply, parsed) = read_config(file, host);
+            match parsed {
+                Ok(config) => load(daemon, config, soft, undo_after, &mut reply),
+                Err(error) => reply.line(8002, error),
+            }
+            reply
+        }
     }
-    let mut undo_after = None;
-    if words.next_if_eq(&"timeout").is_some() {
-        let given = words.peek().and_then(|word| word.parse().ok());
-        undo_after = Some(given.unwrap_or(300));
-        if given.is_some() {
-            words.next();
-        }
-    }
-    let file = words.next().map(|name| name.trim_matches('"')).unwrap_or(host.config).to_owned();
+}
 
-    let mut reply = Reply::of(2, format!("Reading configuration from {file}"));
+fn status_of_configuration(daemon: &Daemon) -> Reply {
+    if daemon.shutting_down {
+        return Reply::of(13, "Shutdown in progress");
+    }
+    let mut reply = Reply::of(3, "Daemon is up and running");
+    if let Some(at) = daemon.undo_at {
+        reply.line(22, format!("Configuration unconfirmed, undo in {} s", format::remaining(Some(at), daemon.now)));
+    }
+    reply.done()
+}
+
+fn read_config(file: Option<String>, host: &mut Host<'_>) -> (Reply, Result<Config, String>) {
+    let file = file.unwrap_or_else(|| host.config.to_owned());
     let parsed = match (host.read)(&file) {
         Ok(bytes) => config::parse(&file, &String::from_utf8_lossy(&bytes), host.read).map_err(|e| e.to_string()),
         Err(why) => Err(format!("{file}: {why}")),
     };
-    match parsed {
-        Err(error) => reply.line(8002, error),
-        Ok(_) if check => reply.line(20, "Configuration OK"),
-        Ok(config) => {
-            if let Some(seconds) = undo_after {
-                reply.line(22, format!("Undo scheduled in {seconds} s"));
-            }
-            // Protocols that have to stop first are not waited for (config_commit).
-            match daemon.configure(config, undo_after, soft) {
-                true => reply.line(4, "Reconfiguration in progress"),
-                false => reply.line(3, "Reconfigured"),
-            }
-        }
-    }
-    reply
+    (Reply::of(2, format!("Reading configuration from {file}")), parsed)
 }
 
-/// `enable`, `disable`, `restart`, `reload [in | out]`
-pub(super) fn switch(daemon: &mut Daemon, command: &str, rest: &str) -> Reply {
-    let (direction, rest) = match rest.split_once(char::is_whitespace) {
-        Some((word @ ("in" | "out"), rest)) if command == "reload" => (word, rest.trim()),
-        _ => ("", rest),
-    };
-    // Behind the name a text for the neighbour may stand.
-    let name = rest.split_whitespace().next().unwrap_or_default();
-    let found = match named(daemon, name, false) {
-        Ok(found) => found,
-        Err(reply) => return reply,
-    };
+fn load(daemon: &mut Daemon, config: Config, soft: bool, undo_after: Option<u32>, reply: &mut Reply) {
+    if let Some(seconds) = undo_after {
+        reply.line(22, format!("Undo scheduled in {seconds} s"));
+    }
+    // Protocols that have to stop first are not waited for (config_commit).
+    match daemon.configure(config, undo_after, soft) {
+        true => reply.line(4, "Reconfiguration in progress"),
+        false => reply.line(3, "Reconfigured"),
+    }
+}
+
+/// `enable`, `disable`, `restart`. The text is for the neighbour, and shown.
+pub(super) fn switch(daemon: &mut Daemon, switch: Switch, found: &[usize], text: Option<&str>) -> Reply {
     let mut reply = Reply::default();
-    for index in found {
+    for index in found.iter().copied() {
         let name = daemon.protos[index].conf.name.clone();
-        let (code, text) = match command {
-            "disable" => {
-                let text = daemon.disable(index);
-                (if text == "disabled" { 9 } else { 8 }, text)
+        let (code, said) = match switch {
+            Switch::Disable => {
+                let said = daemon.disable(index, text);
+                (if said == "disabled" { 9 } else { 8 }, said)
             }
-            "enable" => {
-                let text = daemon.enable(index);
-                (if text == "enabled" { 11 } else { 10 }, text)
+            Switch::Enable => {
+                let said = daemon.enable(index, text);
+                (if said == "enabled" { 11 } else { 10 }, said)
             }
-            "restart" => {
-                let text = daemon.restart(index);
-                (if text == "restarted" { 12 } else { 8 }, text)
+            Switch::Restart => {
+                let said = daemon.restart(index, text);
+                (if said == "restarted" { 12 } else { 8 }, said)
             }
-            _ => match reload(daemon, index, direction) {
-                Some(answer) => answer,
-                None => continue,
-            },
         };
-        reply.line(code, format!("{name}: {text}"));
+        reply.line(code, format!("{name}: {said}"));
     }
     // Codes below 1000 would end the answer: all but the last line continue it.
     reply.done()
 }
 
-fn reload(daemon: &mut Daemon, index: usize, direction: &str) -> Option<(u16, &'static str)> {
-    if daemon.protos[index].disabled {
-        return Some((8, "already disabled"));
+/// `reload`
+pub(super) fn reload(daemon: &mut Daemon, inward: bool, outward: bool, found: &[usize]) -> Reply {
+    let mut reply = Reply::default();
+    for index in found.iter().copied() {
+        let proto = &daemon.protos[index];
+        let name = proto.conf.name.clone();
+        let (code, said) = match proto.session.is_some() && proto.state != State::Up {
+            _ if proto.disabled => (8, "already disabled"),
+            // There is nothing to be reloaded yet.
+            true => continue,
+            false if daemon.reload(index, inward, outward) => (15, "reloading"),
+            false => (8006, "reload failed"),
+        };
+        reply.line(code, format!("{name}: {said}"));
     }
-    let is_bgp = daemon.protos[index].session.is_some();
-    if is_bgp && daemon.protos[index].state != State::Up {
-        return None;
-    }
-    let done = daemon.reload(index, direction != "out", direction != "in");
-    Some(if done { (15, "reloading") } else { (8006, "reload failed") })
+    reply.done()
 }
 
-/// `debug NAME all | off | { ... }`
-pub(super) fn debug(daemon: &mut Daemon, rest: &str) -> Reply {
-    let (name, what) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let found = match named(daemon, name, false) {
-        Ok(found) => found,
-        Err(reply) => return reply,
-    };
-    let on = match what.trim() {
-        "off" => false,
-        "all" => true,
-        list if list.starts_with('{') && list.ends_with('}') => true,
-        "" => {
-            let mut reply = Reply::default();
-            for index in found {
-                let proto = &daemon.protos[index];
-                let shown = if proto.debug { "all" } else { "off" };
-                reply.line(1004, format!("{}: {shown}", proto.conf.name));
-            }
-            return reply.done();
-        }
-        other => return syntax(super::unexpected(daemon, other)),
-    };
+/// `debug`
+pub(super) fn debug(daemon: &mut Daemon, found: &[usize], on: bool) -> Reply {
     for index in found {
-        daemon.protos[index].debug = on;
+        daemon.protos[*index].debug = on;
     }
     Reply::default().done()
 }

@@ -5,12 +5,8 @@ use std::net::Ipv4Addr;
 use super::Reply;
 use crate::bird::daemon::{Daemon, Iface, IfaceAddr};
 
-pub(super) fn show(daemon: &Daemon, rest: &str) -> Reply {
-    match rest {
-        "" => all(daemon),
-        "summary" => summary(daemon),
-        _ => super::syntax(super::unexpected(daemon, rest)),
-    }
+pub(super) fn show(daemon: &Daemon, short: bool) -> Reply {
+    if short { summary(daemon) } else { all(daemon) }
 }
 
 fn all(daemon: &Daemon) -> Reply {

@@ -7,9 +7,10 @@ mod protocols;
 mod routes;
 mod statics;
 
-use super::config::{self, lexer::Read};
+use super::config::command::{self, Command, Configure, Which};
+use super::config::lexer::Read;
 use super::daemon::Daemon;
-use super::filter;
+use super::filter::{self, Expr};
 use super::log::Class;
 
 pub use format::{date_time, log_line};
@@ -75,104 +76,114 @@ pub struct Host<'a> {
     pub read: &'a mut Read<'a>,
     /// Only looking is allowed (`birdc -r`).
     pub restricted: bool,
+    /// Which classes of messages are to be told as they come (`echo`).
+    pub echo: u32,
 }
 
 /// Carries out a command.
 pub fn command(daemon: &mut Daemon, text: &str, host: &mut Host<'_>) -> Reply {
-    let text = text.trim();
-    let mut words = text.split_whitespace();
-    let first = words.next().unwrap_or_default();
-    let rest = text[first.len()..].trim_start();
-    if host.restricted && !matches!(first, "show" | "echo" | "eval" | "restrict" | "") {
+    let command = match command::parse_command(daemon.config(), text.trim()) {
+        Ok(command) => command,
+        Err(error) => return Reply::of(9001, error.text),
+    };
+    if host.restricted && !is_safe(&command) {
         return Reply::of(8007, "Access denied");
     }
-    match first {
-        "show" => show(daemon, rest),
-        "configure" => control::configure(daemon, rest, host),
-        "down" => {
+    match command {
+        Command::Status => control::status(daemon),
+        Command::Memory => Reply::of(8, "show memory is not supported here"),
+        Command::Protocols(all, which) => with(daemon, &which, |found| protocols::show(daemon, all, &found)),
+        Command::Interfaces(summary) => interfaces::show(daemon, summary),
+        Command::Route(query) => routes::show(daemon, &query),
+        Command::Symbols(which) => control::symbols(daemon, &which),
+        Command::Static(name) => statics::show(daemon, name.as_deref()),
+        Command::Absent(kind, None) => Reply::of(9001, format!("There is no {kind} protocol running")),
+        Command::Absent(kind, Some(name)) => Reply::of(9001, format!("{name}: Not a {kind} protocol")),
+        Command::Configure(what) => control::configure(daemon, what, host),
+        Command::Down => {
             daemon.shutdown();
             Reply::of(7, "Shutdown requested")
         }
-        "disable" | "enable" | "restart" | "reload" => control::switch(daemon, first, rest),
-        "eval" => eval(daemon, rest),
-        "debug" => control::debug(daemon, rest),
-        "restrict" => {
+        Command::GracefulRestart => Reply::of(8, "graceful restart is not supported here"),
+        Command::Switch(switch, which, text) => match named(daemon, &which) {
+            Ok(found) => control::switch(daemon, switch, &found, text.as_deref()),
+            Err(reply) => reply,
+        },
+        Command::Reload(inward, outward, which) => match named(daemon, &which) {
+            Ok(found) => control::reload(daemon, inward, outward, &found),
+            Err(reply) => reply,
+        },
+        Command::Debug(which, on) => match named(daemon, &which) {
+            Ok(found) => control::debug(daemon, &found, on),
+            Err(reply) => reply,
+        },
+        Command::MrtDump(which) => with(daemon, &which, |_| Reply::default().done()),
+        Command::Dump => Reply::of(8, "dump is not supported here"),
+        Command::Echo(classes) => {
+            host.echo = classes;
+            Reply::default().done()
+        }
+        Command::Eval(expr) => eval(daemon, &expr),
+        Command::Restrict => {
             host.restricted = true;
             Reply::of(16, "Access restricted")
         }
-        "echo" | "dump" | "graceful" => Reply::of(8, format!("{first} is not supported here")),
-        "" => syntax("END"),
-        other => syntax(unexpected(daemon, other)),
     }
 }
 
-fn show(daemon: &Daemon, rest: &str) -> Reply {
-    let (first, rest) = rest.split_once(char::is_whitespace).map_or((rest, ""), |(f, r)| (f, r.trim_start()));
-    match first {
-        "status" => control::status(daemon),
-        "protocols" => protocols::show(daemon, rest),
-        "route" => routes::show(daemon, rest),
-        "interfaces" => interfaces::show(daemon, rest),
-        "static" => statics::show(daemon, rest),
-        "symbols" => control::symbols(daemon, rest),
-        "bfd" => Reply::of(8010, "There is no BFD protocol running"),
-        "ospf" => Reply::of(8010, "There is no OSPF protocol running"),
-        "rip" => Reply::of(8010, "There is no RIP protocol running"),
-        "babel" => Reply::of(8010, "There is no Babel protocol running"),
-        "memory" => Reply::of(8, "show memory is not supported here"),
-        "" => syntax("END"),
-        other => syntax(unexpected(daemon, other)),
+/// What may be done after `restrict`.
+const fn is_safe(command: &Command) -> bool {
+    match command {
+        Command::Status
+        | Command::Memory
+        | Command::Protocols(..)
+        | Command::Interfaces(_)
+        | Command::Route(_)
+        | Command::Symbols(_)
+        | Command::Static(_)
+        | Command::Absent(..)
+        | Command::Echo(_)
+        | Command::Eval(_)
+        | Command::Restrict => true,
+        Command::Configure(what) => matches!(what, Configure::Status),
+        _ => false,
     }
 }
 
-fn eval(daemon: &mut Daemon, text: &str) -> Reply {
-    match config::parse_expression(daemon.config(), text) {
-        Ok(expr) => match filter::evaluate(&expr, 1) {
-            Ok(value) => Reply::of(23, value.to_string()),
-            Err(error) => {
-                daemon.log(Class::Error, format!("filters, line {}: {}", error.line, error.text));
-                Reply::of(8008, "runtime error")
-            }
-        },
-        Err(error) => Reply::of(9001, error.text),
+fn eval(daemon: &mut Daemon, expr: &Expr) -> Reply {
+    match filter::evaluate(expr, 1) {
+        Ok(value) => Reply::of(23, value.to_string()),
+        // What needs no route is computed as it is read.
+        Err(error) if expr.is_constant() => {
+            Reply::of(9001, format!("filter preevaluation, line {}: {}", error.line, error.text))
+        }
+        Err(error) => {
+            daemon.log(Class::Error, format!("filters, line {}: {}", error.line, error.text));
+            Reply::of(8008, "runtime error")
+        }
     }
 }
 
-/// A word that cannot stand where it does.
-fn syntax(what: impl AsRef<str>) -> Reply {
-    Reply::of(9001, format!("syntax error, unexpected {}", what.as_ref()))
+fn with(daemon: &Daemon, which: &Which, show: impl FnOnce(Vec<usize>) -> Reply) -> Reply {
+    named(daemon, which).map_or_else(|reply| reply, show)
 }
 
-fn unexpected(daemon: &Daemon, word: &str) -> &'static str {
-    let first = word.chars().next().unwrap_or(' ');
-    if first == '"' {
-        "TEXT"
-    } else if first.is_ascii_digit() {
-        if word.contains('.') { "IP4" } else { "NUM" }
-    } else if daemon.config().symbols.contains_key(word) {
-        "CF_SYM_KNOWN"
-    } else {
-        "CF_SYM_UNDEFINED"
-    }
-}
-
-/// The protocols that a word means: a name, a pattern in quotes, `all` or nothing.
-fn named(daemon: &Daemon, word: &str, none_is_all: bool) -> Result<Vec<usize>, Reply> {
+/// The protocols that are meant.
+fn named(daemon: &Daemon, which: &Which) -> Result<Vec<usize>, Reply> {
     let there = (0..daemon.protos.len()).filter(|i| !daemon.protos[*i].gone);
-    let expected = if none_is_all { "END or CF_SYM_KNOWN or TEXT or ALL" } else { "CF_SYM_KNOWN or TEXT or ALL" };
-    if let Some(pattern) = word.strip_prefix('"') {
-        let pattern = pattern.trim_end_matches('"');
-        let found: Vec<usize> =
-            there.filter(|i| super::pattern::matches(pattern, &daemon.protos[*i].conf.name)).collect();
-        return if found.is_empty() { Err(Reply::of(8003, "No protocols match")) } else { Ok(found) };
+    match which {
+        Which::All => Ok(there.collect()),
+        Which::Pattern(pattern) => {
+            let found: Vec<usize> =
+                there.filter(|i| super::pattern::matches(pattern, &daemon.protos[*i].conf.name)).collect();
+            if found.is_empty() { Err(Reply::of(8003, "No protocols match")) } else { Ok(found) }
+        }
+        Which::Name(name) => Ok(vec![one(daemon, name)?]),
     }
-    if word == "all" || (word.is_empty() && none_is_all) {
-        return Ok(there.collect());
-    }
-    match there.into_iter().find(|i| daemon.protos[*i].conf.name == word) {
-        Some(index) => Ok(vec![index]),
-        None if word.is_empty() => Err(syntax(format!("END, expecting {expected}"))),
-        None if daemon.config().symbols.contains_key(word) => Err(Reply::of(9001, format!("{word} is not a protocol"))),
-        None => Err(syntax(format!("{}, expecting {expected}", unexpected(daemon, word)))),
-    }
+}
+
+/// The protocol of this name.
+fn one(daemon: &Daemon, name: &str) -> Result<usize, Reply> {
+    let there = |proto: &super::daemon::Proto| !proto.gone && proto.conf.name == name;
+    daemon.protos.iter().position(there).ok_or_else(|| Reply::of(9001, format!("{name} does not exist")))
 }

@@ -1,24 +1,16 @@
 //! `show protocols`
 
-use super::{Reply, format, named};
+use super::{Reply, format};
 use crate::bgp::error::LastError;
 use crate::bgp::session::{Phase, Session};
 use crate::bgp::wire::{Capability, Open};
 use crate::bird::config::{Channel, Kind};
 use crate::bird::daemon::{Daemon, Proto, State};
 
-pub(super) fn show(daemon: &Daemon, rest: &str) -> Reply {
-    let (verbose, name) = match rest.strip_prefix("all") {
-        Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => (true, rest.trim()),
-        _ => (false, rest),
-    };
-    let found = match named(daemon, name, true) {
-        Ok(found) => found,
-        Err(reply) => return reply,
-    };
+pub(super) fn show(daemon: &Daemon, verbose: bool, found: &[usize]) -> Reply {
     let mut reply = Reply::of(2002, "Name       Proto      Table      State  Since         Info");
     for index in found {
-        let proto = &daemon.protos[index];
+        let proto = &daemon.protos[*index];
         reply.line(1002, row(daemon, proto));
         if verbose {
             details(daemon, proto, &mut reply);
@@ -58,7 +50,8 @@ fn details(daemon: &Daemon, proto: &Proto, reply: &mut Reply) {
     if let Some(text) = &proto.conf.description {
         line(format!("  Description:    {text}"));
     }
-    if let Some(text) = proto.session.as_ref().and_then(|session| session.message()) {
+    let heard = proto.session.as_ref().and_then(|session| session.message());
+    if let Some(text) = proto.message.as_deref().or(heard) {
         line(format!("  Message:        {text}"));
     }
     if let Kind::Bgp(bgp) = &proto.conf.kind {

@@ -1,259 +1,225 @@
 //! `show route`
 
-use std::net::Ipv4Addr;
-use std::sync::Arc;
-
 use ipnet::Ipv4Net;
 
-use super::{Reply, format, named, syntax, unexpected};
-use crate::bird::config::{self, Policy};
+use super::{Reply, format};
+use crate::bird::config::command::{Choice, Export, Query, Tables};
+use crate::bird::config::{Kind, Policy};
 use crate::bird::daemon::Daemon;
-use crate::bird::filter::{self, Filter};
+use crate::bird::filter;
 use crate::bird::route::{Dest, Route, Source};
 use crate::bird::table::Table;
 
-/// Which routes an `export` looks at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Export {
-    Exported,
-    Before,
-    Not,
-}
-
-#[derive(Default)]
-struct Query {
-    net: Option<Ipv4Net>,
-    /// `for`: the longest match.
-    longest: bool,
-    /// `in`: all within.
-    within: bool,
-    all: bool,
-    count: bool,
-    stats: bool,
-    primary: bool,
-    filtered: bool,
-    tables: Option<Vec<String>>,
-    protocol: Option<usize>,
-    export: Option<(Export, usize)>,
-    filter: Option<Arc<Filter>>,
-}
-
-pub(super) fn show(daemon: &Daemon, rest: &str) -> Reply {
-    match parse(daemon, rest) {
-        Ok(query) => answer(daemon, &query),
-        Err(reply) => reply,
+pub(super) fn show(daemon: &Daemon, query: &Query) -> Reply {
+    match Shown::new(daemon, query) {
+        Ok(mut shown) => shown.all(),
+        Err(text) => Reply::of(9001, text),
     }
 }
 
-fn word(text: &str) -> (&str, &str) {
-    text.split_once(char::is_whitespace).map_or((text, ""), |(first, rest)| (first, rest.trim_start()))
-}
-
-fn parse(daemon: &Daemon, mut rest: &str) -> Result<Query, Reply> {
-    let mut query = Query::default();
-    while !rest.is_empty() {
-        let (first, after) = word(rest);
-        rest = after;
-        match first {
-            "all" => query.all = true,
-            "count" => query.count = true,
-            "stats" => query.stats = true,
-            "primary" => query.primary = true,
-            "filtered" => query.filtered = true,
-            "for" | "in" => {
-                let (net, after) = word(rest);
-                query.net = Some(network(daemon, net)?);
-                (query.longest, query.within) = (first == "for", first == "in");
-                rest = after;
-            }
-            "table" => {
-                let (name, after) = word(rest);
-                query.tables = Some(table(daemon, name)?);
-                rest = after;
-            }
-            "protocol" | "export" | "preexport" | "noexport" => {
-                let (name, after) = word(rest);
-                let index = *named(daemon, name, false)?.first().ok_or_else(|| syntax("END"))?;
-                match first {
-                    "protocol" => query.protocol = Some(index),
-                    "export" => query.export = Some((Export::Exported, index)),
-                    "preexport" => query.export = Some((Export::Before, index)),
-                    _ => query.export = Some((Export::Not, index)),
-                }
-                rest = after;
-            }
-            "where" => {
-                query.filter = Some(given(daemon, rest, true)?);
-                rest = "";
-            }
-            "filter" => {
-                let (name, after) = word(rest);
-                let block = name.starts_with('{');
-                query.filter = Some(given(daemon, if block { rest } else { name }, false)?);
-                rest = if block { "" } else { after };
-            }
-            net => query.net = Some(network(daemon, net)?),
-        }
-    }
-    Ok(query)
-}
-
-fn given(daemon: &Daemon, text: &str, condition: bool) -> Result<Arc<Filter>, Reply> {
-    config::parse_filter(daemon.config(), text, condition).map_err(|error| Reply::of(9001, error.text))
-}
-
-fn network(daemon: &Daemon, text: &str) -> Result<Ipv4Net, Reply> {
-    if let Ok(addr) = text.parse::<Ipv4Addr>() {
-        return Ok(addr.into());
-    }
-    let net: Ipv4Net = text.parse().map_err(|_| no_network(daemon, text))?;
-    if net != net.trunc() {
-        let text = format!("Invalid IPv4 prefix {net}, maybe you wanted {}", net.trunc());
-        return Err(Reply::of(9001, text));
-    }
-    Ok(net)
-}
-
-/// Why a text is no network: what the lexer says of a number out of range, or the parser of another word.
-fn no_network(daemon: &Daemon, text: &str) -> Reply {
-    let dotted = |text: &str| text.split('.').count() == 4 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let (addr, len) = text.split_once('/').map_or((text, None), |(addr, len)| (addr, Some(len)));
-    match len {
-        _ if !dotted(addr) => {
-            syntax(format!("{}, expecting IP4 or IP6 or VPN_RD or CF_SYM_KNOWN", unexpected(daemon, text)))
-        }
-        _ if addr.parse::<Ipv4Addr>().is_err() => Reply::of(9001, format!("Invalid IPv4 address {addr}")),
-        Some(len) if len.bytes().all(|b| b.is_ascii_digit()) => Reply::of(9001, format!("Invalid prefix length {len}")),
-        _ => syntax(unexpected(daemon, text)),
-    }
-}
-
-fn table(daemon: &Daemon, name: &str) -> Result<Vec<String>, Reply> {
-    if name == "all" {
-        return Ok(daemon.tables.iter().map(|table| table.name.clone()).collect());
-    }
-    match daemon.tables.iter().find(|table| table.name == name) {
-        Some(table) => Ok(vec![table.name.clone()]),
-        None => Err(syntax(format!("{}, expecting CF_SYM_KNOWN or ALL", unexpected(daemon, name)))),
-    }
-}
-
-/// What was counted while a table was shown.
-#[derive(Default)]
+/// What is counted while tables are shown.
+#[derive(Clone, Copy, Default)]
 struct Counts {
     nets: usize,
     routes: usize,
     shown: usize,
 }
 
-fn answer(daemon: &Daemon, query: &Query) -> Reply {
-    let mut reply = Reply::default();
-    let of = |index: usize| daemon.protos[index].conf.channel.as_ref().map(|c| c.table.clone());
-    let by_proto = query.protocol.or(query.export.map(|(_, index)| index)).and_then(of);
-    let single = query.tables.is_some() || by_proto.is_some() || query.net.is_some();
-    let names = query.tables.clone().unwrap_or_else(|| vec![by_proto.unwrap_or_else(|| "master4".into())]);
-    let counting = query.count || query.stats;
-    let mut total = Counts::default();
-    let mut tables = 0;
-    // There is no IPv6, but its table is counted where all are.
-    let empty = Table::new("master6");
-    let found = names.iter().filter_map(|name| daemon.tables.iter().find(|table| table.name == *name));
-    for table in found.chain((!single).then_some(&empty)) {
-        tables += 1;
-        let counts = one_table(daemon, query, table, &mut reply, tables > 1);
-        if counting {
-            let Counts { nets, routes, shown } = counts;
-            let text = format!("{shown} of {routes} routes for {nets} networks in table {}", table.name);
-            reply.line(if query.count { 14 } else { 1007 }, text);
-        }
-        total.nets += counts.nets;
-        total.routes += counts.routes;
-        total.shown += counts.shown;
-    }
-    if counting && tables > 1 {
-        let Counts { nets, routes, shown } = total;
-        let gap = if query.stats { "\n" } else { "" };
-        reply.line(14, format!("{gap}Total: {shown} of {routes} routes for {nets} networks in {tables} tables"));
-    }
-    let exact = query.net.is_some() && !query.within;
-    if exact && total.shown == 0 && !counting {
-        return Reply::of(8001, "Network not found");
-    }
-    reply.done()
+/// A table, and the protocol whose exports of it are looked at.
+type Looked<'a> = (&'a Table, Option<(Export, usize)>);
+
+/// A `show route` at work.
+struct Shown<'a> {
+    daemon: &'a Daemon,
+    query: &'a Query,
+    tables: Vec<Looked<'a>>,
+    protocol: Option<usize>,
+    reply: Reply,
+    /// The table whose name stands above.
+    titled: Option<&'a str>,
+    counts: Counts,
 }
 
-fn one_table(daemon: &Daemon, query: &Query, table: &Table, reply: &mut Reply, more: bool) -> Counts {
-    let mut counts = Counts::default();
-    let mut header = false;
-    let chosen = query.net.filter(|_| query.longest).map(|net| table.longest_match(net));
-    if query.stats {
-        title(table, reply, more, &mut header);
-    }
-    for (net, routes) in table.iter() {
-        let wanted = match (query.net, chosen) {
-            (Some(_), Some(best)) => best == Some(net),
-            (Some(within), None) if query.within => within.contains(&net),
-            (Some(exact), None) => exact == net,
-            _ => true,
-        };
-        if !wanted {
-            continue;
+/// There is no IPv6, but its table is counted where all are.
+static MASTER6: std::sync::LazyLock<Table> = std::sync::LazyLock::new(|| Table::new("master6"));
+
+impl<'a> Shown<'a> {
+    fn new(daemon: &'a Daemon, query: &'a Query) -> Result<Self, String> {
+        let find = |name: &str| daemon.protos.iter().position(|proto| !proto.gone && proto.conf.name == name);
+        let known = |name: &String| find(name).ok_or_else(|| format!("{name} does not exist"));
+        let protocol = query.protocol.as_ref().map(known).transpose()?;
+        let export = query.export.as_ref().map(|(how, name)| Ok::<_, String>((*how, known(name)?))).transpose()?;
+        // `filtered` routes are not exported.
+        if query.filtered && export.is_some() {
+            return Err("Incompatible show route options".into());
         }
-        counts.nets += 1;
-        counts.routes += routes.iter().filter(|route| !route.filtered).count();
-        let mut first = true;
-        for (place, route) in routes.iter().enumerate() {
-            let best = place == 0 && !route.filtered;
-            let Some(route) = select(daemon, query, table, route, best) else { continue };
-            counts.shown += 1;
-            if query.count {
-                continue;
+        let tables = tables(daemon, query, protocol, export)?;
+        let (reply, titled, counts) = Default::default();
+        Ok(Shown { daemon, query, tables, protocol, reply, titled, counts })
+    }
+
+    fn counting(&self) -> bool {
+        self.query.count || self.query.stats
+    }
+
+    fn all(&mut self) -> Reply {
+        match self.query.net {
+            Some((choice @ (Choice::Exact | Choice::Longest), net)) => self.one_network(choice, net),
+            _ => self.networks(),
+        }
+        core::mem::take(&mut self.reply)
+    }
+
+    fn one_network(&mut self, choice: Choice, net: Ipv4Net) {
+        for looked in self.tables.clone() {
+            let found = if choice == Choice::Longest { looked.0.longest_match(net) } else { Some(net) };
+            if let Some(net) = found {
+                self.network(looked, net, looked.0.routes(net));
             }
-            title(table, reply, more, &mut header);
-            let name = if first { net.to_string() } else { String::new() };
-            first = false;
-            print(daemon, &name, &route, best, query.all, reply);
+        }
+        match self.counts.routes {
+            0 => self.reply.line(8001, "Network not found"),
+            _ => self.reply.line(0, ""),
         }
     }
-    counts
-}
 
-fn title(table: &Table, reply: &mut Reply, more: bool, done: &mut bool) {
-    if !core::mem::replace(done, true) {
-        let gap = if more { "\n" } else { "" };
-        reply.line(1007, format!("{gap}Table {}:", table.name));
+    fn networks(&mut self) {
+        for looked in self.tables.clone() {
+            let before = self.counts;
+            if self.query.tables != Tables::Usual {
+                self.title(looked.0);
+            }
+            for (net, routes) in looked.0.iter() {
+                if self.query.net.is_none_or(|(_, within)| within.contains(&net)) {
+                    self.network(looked, net, routes);
+                }
+            }
+            if self.counting() {
+                self.title(looked.0);
+                let Counts { nets, routes, shown } = self.counts;
+                let (nets, routes, shown) = (nets - before.nets, routes - before.routes, shown - before.shown);
+                let name = &looked.0.name;
+                self.reply.line(1007, format!("{shown} of {routes} routes for {nets} networks in table {name}"));
+            }
+        }
+        let tables = self.tables.len();
+        if !self.counting() || tables < 2 {
+            return self.reply.line(0, "");
+        }
+        if self.titled.is_some() {
+            self.reply.line(1007, "");
+        }
+        let Counts { nets, routes, shown } = self.counts;
+        self.reply.line(14, format!("Total: {shown} of {routes} routes for {nets} networks in {tables} tables"));
     }
-}
 
-/// The route as it is to be shown, if it is.
-fn select(daemon: &Daemon, query: &Query, table: &Table, route: &Route, best: bool) -> Option<Route> {
-    if route.filtered != query.filtered || (query.primary && !best) {
-        return None;
+    /// The name of a table, above its routes; where only is counted there is none.
+    fn title(&mut self, table: &'a Table) {
+        if self.query.count || self.titled == Some(table.name.as_str()) {
+            return;
+        }
+        if self.titled.replace(&table.name).is_some() {
+            self.reply.line(1007, "");
+        }
+        self.reply.line(1007, format!("Table {}:", table.name));
     }
-    let mut route = route.clone();
-    if query.protocol.is_some_and(|index| route.proto != index) {
-        return None;
+
+    /// The routes to a network (`rt_show_net`).
+    fn network(&mut self, looked: Looked<'a>, net: Ipv4Net, routes: &[Route]) {
+        let (mut first, mut named, mut passed) = (true, false, false);
+        for (place, route) in routes.iter().enumerate().filter(|(_, route)| route.filtered == self.query.filtered) {
+            self.counts.routes += 1;
+            self.counts.nets += usize::from(core::mem::take(&mut first));
+            if !passed && let Some(route) = self.select(looked, route) {
+                self.counts.shown += 1;
+                if !self.query.count {
+                    self.title(looked.0);
+                    let name = if named { String::new() } else { net.to_string() };
+                    named = true;
+                    print(self.daemon, &name, &route, place == 0, self.query.all, &mut self.reply);
+                }
+            }
+            // Only the best one is exported.
+            passed |= looked.1.is_some();
+            if self.query.primary {
+                break;
+            }
+        }
     }
-    if let Some((how, index)) = query.export {
-        let conf = daemon.protos[index].conf.channel.as_ref()?;
-        if !best || !daemon.may_export(index, &route) {
+
+    /// The route as it is to be shown, if it is.
+    fn select(&self, looked: Looked<'a>, route: &Route) -> Option<Route> {
+        let mut route = route.clone();
+        if let Some((how, index)) = looked.1 {
+            route = exported(self.daemon, looked.0, how, index, route)?;
+        }
+        if self.protocol.is_some_and(|index| route.proto != index) {
             return None;
         }
-        let place = daemon.tables.iter().position(|t| t.name == table.name);
-        let policy = if how == Export::Before { &Policy::All } else { &conf.export };
-        match (how, daemon.would_export(index, policy, route.clone(), place)) {
-            (Export::Not, Err(_)) => {}
-            (Export::Not, Ok(_)) | (_, Err(_)) => return None,
-            (_, Ok((exported, _))) => route = exported,
+        if let Some(filter) = &self.query.filter {
+            filter::run(filter, &mut route).ok().filter(|outcome| outcome.accepted)?;
         }
+        Some(route)
     }
-    if let Some(filter) = &query.filter {
-        let outcome = filter::run(filter, &mut route).ok()?;
-        if !outcome.accepted {
-            return None;
+}
+
+/// The tables that are looked at (`rt_show_get_default_tables`, `rt_show_prepare_tables`).
+fn tables<'a>(
+    daemon: &'a Daemon,
+    query: &Query,
+    protocol: Option<usize>,
+    export: Option<(Export, usize)>,
+) -> Result<Vec<Looked<'a>>, String> {
+    let named = |name: &str| daemon.tables.iter().find(|table| table.name == name);
+    let of = |index: usize| daemon.protos[index].conf.channel.as_ref().and_then(|channel| named(&channel.table));
+    // Only what is told of routes has exports.
+    let exports = |index: usize| {
+        daemon.protos[index].channel.up && matches!(daemon.protos[index].conf.kind, Kind::Kernel(_) | Kind::Bgp(_))
+    };
+    let mut found: Vec<&Table> = match (&query.tables, export, protocol) {
+        (Tables::Named(names), ..) => names.iter().filter_map(|name| named(name).or(Some(&*MASTER6))).collect(),
+        (Tables::All, ..) => {
+            let mut all: Vec<&Table> = daemon.tables.iter().collect();
+            all.insert(1.min(all.len()), &MASTER6);
+            all
         }
+        (Tables::Usual, Some((_, index)), _) => of(index).filter(|_| exports(index)).into_iter().collect(),
+        (Tables::Usual, None, Some(index)) => of(index).into_iter().collect(),
+        (Tables::Usual, None, None) => daemon.tables.iter().take(1).chain([&*MASTER6]).collect(),
+    };
+    if query.net.is_some() {
+        found.retain(|table| table.name != "master6");
     }
-    Some(route)
+    if let Some((_, index)) = export {
+        let told = of(index).map(|table| table.name.as_str());
+        if let (Tables::Named(_), Some(other)) = (&query.tables, found.iter().find(|t| Some(&*t.name) != told)) {
+            return Err(format!("No export channel for table {}", other.name));
+        }
+        found.retain(|table| Some(&*table.name) == told);
+    }
+    if found.is_empty() {
+        return Err("No valid tables".into());
+    }
+    Ok(found.into_iter().map(|table| (table, export)).collect())
+}
+
+/// The route as a protocol is told of it, if this is asked for.
+fn exported(daemon: &Daemon, table: &Table, how: Export, index: usize, route: Route) -> Option<Route> {
+    let proto = &daemon.protos[index];
+    if how == Export::Told {
+        return proto.channel.exported.get(&route.net).filter(|told| told.proto == route.proto).map(|_| route);
+    }
+    let conf = proto.conf.channel.as_ref().filter(|_| proto.channel.up)?;
+    if !daemon.may_export(index, &route) {
+        return None;
+    }
+    let place = daemon.tables.iter().position(|t| t.name == table.name);
+    let policy = if how == Export::Before { &Policy::All } else { &conf.export };
+    match (how, daemon.would_export(index, policy, route.clone(), place)) {
+        (Export::Not, Err(_)) => Some(route),
+        (Export::Not, Ok(_)) | (_, Err(_)) => None,
+        (_, Ok((exported, _))) => Some(exported),
+    }
 }
 
 /// A route (`rt_show_rte`).

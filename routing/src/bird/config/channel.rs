@@ -118,7 +118,7 @@ impl Parser {
                     self.next();
                     Ok(filter)
                 }
-                Some(_) => self.error("No such filter"),
+                Some(_) => self.error("Filter name required"),
                 None => self.unexpected(),
             },
             _ => Ok(Arc::new(Filter { name: None, body: self.filter_body("(unnamed)")? })),

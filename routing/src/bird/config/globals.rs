@@ -240,7 +240,9 @@ impl Parser {
                 break;
             }
         }
-        self.mark("}")?;
+        if !self.eat_mark("}") {
+            return self.unexpected_but("',' or '}'");
+        }
         Ok(true)
     }
 

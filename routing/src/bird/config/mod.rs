@@ -8,6 +8,7 @@ pub mod lexer;
 mod bgp;
 mod bird1;
 mod channel;
+pub mod command;
 mod expr;
 mod globals;
 mod keywords;
@@ -27,7 +28,7 @@ use super::filter::{Filter, Function, Value};
 use super::route::Dest;
 use crate::bgp::config::PeerConfig;
 use lexer::{Place, Read};
-pub use sets::{parse_expression, parse_filter};
+pub use sets::parse_expression;
 
 /// What is wrong with a configuration, and where.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -95,6 +95,15 @@ impl Parser {
         self.at = self.at.saturating_sub(1);
     }
 
+    /// Where the parser is, to come back to.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn go_back_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
     /// Something else is wrong than the grammar; the place is that of the next word.
     pub(super) fn error<T>(&self, text: impl Into<String>) -> Result<T> {
         Err(Error { place: self.place(), text: text.into() })

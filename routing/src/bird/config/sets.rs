@@ -7,7 +7,7 @@ use super::parser::{Parser, Result};
 use super::{Config, Error};
 use crate::bird::filter::ast::MaskPart;
 use crate::bird::filter::set::{Key, MaskItem, PrefixPattern, PrefixSet, Set, key};
-use crate::bird::filter::{Expr, Filter, Value};
+use crate::bird::filter::{Expr, Value};
 
 /// The most elements of a set.
 const MAX_ELEMENTS: usize = 1 << 20;
@@ -45,9 +45,9 @@ impl Parser {
             } else if self.eat_mark("-") {
                 (0, len)
             } else if self.eat_mark("{") {
-                let low = self.number()?;
+                let low = self.plain_number()?;
                 self.mark(",")?;
-                let high = self.number()?;
+                let high = self.plain_number()?;
                 if low > high || high > 32 {
                     return self.error(format!("Invalid prefix pattern {{{low},{high}}}"));
                 }
@@ -60,6 +60,17 @@ impl Parser {
             if !self.eat_mark(",") || patterns.len() >= MAX_ELEMENTS {
                 return Ok(patterns);
             }
+        }
+    }
+
+    /// A number that is written as one: no constant is allowed here.
+    fn plain_number(&mut self) -> Result<u32> {
+        match *self.peek() {
+            Token::Number(n) => {
+                self.next();
+                Ok(n)
+            }
+            _ => self.unexpected_but("NUM"),
         }
     }
 
@@ -208,14 +219,4 @@ pub fn parse_expression(config: &Config, text: &str) -> core::result::Result<Exp
     let mut parser = Parser::with_names(lexer::lex("", text, &mut |_| Err(String::new()))?, config);
     let expr = parser.term()?;
     if *parser.peek() == Token::End { Ok(expr) } else { parser.unexpected() }
-}
-
-/// What is typed behind `where` (a condition) or `filter` (a filter), and how much of the words it took.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn parse_filter(config: &Config, text: &str, condition: bool) -> core::result::Result<Arc<Filter>, Error> {
-    let mut parser = Parser::with_names(lexer::lex("", text, &mut |_| Err(String::new()))?, config);
-    let filter = if condition { parser.where_filter()? } else { parser.filter_here()? };
-    if *parser.peek() == Token::End { Ok(filter) } else { parser.unexpected() }
 }

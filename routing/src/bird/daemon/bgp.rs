@@ -262,7 +262,8 @@ impl Daemon {
             [hop] => hop.gateway.map(|address| Gateway { address, interface: hop.iface }),
             _ => None,
         };
-        let (fresh_next_hop, fresh_med) = route.fresh;
+        // What is not from BGP at all keeps the metric that it has (bgp_update_attrs).
+        let (fresh_next_hop, fresh_med) = (route.fresh.0, route.fresh.1 || route.source != Source::Bgp);
         let exported =
             Exported { attrs: &route.attrs, source: self.peer_of(&route), gateway, fresh_next_hop, fresh_med };
         match export::attributes(to, &exported) {
@@ -280,11 +281,22 @@ impl Daemon {
 
     /// `birdc reload`: asks the neighbour for its routes, tells ours again. False if the neighbour cannot.
     pub(crate) fn reload(&mut self, index: usize, inward: bool, outward: bool) -> bool {
+        if inward && !self.can_reload(index) {
+            return false;
+        }
         let name = self.protos[index].conf.name.clone();
         self.log(Class::Info, format!("Reloading protocol {name}"));
         let done = self.reload_channel(index, inward, outward);
         self.settle();
         done
+    }
+
+    /// Whether a protocol can tell its routes again: the direct one cannot.
+    fn can_reload(&self, index: usize) -> bool {
+        match &self.protos[index].session {
+            Some(session) => session.can_refresh(),
+            None => !matches!(self.protos[index].conf.kind, Kind::Direct { .. }),
+        }
     }
 
     /// Routes again, in one way or both. False if the neighbour cannot.

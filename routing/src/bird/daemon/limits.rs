@@ -1,5 +1,7 @@
 //! How many routes a channel takes and gives (`channel_notify_limit`).
 
+use hopwise_sim_core::Duration;
+
 use super::{Daemon, State};
 use crate::bgp::session::Stop;
 use crate::bird::config::LimitAction;
@@ -11,6 +13,9 @@ pub(super) const RECEIVE: usize = 0;
 pub(super) const IMPORT: usize = 1;
 /// Routes for a protocol.
 pub(super) const EXPORT: usize = 2;
+
+/// How long after the first route too many a protocol begins anew (`proto_schedule_down`). Till then it goes on.
+const RESTART_DELAY: Duration = Duration::from_millis(250);
 
 const NAMES: [&str; 3] = ["receive", "import", "export"];
 
@@ -49,10 +54,31 @@ impl Daemon {
         let (name, word) = (self.protos[proto].conf.name.clone(), NAMES[way]);
         let text = format!("Protocol {name} hits route {word} limit ({limit}), action: {}", action.name());
         self.log(Class::Warning, text);
-        let stops = matches!(action, LimitAction::Restart | LimitAction::Disable);
-        if stops && self.protos[proto].state == State::Up {
-            self.protos[proto].disabled |= action == LimitAction::Disable;
-            self.stop_proto(proto, if way == EXPORT { &Stop::ExportLimit } else { &Stop::RouteLimit });
+        if self.protos[proto].state != State::Up {
+            return;
+        }
+        let why = if way == EXPORT { Stop::ExportLimit } else { Stop::RouteLimit };
+        match action {
+            LimitAction::Warn | LimitAction::Block => {}
+            LimitAction::Restart => {
+                let at = self.now + RESTART_DELAY;
+                self.protos[proto].restart_at.get_or_insert((at, why));
+            }
+            LimitAction::Disable => {
+                self.protos[proto].disabled = true;
+                self.stop_proto(proto, &why);
+            }
+        }
+    }
+
+    /// A limit wanted the protocol to begin anew, and it is time (`proto_do_down`).
+    pub(super) fn restart_after_limit(&mut self, proto: usize) {
+        let due = self.protos[proto].restart_at.take_if(|(at, _)| *at <= self.now);
+        let Some((_, why)) = due else { return };
+        self.stop_proto(proto, &why);
+        // A session begins anew when it has said goodbye.
+        if self.protos[proto].session.is_none() {
+            self.start_proto(proto);
         }
     }
 

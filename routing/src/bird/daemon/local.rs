@@ -41,6 +41,7 @@ impl Daemon {
         if self.protos[index].state == State::Down {
             return;
         }
+        self.protos[index].restart_at = None;
         if self.protos[index].session.is_some() {
             return self.stop_bgp(index, why);
         }
@@ -185,25 +186,27 @@ impl Daemon {
     }
 
     /// Switches a protocol off; what `birdc` is told.
-    pub(crate) fn disable(&mut self, index: usize) -> &'static str {
+    pub(crate) fn disable(&mut self, index: usize, text: Option<&str>) -> &'static str {
         if self.protos[index].disabled {
             return "already disabled";
         }
         let name = self.protos[index].conf.name.clone();
         self.log(Class::Info, format!("Disabling protocol {name}"));
+        self.protos[index].message = text.map(str::to_owned);
         self.protos[index].disabled = true;
-        self.stop_proto(index, &Stop::Shutdown(String::new()));
+        self.stop_proto(index, &Stop::Shutdown(text.unwrap_or_default().to_owned()));
         self.settle();
         "disabled"
     }
 
     /// Switches a protocol on.
-    pub(crate) fn enable(&mut self, index: usize) -> &'static str {
+    pub(crate) fn enable(&mut self, index: usize, text: Option<&str>) -> &'static str {
         if !self.protos[index].disabled {
             return "already enabled";
         }
         let name = self.protos[index].conf.name.clone();
         self.log(Class::Info, format!("Enabling protocol {name}"));
+        self.protos[index].message = text.map(str::to_owned);
         self.protos[index].disabled = false;
         self.start_proto(index);
         self.settle();
@@ -211,13 +214,14 @@ impl Daemon {
     }
 
     /// Ends a protocol and begins it anew.
-    pub(crate) fn restart(&mut self, index: usize) -> &'static str {
+    pub(crate) fn restart(&mut self, index: usize, text: Option<&str>) -> &'static str {
         if self.protos[index].disabled {
             return "already disabled";
         }
         let name = self.protos[index].conf.name.clone();
         self.log(Class::Info, format!("Restarting protocol {name}"));
-        self.stop_proto(index, &Stop::Reset(String::new()));
+        self.protos[index].message = text.map(str::to_owned);
+        self.stop_proto(index, &Stop::Reset(text.unwrap_or_default().to_owned()));
         self.settle();
         self.start_proto(index);
         self.settle();

@@ -149,7 +149,8 @@ impl Daemon {
     /// When [`Daemon::on_timer`] has to be called.
     pub fn next_timer(&self) -> Option<Time> {
         let sessions = self.protos.iter().filter_map(|proto| proto.session.as_ref()?.next_timer());
-        sessions.chain(self.protos.iter().filter_map(|proto| proto.scan_at)).chain(self.undo_at).min()
+        let others = self.protos.iter().flat_map(|proto| [proto.scan_at, proto.restart_at.as_ref().map(|(at, _)| *at)]);
+        sessions.chain(others.flatten()).chain(self.undo_at).min()
     }
 
     /// Times have come.
@@ -161,6 +162,7 @@ impl Daemon {
             self.undo();
         }
         for index in 0..self.protos.len() {
+            self.restart_after_limit(index);
             if self.protos[index].session.as_ref().and_then(|s| s.next_timer()).is_some_and(|at| at <= now) {
                 self.with_session(index, |session, now| session.on_timer(now));
             }

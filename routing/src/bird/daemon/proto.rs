@@ -6,7 +6,7 @@ use hopwise_sim_core::Time;
 use ipnet::Ipv4Net;
 
 use crate::bgp::config::RemoteAs;
-use crate::bgp::session::Session;
+use crate::bgp::session::{Session, Stop};
 use crate::bird::config::{Kind, Protocol};
 use crate::bird::route::Route;
 
@@ -95,14 +95,19 @@ pub struct Proto {
     pub scan_at: Option<Time>,
     /// Its trace goes to the log.
     pub debug: bool,
+    /// The text that was given with the last `disable`, `enable` or `restart`.
+    pub message: Option<String>,
+    /// When it has to begin anew because of a limit.
+    pub restart_at: Option<(Time, Stop)>,
 }
 
 impl Proto {
     /// A protocol that is down.
     pub fn new(conf: Protocol, now: Time) -> Self {
         let (disabled, debug) = (conf.disabled, conf.debug);
-        let (state, channel) = Default::default();
-        Proto { conf, state, since: now, disabled, gone: false, channel, session: None, scan_at: None, debug }
+        let (state, channel, session, scan_at, message, restart_at) = Default::default();
+        let (since, gone) = (now, false);
+        Proto { conf, state, since, disabled, gone, channel, session, scan_at, debug, message, restart_at }
     }
 
     /// Whether it takes part.

@@ -339,7 +339,9 @@ impl Daemon {
     pub(super) fn close_channel(&mut self, index: usize) {
         self.protos[index].channel.up = false;
         self.flush(index, |_| true);
-        self.protos[index].channel = Default::default();
+        // That a limit was hit is shown until the channel comes up again.
+        let hit = self.protos[index].channel.hit;
+        self.protos[index].channel = super::proto::ChannelState { hit, ..Default::default() };
     }
 
     /// Takes routes of a protocol out of its table.

@@ -141,6 +141,21 @@ pub enum Expr {
     Mask(Vec<MaskPart>),
 }
 
+impl Expr {
+    /// Whether it is known without a route and without calls: BIRD computes it as it reads it.
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Expr::Const(_) => true,
+            Expr::Not(inner) => inner.is_constant(),
+            Expr::Binary(_, a, b) | Expr::Pair(a, b) | Expr::Ec(_, a, b) => a.is_constant() && b.is_constant(),
+            Expr::Method(of, _, argument) => of.is_constant() && argument.as_ref().is_none_or(|a| a.is_constant()),
+            Expr::Triple(parts) => parts.iter().all(Expr::is_constant),
+            Expr::Mask(parts) => parts.iter().all(|part| !matches!(part, MaskPart::Expr(e) if !e.is_constant())),
+            Expr::Var(_) | Expr::Attr(_) | Expr::Defined(_) | Expr::Call(..) | Expr::Again(_) => false,
+        }
+    }
+}
+
 /// A part of a path mask before its numbers are known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MaskPart {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
 
@@ -116,16 +117,21 @@ impl PrefixSet {
 }
 
 impl fmt::Display for PrefixSet {
+    /// As BIRD walks its trie: in order, one entry for each prefix, with a bit for each length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[")?;
-        for (i, p) in self.patterns.iter().enumerate() {
-            f.write_str(if i > 0 { ", " } else { "" })?;
-            write!(f, "{}", p.net)?;
-            if (p.low, p.high) != (p.net.prefix_len(), p.net.prefix_len()) {
-                write!(f, "{{{},{}}}", p.low, p.high)?;
+        let mut lengths: BTreeMap<(u32, u8), u32> = BTreeMap::new();
+        let mut zero = false;
+        for p in &self.patterns {
+            zero |= p.low == 0;
+            let bits = (p.low.max(1)..=p.high).fold(0, |bits, len| bits | 1 << (32 - u32::from(len)));
+            if bits != 0 {
+                *lengths.entry((p.net.network().to_bits(), p.net.prefix_len())).or_default() |= bits;
             }
         }
-        f.write_str("]")
+        let all = zero.then(|| "0.0.0.0/0".to_owned()).into_iter();
+        let shown = |((net, len), bits)| format!("{}/{len}{{{}}}", Ipv4Addr::from(net), Ipv4Addr::from(bits));
+        let items: Vec<String> = all.chain(lengths.into_iter().map(shown)).collect();
+        write!(f, "[{}]", items.join(", "))
     }
 }
 

@@ -169,11 +169,8 @@ impl Value {
 
 /// The parts with blanks between them, in a list's parentheses.
 fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, items: &[T]) -> fmt::Result {
-    write!(f, "({name}")?;
-    for item in items {
-        write!(f, " {item}")?;
-    }
-    f.write_str(")")
+    let items: Vec<String> = items.iter().map(T::to_string).collect();
+    write!(f, "({name} {})", items.join(" "))
 }
 
 impl fmt::Display for Value {
