@@ -166,9 +166,9 @@ pub(super) fn expand(text: &str) -> Result<String, String> {
 pub(super) fn help(text: &str) -> String {
     let Ok((known, _)) = walk(text) else { return String::new() };
     let own = TABLE.iter().rfind(|entry| entry.whole && entry.words == known).map(line);
-    let sons = below(&known).into_iter().filter(|(word, entry)| {
-        entry.words == "graceful restart" || entry.words.split(' ').next_back() == Some(*word)
-    });
+    let sons = below(&known)
+        .into_iter()
+        .filter(|(word, entry)| entry.words == "graceful restart" || entry.words.split(' ').next_back() == Some(*word));
     own.into_iter().chain(sons.map(|(_, entry)| line(entry))).collect()
 }
 
@@ -189,7 +189,19 @@ mod tests {
         assert_eq!(expand(cases[0].0).as_deref(), Ok(cases[0].1));
         assert_eq!(expand(cases[1].0).as_deref(), Ok(cases[1].1));
         assert_eq!(expand(cases[4].0).as_deref(), Ok(cases[4].1));
-        for text in ["s", "show", "show nix", "dump", "dump filter", "graceful", "nix", "42", "show bfd", "show rip", "show mpls"] {
+        for text in [
+            "s",
+            "show",
+            "show nix",
+            "dump",
+            "dump filter",
+            "graceful",
+            "nix",
+            "42",
+            "show bfd",
+            "show rip",
+            "show mpls",
+        ] {
             assert_eq!(expand(text), Err("No such command. Press `?' for help.\n".to_owned()), "{text}");
         }
         let ambiguous = "Ambiguous command, possible expansions are:

@@ -49,7 +49,7 @@ impl Parser {
                 self.mark(",")?;
                 let high = self.plain_number()?;
                 if low > high || high > 32 {
-                    return self.error(format!("Invalid prefix pattern {{{low},{high}}}"));
+                    return self.error(format!("Invalid prefix pattern range: {{{low}, {high}}}"));
                 }
                 self.mark("}")?;
                 (low as u8, high as u8)
