@@ -121,7 +121,7 @@ impl Net {
 
     /// A command of birdc.
     fn birdc(&mut self, n: usize, text: &str) {
-        let mut host = Host { config: "b.conf", read: &mut |_| Err(String::new()), restricted: false };
+        let mut host = Host { config: "b.conf", read: &mut |_| Err(String::new()), restricted: false, echo: 0 };
         cli::command(&mut self.daemons[n], text, &mut host);
         self.settle();
     }
