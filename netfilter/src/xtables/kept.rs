@@ -31,12 +31,15 @@ pub struct Kept {
     done: VecDeque<Arc<Work>>,
 }
 
+/// The names of chains, and what each is for. Who says the same of many namespaces hands out the same list.
+pub type ChainPurposes = Arc<Vec<(String, String)>>;
+
 /// What chains of a table are for: told to them once the text was carried out. Those that are not there are passed over.
 pub struct Purposes<'p> {
     /// The table.
     pub table: TableId,
     /// Each chain's name, and what it is for.
-    pub chains: &'p Arc<Vec<(String, String)>>,
+    pub chains: &'p ChainPurposes,
     /// The number under which something is said.
     pub say: &'p mut dyn FnMut(&str) -> OriginId,
 }
@@ -45,7 +48,7 @@ pub struct Purposes<'p> {
 struct Work {
     text: Arc<str>,
     by: OriginId,
-    purposes: Option<(TableId, Arc<Vec<(String, String)>>)>,
+    purposes: Option<(TableId, ChainPurposes)>,
     tables: Vec<Replaced>,
 }
 
@@ -95,7 +98,7 @@ impl Work {
         rules: &Ruleset,
         text: &Arc<str>,
         by: OriginId,
-        purposes: Option<&(TableId, Arc<Vec<(String, String)>>)>,
+        purposes: Option<&(TableId, ChainPurposes)>,
     ) -> bool {
         let same = |(a, b): (&Arc<_>, &Arc<_>)| Arc::ptr_eq(a, b) || a == b;
         let told = match (&self.purposes, purposes) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hopwise_machine::Sys;
 use hopwise_netfilter::hook::TableId;
 use hopwise_netfilter::sets::command::{self as sets, Place};
-use hopwise_netfilter::xtables::kept::Purposes;
+use hopwise_netfilter::xtables::kept::{ChainPurposes, Purposes};
 use hopwise_netfilter::xtables::{Answer, Tool, command};
 use hopwise_sim_core::{NsId, OriginId};
 
@@ -91,7 +91,7 @@ pub fn iptables_restore_shared(
     ns: NsId,
     (by, why): Reason<'_>,
     text: &Arc<str>,
-    purposes: Option<(TableId, &Arc<Vec<(String, String)>>)>,
+    purposes: Option<(TableId, &ChainPurposes)>,
 ) -> Result<(), String> {
     let files = Files::read(sys);
     let mut origins = core::mem::take(&mut sys.kernel.net.origins);
