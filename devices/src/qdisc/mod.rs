@@ -8,6 +8,7 @@ pub mod codel;
 pub mod distribution;
 pub mod fifo;
 pub mod fq_codel;
+mod inner;
 pub mod mq;
 pub mod netem;
 pub mod prio;
@@ -280,8 +281,8 @@ impl Qdisc {
             Discipline::Tbf(tbf) => tbf.dequeue(&mut self.stats, env),
             Discipline::Fifo(fifo) => fifo.dequeue(),
             Discipline::PfifoFast(bands) => bands.dequeue(),
-            Discipline::Prio(prio) => prio.dequeue(env),
-            Discipline::Mq(mq) => mq.dequeue(env),
+            Discipline::Prio(prio) => inner::dequeue(&mut prio.bands, env),
+            Discipline::Mq(mq) => inner::dequeue(&mut mq.queues, env),
             Discipline::FqCodel(fq) => fq.dequeue(&mut self.stats, env),
             Discipline::Noop => Next::Empty,
             Discipline::Noqueue(place) => return place.take().map_or(Next::Empty, Next::Packet),
@@ -300,8 +301,8 @@ impl Qdisc {
             Discipline::Tbf(tbf) => tbf.backlog(),
             Discipline::Fifo(fifo) => fifo.backlog(),
             Discipline::PfifoFast(bands) => bands.backlog(),
-            Discipline::Prio(prio) => prio.backlog(),
-            Discipline::Mq(mq) => mq.backlog(),
+            Discipline::Prio(prio) => inner::backlog(&prio.bands),
+            Discipline::Mq(mq) => inner::backlog(&mq.queues),
             Discipline::FqCodel(fq) => fq.backlog(),
             Discipline::Noqueue(_) | Discipline::Noop => (0, 0),
         }
@@ -314,8 +315,8 @@ impl Qdisc {
             Discipline::Tbf(tbf) => tbf.reset(env),
             Discipline::Fifo(fifo) => fifo.reset(env),
             Discipline::PfifoFast(bands) => bands.reset(env),
-            Discipline::Prio(prio) => prio.reset(env),
-            Discipline::Mq(mq) => mq.reset(env),
+            Discipline::Prio(prio) => inner::reset(&mut prio.bands, env),
+            Discipline::Mq(mq) => inner::reset(&mut mq.queues, env),
             Discipline::FqCodel(fq) => fq.reset(env),
             Discipline::Noop => {}
             Discipline::Noqueue(place) => place.take().into_iter().for_each(|packet| env.drop(packet)),

@@ -3,7 +3,7 @@
 use hopwise_sim_core::{Errno, Packet};
 
 use super::fifo::Bands;
-use super::{Discipline, Env, LinkFacts, Next, Qdisc, QdiscStats, flow_hash};
+use super::{Discipline, Env, LinkFacts, Qdisc, QdiscStats, flow_hash, inner};
 
 /// The state of the discipline.
 #[derive(Clone, Debug)]
@@ -46,34 +46,7 @@ impl Mq {
 
     pub(super) fn enqueue(&mut self, packet: Packet, env: &mut Env<'_>) -> bool {
         let queue = self.queue_of(&packet, env.network_offset);
-        match self.queues.get_mut(queue) {
-            Some(queue) => queue.enqueue(packet, env),
-            None => {
-                env.drop(packet);
-                false
-            }
-        }
-    }
-
-    pub(super) fn dequeue(&mut self, env: &mut Env<'_>) -> Next {
-        let mut soonest = Next::Empty;
-        for queue in &mut self.queues {
-            match (queue.dequeue(env), &soonest) {
-                (Next::Packet(packet), _) => return Next::Packet(packet),
-                (Next::At(at), Next::At(known)) if at >= *known => {}
-                (Next::At(at), _) => soonest = Next::At(at),
-                (Next::Empty, _) => {}
-            }
-        }
-        soonest
-    }
-
-    pub(super) fn backlog(&self) -> (u32, u32) {
-        self.queues.iter().map(Qdisc::backlog).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1))
-    }
-
-    pub(super) fn reset(&mut self, env: &mut Env<'_>) {
-        self.queues.iter_mut().for_each(|queue| queue.reset(env));
+        inner::enqueue(&mut self.queues, queue, packet, env)
     }
 
     /// Whether a queue's own discipline is listed: only those of queues that the link uses (`mq_attach`).

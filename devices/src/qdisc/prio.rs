@@ -3,7 +3,7 @@
 use hopwise_sim_core::{Errno, Packet};
 
 use super::fifo::Fifo;
-use super::{Discipline, Env, LinkFacts, Next, Qdisc, QdiscStats};
+use super::{Discipline, Env, LinkFacts, Qdisc, QdiscStats, inner};
 
 /// The band of each priority unless told otherwise (`sch_default_prio2band`).
 pub const PRIOMAP: [u8; 16] = [1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1];
@@ -84,34 +84,7 @@ impl Prio {
 
     pub(super) fn enqueue(&mut self, mut packet: Packet, handle: u16, env: &mut Env<'_>) -> bool {
         let band = self.band(&mut packet, handle, env.network_offset);
-        match self.bands.get_mut(band) {
-            Some(band) => band.enqueue(packet, env),
-            None => {
-                env.drop(packet);
-                false
-            }
-        }
-    }
-
-    pub(super) fn dequeue(&mut self, env: &mut Env<'_>) -> Next {
-        let mut soonest = Next::Empty;
-        for band in &mut self.bands {
-            match (band.dequeue(env), &soonest) {
-                (Next::Packet(packet), _) => return Next::Packet(packet),
-                (Next::At(at), Next::At(known)) if at >= *known => {}
-                (Next::At(at), _) => soonest = Next::At(at),
-                (Next::Empty, _) => {}
-            }
-        }
-        soonest
-    }
-
-    pub(super) fn backlog(&self) -> (u32, u32) {
-        self.bands.iter().map(Qdisc::backlog).fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1))
-    }
-
-    pub(super) fn reset(&mut self, env: &mut Env<'_>) {
-        self.bands.iter_mut().for_each(|band| band.reset(env));
+        inner::enqueue(&mut self.bands, band, packet, env)
     }
 }
 
