@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 
 use crate::capture::Direction;
 use crate::error::Errno;
+use crate::path::icmp::Report;
 
 /// A socket's number within its namespace.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -180,6 +181,27 @@ impl Socket {
         self.queued += datagram.bytes.len();
         self.queue.push_back(datagram);
         true
+    }
+
+    /// Hears of an ICMP error about a packet that it sent to `to`, of which `bytes` came back. Without `IP_RECVERR` only a connected
+    /// socket hears of errors, and only of those that are final (`__udp4_lib_err`, `raw_err`).
+    pub(crate) fn hear(&mut self, now: Time, report: &Report, to: (Ipv4Addr, u16), bytes: &[u8]) {
+        let (errno, fatal) = report.errno;
+        if self.opts.recverr {
+            self.errors.push_back(SockError {
+                at: now,
+                errno,
+                from: Some(report.from),
+                icmp: report.icmp,
+                info: report.info,
+                to,
+                bytes: bytes.to_vec(),
+                ttl: report.ttl,
+            });
+        }
+        if self.opts.recverr || (fatal && self.remote.is_some()) {
+            self.pending = Some(errno);
+        }
     }
 
     /// Takes what has waited longest.

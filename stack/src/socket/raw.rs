@@ -148,23 +148,7 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
         let dev = socket.bound_dev;
         report.learn_path_mtu(ns, cx.now, inner.header.dst(), dev);
         let Some(socket) = ns.sockets.get_mut(id) else { continue };
-        let (errno, fatal) = report.errno;
-        if socket.opts.recverr {
-            socket.errors.push_back(SockError {
-                at: cx.now,
-                errno,
-                from: Some(report.from),
-                icmp: report.icmp,
-                info: report.info,
-                to: (inner.header.dst(), 0),
-                bytes: inner.payload.to_vec(),
-                ttl: report.ttl,
-            });
-        }
-        // Without IP_RECVERR only an established (connected) socket hears of errors that are final.
-        if socket.opts.recverr || (fatal && socket.remote.is_some()) {
-            socket.pending = Some(errno);
-        }
+        socket.hear(cx.now, report, (inner.header.dst(), 0), inner.payload);
         cx.wakeups.push(socket.owner);
     }
 }

@@ -17,7 +17,7 @@ use crate::path::dev_xmit::was_dropped;
 use crate::path::icmp::Report;
 use crate::path::output;
 use crate::path::route::{self, OutputFlow, RouteKind};
-use crate::socket::{SockError, Socket, SocketId, raw};
+use crate::socket::{Socket, SocketId, raw};
 use crate::sysctl::SysctlKey;
 
 /// The sockets that get a datagram: the best match, or all matches if it was sent to a group.
@@ -227,21 +227,6 @@ pub fn error(ns: &mut Namespace, cx: &mut Cx<'_>, report: &Report, inner: &Ipv4<
     let of_tunnel = ns.sockets.get(id).is_some_and(|socket| socket.tunnel);
     report.learn_path_mtu(ns, cx.now, remote.0, if of_tunnel { ns.l3mdev_master(report.iif) } else { dev });
     let Some(socket) = ns.sockets.get_mut(id).filter(|s| !s.tunnel) else { return };
-    let (errno, fatal) = report.errno;
-    if socket.opts.recverr {
-        socket.errors.push_back(SockError {
-            at: cx.now,
-            errno,
-            from: Some(report.from),
-            icmp: report.icmp,
-            info: report.info,
-            to: remote,
-            bytes: payload.to_vec(),
-            ttl: report.ttl,
-        });
-        socket.pending = Some(errno);
-    } else if fatal && socket.remote.is_some() {
-        socket.pending = Some(errno);
-    }
+    socket.hear(cx.now, report, remote, payload);
     cx.wakeups.push(socket.owner);
 }
